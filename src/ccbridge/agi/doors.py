@@ -1,0 +1,151 @@
+"""What the dialplan asks us for: the menu for callers, the outcome for agents, codes from agents' phones.
+
+Each ends with ``CCB_STATUS`` set on the channel; a session that fails or dies leaves it unset, and the
+dialplan knows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from ccbridge.core import inputs as i
+from ccbridge.core import ivr
+from ccbridge.core.effects import Reply
+from ccbridge.core.plan import Flow, HangUp, Plan, ToQueue, Transfer
+
+from .server import AgiServer
+from .session import AgiSession, CommandRefused
+
+log = structlog.get_logger(__name__)
+
+ANY_KEY = "0123456789*#"
+# A prompt of more than two minutes is not one.
+PROMPT_LIMIT = 120.0
+# On top of what a step takes: if we freeze inside it, the dialplan has the caller back this much later.
+FREEZE_MARGIN = 4.0
+OUTCOME_TRIES = 2
+OUTCOME_WAIT_MS = 8000
+
+Post = Callable[[i.Input], None]
+Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
+Parse = Callable[[str], tuple[str, str | None]]
+
+
+class Doors:
+    """The routes of the FastAGI server. ``plan`` is asked anew for each call, so that a reload counts."""
+
+    def __init__(self, plan: Callable[[], Plan], post: Post, ask: Ask, parse: Parse) -> None:
+        self._plan = plan
+        self._post = post
+        self._ask = ask
+        self._parse = parse
+
+    def open(self, server: AgiServer) -> None:
+        server.add_route("menu", self.menu)
+        server.add_route("outcome", self.outcome)
+        server.add_route("code", self.code)
+
+    async def menu(self, session: AgiSession) -> None:
+        """A caller: arrival, the flow of the number he dialled, and where that leads."""
+        call = session.uniqueid
+        did = session.args[0] if session.args else ""
+        await _extend(session, FREEZE_MARGIN)
+        kind, e164 = self._parse(session.callerid)
+        self._post(
+            i.CallArrived(
+                time.time(), call, did, kind, e164, session.callerid[:80], session.calleridname[:80]
+            )
+        )
+        ending = await self._run(session, self._plan().flow_for(did))
+        now = time.time()
+        match ending:
+            case ToQueue():
+                await session.set_variable("CCB_QUEUE", ending.queue)
+                await session.set_variable("CCB_PRIORITY", ending.priority)
+                await session.set_variable("CCB_SINCE", f"{now:.3f}")
+                await session.set_variable("CCB_STATUS", "queue")
+                self._post(i.CallQueued(now, call, ending.queue, ending.priority))
+            case Transfer():
+                await session.set_variable("CCB_TARGET", ending.extension)
+                await session.set_variable("CCB_STATUS", "transfer")
+                self._post(i.FlowEnded(now, call, "transfer"))
+            case HangUp():
+                await session.set_variable("CCB_STATUS", "hangup")
+                self._post(i.FlowEnded(now, call, "hangup"))
+
+    async def _run(self, session: AgiSession, flow: Flow) -> ivr.Ending:
+        """Drive a flow's conversation on the channel."""
+        talk = ivr.converse(flow)
+        reply = ""
+        try:
+            request = next(talk)
+            while True:
+                reply = await self._perform(session, request)
+                request = talk.send(reply)
+        except StopIteration as stop:
+            ending: ivr.Ending = stop.value
+            return ending
+
+    async def _perform(self, session: AgiSession, request: ivr.Request) -> str:
+        match request:
+            case ivr.PlayPrompt():
+                await _extend(session, PROMPT_LIMIT + FREEZE_MARGIN)
+                return await _play(session, request.sound, ANY_KEY if request.keys else "")
+            case ivr.WaitForKey():
+                await _extend(session, request.seconds + FREEZE_MARGIN)
+                return await session.wait_for_digit(round(request.seconds * 1000))
+            case ivr.Stepped():
+                self._post(i.MenuStepped(time.time(), session.uniqueid, request.step, request.result))
+                return ""
+
+    async def outcome(self, session: AgiSession) -> None:
+        """The agent stays on the line after his caller has hung up: one key says how the matter ended."""
+        offer = session.args[0] if session.args else ""
+        await _extend(session, 2 * OUTCOME_WAIT_MS / 1000 + FREEZE_MARGIN)
+        for _ in range(OUTCOME_TRIES):
+            digit = await _play(session, "beep", ANY_KEY)
+            digit = digit or await session.wait_for_digit(OUTCOME_WAIT_MS)
+            if not digit:
+                break
+            if await self._set_outcome(session, digit, offer=offer):
+                break
+        await session.set_variable("CCB_STATUS", "done")
+
+    async def code(self, session: AgiSession) -> None:
+        """A feature code dialled on an agent's phone: ``outcome,<digit>,<device>``."""
+        await _extend(session, PROMPT_LIMIT)
+        what, digit, device = (*session.args, "", "", "")[:3]
+        if what == "outcome":
+            await self._set_outcome(session, digit, device=device)
+        else:
+            log.warning("agi.unknown_code", code=what, device=device)
+            await _play(session, "option-is-invalid", "")
+        await session.set_variable("CCB_STATUS", "done")
+
+    async def _set_outcome(
+        self, session: AgiSession, digit: str, *, offer: str = "", device: str = ""
+    ) -> bool:
+        reply = await self._ask(
+            lambda request: i.OutcomeKeyed(time.time(), digit, request, offer=offer, device=device)
+        )
+        if not reply.ok:
+            log.info("outcome.refused", offer=offer, device=device, why=reply.text)
+        await _play(session, "auth-thankyou" if reply.ok else "option-is-invalid", "")
+        return reply.ok
+
+
+async def _extend(session: AgiSession, seconds: float) -> None:
+    """Move the limit after which the dialplan takes the channel back, should we freeze."""
+    await session.set_variable("TIMEOUT(absolute)", round(seconds))
+
+
+async def _play(session: AgiSession, sound: str, keys: str) -> str:
+    """The key that broke it off, or ''. A sound that is missing is said once per play and skipped."""
+    try:
+        return await session.stream_file(sound, keys, limit=PROMPT_LIMIT)
+    except CommandRefused as refused:
+        log.warning("agi.prompt_not_played", sound=sound, call=session.uniqueid, why=str(refused))
+        return ""

@@ -1,0 +1,153 @@
+"""The only file that speaks both languages: AMI message -> input, effect -> AMI actions."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
+from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_OFFER
+from ccbridge.core.records import CdrRow
+
+from .wire import Fields
+
+# Control characters would end a header; a phone's display has no use for more than this either.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
+DISPLAY_LENGTH = 60
+
+_CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid")
+
+
+def stamp(message: Mapping[str, Any]) -> float:
+    """The event's own time; our clock where the PBX does not send one (``timestampevents`` is off)."""
+    return _number(message.get("timestamp"), 0.0) or time.time()
+
+
+def to_input(message: Mapping[str, Any]) -> i.Input | None:
+    """What an event means to the core; None when it means nothing."""
+    translate = _EVENTS.get(message.get("event", ""))
+    return translate(message, stamp(message)) if translate is not None else None
+
+
+def cdr(message: Mapping[str, Any], system: str) -> CdrRow:
+    """A ``Cdr`` event as a record. ``system`` is used where the PBX has no systemname."""
+    fields = {key: str(value) for key, value in message.items() if key.lower() not in _CDR_KEYS and value}
+    return CdrRow(
+        at=stamp(message),
+        system=message.get("systemname") or system,
+        uniqueid=message.get("uniqueid", ""),
+        sequence=int(_number(message.get("sequence"), 0.0)),
+        linkedid=message.get("linkedid", ""),
+        fields=fields,
+    )
+
+
+def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
+    """The AMI actions that perform an effect, to be sent in one write and in this order.
+
+    A channel is named by its uniqueid: its name may change under a transfer, that does not.
+    """
+    if isinstance(effect, DropLeg):
+        return [{"Action": "Hangup", "Channel": effect.leg, "Cause": "16"}]
+    if isinstance(effect, MoveOut):
+        return [_redirect(effect.call, CONTEXT_EXIT, effect.target)]
+    values = {
+        f"CCB_DEVICE_{effect.offer}": effect.device,
+        f"CCB_RING_{effect.offer}": str(effect.ring),
+        "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LENGTH],
+    }
+    if effect.recording is not None:
+        values[f"CCB_REC_{effect.offer}"] = effect.recording
+    actions: list[Fields] = [
+        {"Action": "Setvar", "Channel": effect.call, "Variable": name, "Value": value}
+        for name, value in values.items()
+    ]
+    return [*actions, _redirect(effect.call, CONTEXT_OFFER, effect.offer)]
+
+
+def _redirect(channel: str, context: str, exten: str) -> Fields:
+    return {
+        "Action": "Redirect",
+        "Channel": channel,
+        "Context": context,
+        "Exten": exten,
+        "Priority": "1",
+    }
+
+
+def _number(value: Any, default: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return default
+
+
+def device_of(channel: str) -> str:
+    """``PJSIP/1001`` of ``PJSIP/1001-0000002a``."""
+    return channel.rpartition("-")[0]
+
+
+def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
+    # An event of another channel cannot speak for a call: ours send their own uniqueid as call id.
+    call = m.get("uniqueid", "")
+    match m.get("userevent"):
+        case "CcbHold":
+            priority, since = int(_number(m.get("priority"), 0.0)), _number(m.get("since"), 0.0)
+            caller = m.get("calleridnum", "").replace("<unknown>", "")
+            return i.CallHolding(at, call, m.get("queue", ""), priority, since, caller)
+        case "CcbOffering":
+            return i.OfferReached(at, call, m.get("offer", ""))
+        case "CcbOffer":
+            cause = int(_number(m.get("cause"), 0))
+            return i.OfferEnded(at, call, m.get("offer", ""), m.get("dialstatus", ""), cause)
+        case "CcbExit":
+            return i.CallExited(at, call, m.get("target", ""))
+        case "CcbFallback":
+            return i.CallInFallback(at, call)
+    return None
+
+
+def _dial_begin(m: Mapping[str, Any], at: float) -> i.Input | None:
+    if m.get("context") != CONTEXT_OFFER:
+        return None
+    return i.LegDialled(at, m.get("uniqueid", ""), m.get("exten", ""), m.get("destuniqueid", ""))
+
+
+def _dial_state(m: Mapping[str, Any], at: float) -> i.Input | None:
+    if m.get("dialstatus") != "RINGING" or m.get("context") != CONTEXT_OFFER:
+        return None
+    return i.LegRinging(at, m.get("destuniqueid", ""))
+
+
+def _transfer(m: Mapping[str, Any], at: float) -> i.Input | None:
+    if m.get("result") != "Success":
+        return None
+    if m.get("event") == "BlindTransfer":
+        return i.ChannelTransferred(at, m.get("transfereruniqueid", ""), "blind", m.get("extension", ""))
+    return i.ChannelTransferred(at, m.get("origtransfereruniqueid", ""), "attended", "")
+
+
+def _contact_status(m: Mapping[str, Any], at: float) -> i.Input | None:
+    if m.get("contactstatus") not in ("Created", "NonQualified", "Reachable"):
+        return None
+    return i.ContactSeen(at, f"PJSIP/{m.get('endpointname', '')}")
+
+
+_EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
+    "UserEvent": _user_event,
+    "DialBegin": _dial_begin,
+    "DialState": _dial_state,
+    "BridgeEnter": lambda m, at: i.BridgeEntered(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
+    "BridgeLeave": lambda m, at: i.BridgeLeft(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
+    "HangupRequest": lambda m, at: i.HangupAsked(at, m.get("uniqueid", "")),
+    "Hangup": lambda m, at: i.ChannelGone(at, m.get("uniqueid", ""), int(_number(m.get("cause"), 0))),
+    "Hold": lambda m, at: i.LegHeld(at, m.get("uniqueid", "")),
+    "Unhold": lambda m, at: i.LegResumed(at, m.get("uniqueid", "")),
+    "BlindTransfer": _transfer,
+    "AttendedTransfer": _transfer,
+    "DeviceStateChange": lambda m, at: i.DeviceChanged(at, m.get("device", ""), m.get("state", "")),
+    "ContactStatus": _contact_status,
+}

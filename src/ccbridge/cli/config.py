@@ -1,0 +1,76 @@
+"""``ccbridge config``: is the configuration file right?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ccbridge.config import DEFAULT_PATH, ConfigErrors, Mistake, Site, load
+
+
+@click.group()
+def config() -> None:
+    """The configuration file."""
+
+
+@config.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("-c", "--config", "option", type=click.Path(path_type=Path), help="The same as FILE.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def check(file: Path | None, option: Path | None, as_json: bool) -> None:
+    """Check FILE (default: /etc/ccbridge/ccbridge.yml) and list every mistake, one a line.
+
+    Exit 0: no mistake. Exit 2: mistakes, on standard output. Warnings go to standard error.
+    """
+    if file and option and file != option:
+        raise click.UsageError("give the file once: as FILE or with -c")
+    path = file or option or DEFAULT_PATH
+    try:
+        site = load(path)
+    except ConfigErrors as errors:
+        _report(path, errors.mistakes, errors.warnings, None, as_json)
+        raise SystemExit(2) from None
+    _report(path, [], list(site.warnings), site, as_json)
+
+
+def _report(
+    path: Path, mistakes: list[Mistake], warnings: list[Mistake], site: Site | None, as_json: bool
+) -> None:
+    if as_json:
+        answer: dict[str, Any] = {
+            "file": str(path),
+            "ok": site is not None,
+            "mistakes": [_plain(mistake) for mistake in mistakes],
+            "warnings": [_plain(warning) for warning in warnings],
+            "summary": _counts(site) if site else None,
+        }
+        click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        return
+    for warning in warnings:
+        click.echo(str(warning), err=True)
+    for mistake in mistakes:
+        click.echo(str(mistake))
+    if site:
+        counts = ", ".join(
+            f"{number} {noun.removesuffix('s') if number == 1 else noun}"
+            for noun, number in _counts(site).items()
+        )
+        click.echo(f"{path}: OK: {counts}")
+
+
+def _plain(mistake: Mistake) -> dict[str, str | int]:
+    return {"file": mistake.file, "line": mistake.line, "key": mistake.key, "text": mistake.text}
+
+
+def _counts(site: Site) -> dict[str, int]:
+    plan = site.plan
+    return {
+        "queues": len(plan.queues),
+        "agents": len(plan.agents),
+        "flows": len(plan.flows),
+        "steps": sum(len(flow.steps) for flow in plan.flows.values()),
+        "numbers": len(plan.numbers),
+    }

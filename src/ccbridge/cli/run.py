@@ -1,0 +1,106 @@
+"""``ccbridge run``: the routing daemon in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import structlog
+
+from ccbridge.ami.errors import LoginRefused
+from ccbridge.config import ConfigErrors, Site, load
+from ccbridge.control.server import ControlInUse
+from ccbridge.daemon import Daemon, DaemonRefused
+from ccbridge.logs import logging_to_stderr
+from ccbridge.store.journal import JournalBroken, JournalLocked
+
+log = structlog.get_logger(__name__)
+
+# Stopping has an order, and a limit: after this the process ends as it stands. The journal is safe anyhow.
+STOP_LIMIT = 15.0
+
+
+@click.command()
+@click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="The site's ccbridge.yml.")
+@click.pass_context
+def run(context: click.Context, config: Path | None) -> None:
+    """Run the routing daemon until TERM or INT; HUP reloads the configuration.
+
+    Exit codes: 0 stopped, 1 a fault or Asterisk refused the login, 2 mistakes in the configuration,
+    3 another daemon runs already or something it needs is not there.
+    """
+    path = config or context.obj.config_path()
+    try:
+        site = load(path)
+    except ConfigErrors as errors:
+        for mistake in errors.mistakes:
+            click.echo(str(mistake), err=True)
+        sys.exit(2)
+    with logging_to_stderr(site.log.format, site.log.level):
+        code = _run(site, path)
+    sys.exit(code)
+
+
+def _run(site: Site, path: Path) -> int:
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_stopped(site, path))
+    except* LoginRefused as refused:
+        return _say("Asterisk refused the AMI login: check asterisk.user and its secret", refused, 1)
+    except* (JournalLocked, ControlInUse) as busy:
+        return _say("another ccbridge daemon runs with this configuration", busy, 3)
+    except* (DaemonRefused, JournalBroken) as refused:
+        return _say("cannot start", refused, 3)
+    except* OSError as error:
+        return _say("the system refused something that the daemon needs", error, 3)
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed (the extra ``uvloop``): three times the FastAGI sessions per second."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _say(what: str, group: BaseExceptionGroup[BaseException], code: int) -> int:
+    reasons = [str(error) for error in _leaves(group)]
+    log.error("daemon.refused", what=what, why="; ".join(reasons))
+    return code
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+async def _until_stopped(site: Site, path: Path) -> None:
+    daemon = Daemon(site, path)
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[list[str]]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(daemon.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    def stop() -> None:
+        daemon.stop()
+        loop.call_later(STOP_LIMIT, _give_up)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    await daemon.run()
+
+
+def _give_up() -> None:
+    log.error("daemon.stop_too_slow", limit_s=STOP_LIMIT)
+    raise SystemExit(1)

@@ -1,0 +1,69 @@
+"""The checked file as the core's plan."""
+
+from __future__ import annotations
+
+from ccbridge.config import models as m
+from ccbridge.core.plan import AgentPlan, Flow, HangUp, Menu, Plan, Play, QueuePlan, Step, ToQueue, Transfer
+
+
+def to_plan(site: m.SiteFile) -> Plan:
+    routing = site.routing
+    return Plan(
+        queues={name: _queue(name, queue) for name, queue in site.queues.items()},
+        agents={
+            id_: AgentPlan(id=id_, name=agent.name, device=agent.device, queues=agent.queues)
+            for id_, agent in site.agents.items()
+        },
+        flows={
+            name: Flow(
+                name=name,
+                start=flow.start,
+                steps={step: _step(body) for step, body in flow.steps.items()},
+            )
+            for name, flow in site.flows.items()
+        },
+        numbers=dict(site.numbers),
+        default_flow=site.default_flow,
+        unreachable_backoff=routing.unreachable_backoff,
+        miss_cooldown=routing.miss_cooldown,
+        refuse_cooldown=routing.refuse_cooldown,
+        reach_timeout=routing.reach_timeout,
+        recording=site.recording.enabled,
+        pause_reasons=site.pause_reasons,
+        outcomes=dict(site.outcomes),
+    )
+
+
+def _queue(name: str, queue: m.QueueSection) -> QueuePlan:
+    return QueuePlan(
+        name=name,
+        ring=queue.ring,
+        wrap_up=queue.wrap_up,
+        max_wait=queue.max_wait,
+        overflow=queue.overflow,
+        service_level=queue.service_level,
+        priority=queue.priority,
+    )
+
+
+def _step(body: m.StepSection) -> Step:
+    if body.play is not None and body.next is not None:
+        return Play(prompts=body.play, next=body.next)
+    if body.menu is not None:
+        menu = body.menu
+        return Menu(
+            prompts=menu.prompts,
+            choices=dict(menu.choices),
+            otherwise=menu.otherwise,
+            invalid=menu.invalid,
+            silent=menu.silent,
+            timeout=menu.timeout,
+            tries=menu.tries,
+        )
+    if body.queue is not None:
+        return ToQueue(queue=body.queue, priority=body.priority)
+    if body.transfer is not None:
+        return Transfer(extension=body.transfer)
+    if body.hangup is not None:
+        return HangUp(prompts=body.hangup.prompts)
+    raise ValueError("a step without a verb got past the checks")

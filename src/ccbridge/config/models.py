@@ -1,0 +1,202 @@
+"""The keys of ``ccbridge.yml``. ``docs/configuration.md`` explains them; a test holds the two together.
+
+Values are checked one by one here, references included; ``checks`` looks at what several keys say together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, model_validator
+
+from ccbridge.config.shapes import (
+    UNIQUE,
+    Account,
+    Between,
+    Context,
+    Count,
+    Country,
+    Declared,
+    Device,
+    Did,
+    Extension,
+    FlowRef,
+    Host,
+    Key,
+    MaybePrompts,
+    Name,
+    Number,
+    OutcomeKey,
+    Priority,
+    Prompts,
+    QueueRef,
+    SitePath,
+    StepRef,
+    Title,
+    Whole,
+    YesNo,
+)
+
+Outcome = Literal["resolved", "closed", "follow_up", "open"]
+NO_SECRET = SecretStr("")
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are mistakes; errors never carry the input (it may be a secret)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class RecorderSection(Section):
+    user: Account = "ccbridge-recorder"
+    secret: SecretStr = NO_SECRET
+    secret_file: SitePath | None = None
+
+
+class AsteriskSection(Section):
+    host: Host = "127.0.0.1"
+    port: Annotated[Whole, Between(1, 65535)] = 5038
+    user: Account = "ccbridge"
+    secret: SecretStr = NO_SECRET
+    secret_file: SitePath | None = None
+    recorder: RecorderSection | None = None
+    system: Account = "pbx"
+    exit_context: Context = "ccbridge-internal"
+
+
+class AgiSection(Section):
+    host: Host = "127.0.0.1"
+    port: Annotated[Whole, Between(0, 65535)] = 4573
+    sessions: Annotated[Whole, Between(1, 10_000)] = 500
+
+
+class DatabaseSection(Section):
+    url: SecretStr = NO_SECRET
+    url_file: SitePath | None = None
+    admin_url: SecretStr = NO_SECRET
+    admin_url_file: SitePath | None = None
+    lookup_timeout: Annotated[Number, Between(0.05, 5, "seconds")] = 0.3
+
+
+class JournalSection(Section):
+    directory: SitePath = Path("/var/lib/ccbridge/journal")
+    segment_bytes: Annotated[Whole, Between(65_536, 1_073_741_824, "bytes")] = 16_777_216
+    keep_days: Annotated[Whole, Between(1, 365, "days")] = 7
+
+
+class RecordingSection(Section):
+    enabled: YesNo = True
+    directory: SitePath = Path("/var/spool/ccbridge/recordings")
+
+
+class ControlSection(Section):
+    socket: SitePath = Path("/run/ccbridge/control.sock")
+
+
+class LogSection(Section):
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class CallersSection(Section):
+    country: Country
+
+
+class RoutingSection(Section):
+    unreachable_backoff: Annotated[
+        tuple[Annotated[Number, Between(1, 3600, "seconds")], ...], Count(1, 10)
+    ] = (5.0, 15.0, 60.0)
+    miss_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
+    refuse_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
+    reach_timeout: Annotated[Number, Between(2, 30, "seconds")] = 6.0
+    # Less than 10 s would be shorter than two heartbeats and one look of the hold loop.
+    fallback_after: Annotated[Number, Between(10, 600, "seconds")] = 30.0
+
+
+class QueueSection(Section):
+    ring: Annotated[Number, Between(3, 120, "seconds")] = 15.0
+    wrap_up: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
+    max_wait: Annotated[Number, Between(10, 86_400, "seconds")] = 600.0
+    overflow: Extension
+    service_level: Annotated[Number, Between(1, 3600, "seconds")] = 20.0
+    priority: Priority = 0
+
+
+class AgentSection(Section):
+    name: Title
+    device: Device
+    queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]
+
+
+class MenuSection(Section):
+    prompts: Prompts
+    choices: Annotated[dict[Key, StepRef], Count(1, 12)]
+    otherwise: StepRef
+    invalid: MaybePrompts = ()
+    silent: MaybePrompts = ()
+    timeout: Annotated[Number, Between(1, 60, "seconds")] = 5.0
+    tries: Annotated[Whole, Between(1, 10)] = 3
+
+
+class HangUpSection(Section):
+    prompts: MaybePrompts = ()
+
+
+def _hang_up(value: object) -> object:
+    """``hangup: true`` is the short form of a hang-up without prompts."""
+    if value is True:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise ValueError("must be true, or a mapping with prompts")
+
+
+class StepSection(Section):
+    """One step of a flow. Exactly one verb, which ``checks`` looks after."""
+
+    play: Prompts | None = None
+    next: StepRef | None = None
+    menu: MenuSection | None = None
+    queue: QueueRef | None = None
+    priority: Priority = 0
+    transfer: Extension | None = None
+    hangup: Annotated[HangUpSection, BeforeValidator(_hang_up)] | None = None
+
+
+class FlowSection(Section):
+    start: StepRef
+    steps: Annotated[dict[Name, StepSection], Count(1, 1000)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _declare(cls, data: Any, info: ValidationInfo) -> Any:
+        """Step names are the flow's own: the references below it mean these."""
+        if isinstance(info.context, Declared):
+            steps = data.get("steps") if isinstance(data, dict) else None
+            info.context.steps = frozenset(steps) if isinstance(steps, dict) else None
+        return data
+
+
+class SiteFile(Section):
+    asterisk: AsteriskSection = AsteriskSection()
+    agi: AgiSection = AgiSection()
+    database: DatabaseSection = DatabaseSection()
+    journal: JournalSection = JournalSection()
+    recording: RecordingSection = RecordingSection()
+    control: ControlSection = ControlSection()
+    log: LogSection = LogSection()
+    callers: CallersSection
+    routing: RoutingSection = RoutingSection()
+    pause_reasons: Annotated[tuple[Name, ...], UNIQUE, Count(1, 20)] = ("break",)
+    outcomes: Annotated[dict[OutcomeKey, Outcome], Count(1, 10)] = {
+        "1": "resolved",
+        "2": "closed",
+        "3": "follow_up",
+        "4": "open",
+    }
+    queues: dict[Name, QueueSection]
+    agents: dict[Name, AgentSection] = {}
+    flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
+    numbers: dict[Did, FlowRef] = {}
+    default_flow: FlowRef

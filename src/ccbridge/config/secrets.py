@@ -1,0 +1,181 @@
+"""Secrets: from the environment, from a file of their own, or from the configuration file.
+
+The first of these that is there wins, in this order. No text of a secret ever enters a message.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ccbridge.config.mistakes import Loc, Notes, closest
+from ccbridge.config.models import SiteFile
+from ccbridge.config.translate import keys_at
+
+_MAX = 4096
+_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one secret may stand."""
+
+    loc: Loc
+    variable: str
+    required: bool
+    is_url: bool = False
+
+
+SLOTS = (
+    Slot(("asterisk", "secret"), "CCBRIDGE_AMI_SECRET", required=True),
+    Slot(("asterisk", "recorder", "secret"), "CCBRIDGE_RECORDER_SECRET", required=True),
+    Slot(("database", "url"), "CCBRIDGE_DATABASE_URL", required=True, is_url=True),
+    Slot(("database", "admin_url"), "CCBRIDGE_DATABASE_ADMIN_URL", required=False, is_url=True),
+)
+
+
+class Secrets:
+    """Reads all slots; what is wrong goes to ``notes``."""
+
+    def __init__(self, data: Mapping[str, Any], file: Path, environ: Mapping[str, str], notes: Notes) -> None:
+        self._data = data
+        self._file = file
+        self._environ = environ
+        self._notes = notes
+        self._warned = False
+        self.found: dict[Loc, SecretStr] = {}
+
+    def read(self) -> None:
+        for slot in SLOTS:
+            section = self._section(slot.loc[:-1])
+            if section is None:
+                continue
+            text = self._one(slot, section)
+            if text is not None:
+                self._keep(slot, text)
+
+    def _section(self, loc: Loc) -> Mapping[str, Any] | None:
+        """The section's own mapping; ``None`` where it is no mapping, or optional and left out."""
+        at: Any = self._data
+        for part in loc:
+            at = at.get(part, {} if len(loc) == 1 else None) if isinstance(at, dict) else None
+        return at if isinstance(at, dict) else None
+
+    def _one(self, slot: Slot, section: Mapping[str, Any]) -> str | None:
+        key = str(slot.loc[-1])
+        file_key = f"{key}_file"
+        if key in section and file_key in section:
+            self._notes.add((*slot.loc[:-1], file_key), f"{key} stands here too: keep one of the two")
+        if slot.variable in self._environ:
+            return self._environ[slot.variable]
+        if key in section:
+            text = section[key]
+            if isinstance(text, str):
+                return self._inline(slot, text)
+            return None  # its type is a mistake already
+        if file_key in section:
+            name = section[file_key]
+            if isinstance(name, str) and name and name.isprintable():
+                return self._from_file((*slot.loc[:-1], file_key), self._file.parent / name)
+            return None
+        if slot.required and not self._misspelt(slot.loc, section):
+            self._notes.add(
+                slot.loc, f"is missing: give {key}, {file_key} or the environment variable {slot.variable}"
+            )
+        return None
+
+    def _misspelt(self, loc: Loc, section: Mapping[str, Any]) -> bool:
+        """``sceret:`` is reported as an unknown key already."""
+        key, known = str(loc[-1]), keys_at(loc[:-1])
+        return any(closest(other, [key, f"{key}_file"]) for other in section if other not in known)
+
+    def _inline(self, slot: Slot, text: str) -> str:
+        if not self._warned and (not slot.is_url or _has_password(text)) and _is_open(self._file):
+            self._warned = True
+            self._notes.warn(
+                slot.loc,
+                "warning: a secret in a file that everyone on this machine may read; chmod o-r it, or use "
+                f"{slot.loc[-1]}_file",
+            )
+        return text
+
+    def _from_file(self, loc: Loc, path: Path) -> str | None:
+        try:
+            # Not blocking, and a regular file only: a pipe or a device would hold the start for ever.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as stream:
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode):
+                    self._notes.add(loc, f"{path} is no ordinary file")
+                    return None
+                raw = stream.read(_MAX + 1)
+            text = raw.decode("utf-8").rstrip("\r\n")
+        except OSError as error:
+            self._notes.add(loc, f"cannot read {path}: {error.strerror}")
+            return None
+        except UnicodeDecodeError:
+            self._notes.add(loc, f"{path} is not UTF-8 text")
+            return None
+        if len(raw) > _MAX:
+            self._notes.add(loc, f"{path} is longer than {_MAX} bytes: that is no secret of ours")
+            return None
+        if mode & stat.S_IROTH:
+            self._notes.warn(loc, f"warning: everyone on this machine may read {path}; chmod 600 it")
+        return text
+
+    def _keep(self, slot: Slot, text: str) -> None:
+        origin = f" (from {slot.variable})" if slot.variable in self._environ else ""
+        if slot.is_url:
+            problem = _url_problem(text)
+        elif not text:
+            problem = "is empty"
+        elif not text.isprintable() or len(text) > 512:
+            problem = "must be one line of printable characters, at most 512"
+        else:
+            problem = ""
+        if problem:
+            self._notes.add(slot.loc, problem + origin)
+            return
+        self.found[slot.loc] = SecretStr(text)
+
+
+def apply(site: SiteFile, found: Mapping[Loc, SecretStr]) -> SiteFile:
+    """The same site with the secrets that were found, wherever they stood, in their places."""
+    asterisk, database = site.asterisk, site.database
+    if asterisk.recorder and (secret := found.get(("asterisk", "recorder", "secret"))):
+        recorder = asterisk.recorder.model_copy(update={"secret": secret})
+        asterisk = asterisk.model_copy(update={"recorder": recorder})
+    if secret := found.get(("asterisk", "secret")):
+        asterisk = asterisk.model_copy(update={"secret": secret})
+    urls = {key: found[loc] for key in ("url", "admin_url") if (loc := ("database", key)) in found}
+    return site.model_copy(update={"asterisk": asterisk, "database": database.model_copy(update=urls)})
+
+
+def _url_problem(text: str) -> str:
+    if not text.startswith(_SCHEMES):
+        return "must begin with postgresql://"
+    if not text.isprintable() or " " in text:
+        return "must be one line without blanks (write %20 for one in a password)"
+    try:
+        parts = urlsplit(text)
+        known = parts.port is None or parts.port > 0
+    except ValueError:
+        return "is no URL: write postgresql://user:password@host:port/database"
+    if not known or len(parts.path) < 2:
+        return "names no database: write postgresql://user:password@host:port/database"
+    return ""
+
+
+def _has_password(url: str) -> bool:
+    return ("@" in url and ":" in url.split("://", 1)[-1].rsplit("@", 1)[0]) or "password=" in url
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IROTH)

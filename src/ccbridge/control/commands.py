@@ -1,0 +1,149 @@
+"""What can be asked of the daemon, and how each command is answered.
+
+Reading commands look at the live switchboard, in the thread that drives it; commands that change something
+are inputs like any other, and what the core replies is the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from ccbridge.control.server import Handler
+from ccbridge.control.wire import Answer, Refused, quoted, texts
+from ccbridge.core import inputs as i
+from ccbridge.core import view
+from ccbridge.core.effects import Reply
+from ccbridge.core.switchboard import Switchboard
+
+# More rows than this in one answer would hold up the loop; ``total`` says how many there are.
+ROWS = 1000
+
+Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
+"""Post the input made with a fresh request number; await the core's Reply to it."""
+
+
+class Commands:
+    """The commands over one switchboard.
+
+    ``ask``: see ``Ask``. ``reload`` reads the configuration anew and says what came of it. ``facts`` gives
+    what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
+    its keys win. ``clock`` is epoch seconds, ``monotonic`` the clock that drives the switchboard.
+    """
+
+    def __init__(
+        self,
+        board: Switchboard,
+        ask: Ask,
+        reload: Callable[[], Awaitable[Answer]],
+        facts: Callable[[], Mapping[str, Any]] = dict,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._board = board
+        self._ask = ask
+        self._reload = reload
+        self._facts = facts
+        self._clock = clock
+        self._monotonic = monotonic
+        self._started = monotonic()
+        self._version = version("ccbridge")
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "status": self._status,
+            "reload": self._reloaded,
+            "queue.list": self._queue_list,
+            "queue.show": self._queue_show,
+            "agent.list": self._agent_list,
+            "agent.show": self._agent_show,
+            "agent.login": self._agent_login,
+            "agent.logout": self._agent_logout,
+            "agent.pause": self._agent_pause,
+            "agent.unpause": self._agent_unpause,
+            "call.list": self._call_list,
+            "call.show": self._call_show,
+        }
+
+    async def _status(self, fields: dict[str, Any]) -> Answer:
+        texts("status", fields)
+        data = {
+            "version": self._version,
+            "uptime_s": round(self._monotonic() - self._started, 1),
+            **view.status(self._board, self._clock(), self._monotonic()),
+            **self._facts(),
+        }
+        calls = data["calls"]
+        link = "up" if data["link"]["up"] else "down"
+        return Answer(True, f"link {link}, {calls['total']} calls, {calls['waiting']} waiting", data)
+
+    async def _reloaded(self, fields: dict[str, Any]) -> Answer:
+        texts("reload", fields)
+        return await self._reload()
+
+    async def _queue_list(self, fields: dict[str, Any]) -> Answer:
+        texts("queue.list", fields)
+        rows = view.queues(self._board, self._clock())
+        waiting = sum(row["waiting"] for row in rows)
+        return Answer(True, f"{len(rows)} queues, {waiting} callers waiting", rows)
+
+    async def _queue_show(self, fields: dict[str, Any]) -> Answer:
+        name = texts("queue.show", fields, required=("queue",))["queue"]
+        row = view.queue(self._board, name, self._clock(), self._monotonic())
+        if row is None:
+            raise Refused(f"there is no queue {quoted(name)}")
+        row["line"] = row["line"][:ROWS]
+        return Answer(True, f"{name}: {row['waiting']} waiting", row)
+
+    async def _agent_list(self, fields: dict[str, Any]) -> Answer:
+        texts("agent.list", fields)
+        rows = view.agents(self._board, self._clock(), self._monotonic())
+        logged_in = sum(row["logged_in"] for row in rows)
+        return Answer(True, f"{len(rows)} agents, {logged_in} logged in", rows)
+
+    async def _agent_show(self, fields: dict[str, Any]) -> Answer:
+        agent = texts("agent.show", fields, required=("agent",))["agent"]
+        row = view.agent(self._board, agent, self._clock(), self._monotonic())
+        if row is None:
+            raise Refused(f"there is no agent {quoted(agent)}")
+        return Answer(True, f"{agent} is {row['state']}", row)
+
+    async def _agent_login(self, fields: dict[str, Any]) -> Answer:
+        agent = texts("agent.login", fields, required=("agent",))["agent"]
+        return await self._changed(agent, lambda request: i.LogIn(self._clock(), agent, request))
+
+    async def _agent_logout(self, fields: dict[str, Any]) -> Answer:
+        agent = texts("agent.logout", fields, required=("agent",))["agent"]
+        return await self._changed(agent, lambda request: i.LogOut(self._clock(), agent, request))
+
+    async def _agent_pause(self, fields: dict[str, Any]) -> Answer:
+        given = texts("agent.pause", fields, required=("agent",), optional=("reason",))
+        agent, reason = given["agent"], given["reason"] or self._board.world.plan.pause_reasons[0]
+        return await self._changed(agent, lambda request: i.Pause(self._clock(), agent, reason, request))
+
+    async def _agent_unpause(self, fields: dict[str, Any]) -> Answer:
+        agent = texts("agent.unpause", fields, required=("agent",))["agent"]
+        return await self._changed(agent, lambda request: i.Unpause(self._clock(), agent, request))
+
+    async def _call_list(self, fields: dict[str, Any]) -> Answer:
+        queue = texts("call.list", fields, optional=("queue",))["queue"]
+        if queue and view.queue(self._board, queue, self._clock(), self._monotonic()) is None:
+            raise Refused(f"there is no queue {quoted(queue)}")
+        rows = view.calls(self._board, self._clock(), queue)
+        return Answer(True, f"{len(rows)} calls", {"total": len(rows), "calls": rows[:ROWS]})
+
+    async def _call_show(self, fields: dict[str, Any]) -> Answer:
+        call = texts("call.show", fields, required=("call",))["call"]
+        row = view.call(self._board, call, self._clock())
+        if row is None:
+            raise Refused(f"there is no live call {quoted(call)}")
+        return Answer(True, f"{call} is {row['state']}", row)
+
+    async def _changed(self, agent: str, make: Callable[[int], i.Input]) -> Answer:
+        """The core's own reply, and the agent as he is after it."""
+        reply = await self._ask(make)
+        row = view.agent(self._board, agent, self._clock(), self._monotonic())
+        return Answer(reply.ok, reply.text, row)

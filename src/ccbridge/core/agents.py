@@ -1,0 +1,66 @@
+"""Agents: what each one is doing, and when a call may be offered to him.
+
+An agent's *state* is derived, never set: one function of his log-in, pause, offer, wrap-up, phone and
+cool-down, in a fixed order of precedence. A change of the derived state is one ``AgentEvent``, so the
+intervals of an agent are contiguous by construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccbridge.core.plan import AgentPlan
+
+# Asterisk's device states that mean "there is no phone".
+NO_PHONE = frozenset({"UNAVAILABLE", "INVALID"})
+# ... and "in a call": with device_state_busy_at=1 a phone in use shows BUSY, without it INUSE.
+IN_CALL = frozenset({"INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"})
+
+
+@dataclass(slots=True)
+class Agent:
+    """One agent. Deadlines (``*_due``) are on our monotonic clock, everything else is epoch seconds."""
+
+    plan: AgentPlan
+    logged_in: bool = False
+    pause: str = ""  # reason; "" when not paused
+    offer: str = ""  # the one live offer: reserved, ringing or talking
+    talking: bool = False
+    leg: str = ""  # his channel stays on the line after the talk (asked for the outcome)
+    wrap_due: float | None = None
+    cool_due: float | None = None
+    cool_why: str = ""  # missed | refused | dead
+    dead_offers: int = 0  # unreachable ones in a row: the step of the back-off
+    device: str = "UNKNOWN"
+    idle_since: float = 0.0
+    last_call: str = ""
+    last_offer: str = ""
+    shown: tuple[str, str] = ("logged_out", "")
+    shown_at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return self.plan.id
+
+    def state(self) -> tuple[str, str]:
+        """``(state, reason)`` as ``records.AGENT_STATES`` names them."""
+        if self.offer:
+            return ("talking", "") if self.talking else ("offered", "")
+        if not self.logged_in:
+            return ("logged_out", "")
+        if self.wrap_due is not None or self.leg:
+            return ("wrap_up", "")
+        if self.pause:
+            return ("paused", self.pause)
+        if self.device in NO_PHONE:
+            return ("unreachable", "not_registered")
+        if self.cool_due is not None:
+            return ("unreachable", "dead") if self.cool_why == "dead" else ("cooldown", self.cool_why)
+        if self.device in IN_CALL:
+            return ("busy_elsewhere", "")
+        return ("available", "")
+
+    def due(self) -> float | None:
+        """The next moment at which his state changes by itself."""
+        dues = [due for due in (self.wrap_due, self.cool_due) if due is not None]
+        return min(dues) if dues else None

@@ -1,0 +1,243 @@
+"""Calls and offers: their states, and the table of what may happen in each.
+
+Theory
+------
+A *call* is a caller's channel from its arrival to its end. It is always in one of these places:
+
+    FLOW       in the menu, over FastAGI
+    QUEUED     the menu has ended in a queue; the hold loop has not reported yet
+    HOLDING    in the hold loop: can be given to an agent
+    OFFERED    under way to an agent, from the Redirect to the answer
+    RETURNING  an offer has failed; the hold loop has not reported yet
+    TALKING    with an agent
+    RELEASED   the agent has hung up first; the caller's channel is about to end
+    LEAVING    max_wait is over: under way to the overflow extension
+    FALLBACK   in the PBX's own fallback queue: ours to watch, never to redirect
+
+An *offer* is one attempt to give a call to an agent; it lives on its own because its end and the call's
+come in either order, and because the agent's leg may outlive both:
+
+    PLACED     Redirect sent; "Success" means queued, not done
+    REACHED    the offer context has reported
+    DIALLED    the agent's leg exists: that is not ringing yet (a dead phone gets this far)
+    RINGING    his phone rings
+    TALKING    both legs entered one bridge
+    ENDING     Dial has returned unanswered; the leg's own Hangup, which says why, is still to come
+    OVER       nothing left to decide; the leg is still on the line, or may yet appear
+
+The caller hanging up ends the call in every state, at once. Every state waits for something, so every
+state has a limit; on expiry we *look* where the channel is and decide anew, we never act blindly. The only
+exceptions act by design: HOLDING (max_wait: move out) and DIALLED (a phone that does not ring: drop the leg).
+
+A pair (state, input) without a cell is an ``Oddity``: reported with ids, counted, the state unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ccbridge.core import inputs as i
+
+
+class CallState(Enum):
+    FLOW = "menu"
+    QUEUED = "queued"
+    HOLDING = "holding"
+    OFFERED = "offered"
+    RETURNING = "returning"
+    TALKING = "talking"
+    RELEASED = "released"
+    LEAVING = "leaving"
+    FALLBACK = "fallback"
+
+
+class OfferState(Enum):
+    PLACED = "placed"
+    REACHED = "reached"
+    DIALLED = "dialled"
+    RINGING = "ringing"
+    TALKING = "talking"
+    ENDING = "ending"
+    OVER = "over"
+
+
+@dataclass(slots=True)
+class Call:
+    id: str
+    arrived: float
+    did: str
+    caller_kind: str
+    number: int  # order of arrival here: breaks ties in the line
+    e164: str | None = None
+    state: CallState = CallState.FLOW
+    queue: str = ""
+    priority: int = 0
+    since: float = 0.0  # virtual start
+    queued_at: float | None = None
+    answered_at: float | None = None
+    agent: str = ""  # the last one who talked with him
+    talk: float = 0.0
+    offers: int = 0
+    offer: str = ""
+    bridge: str = ""
+    customer: int | None = None
+    name: str = ""  # the customer's: for the phone's display only, never in an event
+    hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
+    inferred: bool = False
+
+
+@dataclass(slots=True)
+class Offer:
+    id: str
+    call: str
+    agent: str
+    queue: str
+    placed: float
+    ring: float
+    state: OfferState = OfferState.PLACED
+    leg: str = ""
+    leg_cause: int | None = None
+    leg_gone: bool = False
+    rang: bool = False
+    bridge: str = ""  # the leg's
+    talk_from: float | None = None  # start of the open stretch in one bridge
+    dial_status: str = ""
+    dial_cause: int = 0
+    dropped: bool = False  # we hung the leg up because it did not ring
+    recording: str = ""
+
+
+# What may happen, and the name of the action in ``moves`` that follows.
+CALL_TABLE: dict[CallState, dict[type, str]] = {
+    CallState.FLOW: {
+        i.CallArrived: "arrived_again",  # the daemon came back: the dialplan asked for the menu anew
+        i.MenuStepped: "menu_stepped",
+        i.CallQueued: "queued",
+        i.FlowEnded: "flow_ended",
+        i.CallHolding: "holding_unannounced",
+        i.CallExited: "exited",
+        i.CallInFallback: "in_fallback",
+    },
+    CallState.QUEUED: {
+        i.CallHolding: "holding",
+        i.CallInFallback: "in_fallback",
+        i.FlowEnded: "ignore",
+    },
+    CallState.HOLDING: {
+        i.CallExited: "exited",
+        i.CallInFallback: "in_fallback",
+        i.FlowEnded: "ignore",
+    },
+    CallState.OFFERED: {
+        i.CallHolding: "offer_bounced",
+        i.CallInFallback: "in_fallback",
+        i.CallExited: "exited",
+    },
+    CallState.RETURNING: {
+        i.CallHolding: "holding",
+        i.CallInFallback: "in_fallback",
+    },
+    CallState.TALKING: {},
+    CallState.RELEASED: {},
+    CallState.LEAVING: {
+        i.CallExited: "exited",
+        i.CallInFallback: "in_fallback",
+        i.MoveFailed: "look",
+    },
+    CallState.FALLBACK: {
+        i.CallInFallback: "ignore",
+    },
+}
+for _cells in CALL_TABLE.values():
+    _cells[i.HangupAsked] = "caller_gone"
+    _cells[i.ChannelGone] = "caller_gone"
+    _cells[i.BridgeEntered] = "caller_bridged"
+    _cells[i.BridgeLeft] = "caller_unbridged"
+    _cells[i.CustomerFound] = "customer_found"
+    _cells[i.CallLooked] = "looked"
+
+OFFER_TABLE: dict[OfferState, dict[type, str]] = {
+    OfferState.PLACED: {
+        i.OfferReached: "reached",
+        i.LegDialled: "dialled",
+        i.OfferEnded: "dial_returned",
+        i.MoveFailed: "move_failed",
+    },
+    OfferState.REACHED: {
+        i.LegDialled: "dialled",
+        i.OfferEnded: "dial_returned",
+        i.MoveFailed: "offer_ignore",  # the answer was late or lost: the Redirect has worked
+    },
+    OfferState.DIALLED: {
+        i.LegRinging: "ringing",
+        i.BridgeEntered: "leg_bridged",
+        i.BridgeLeft: "leg_unbridged",
+        i.OfferEnded: "dial_returned",
+        i.HangupAsked: "offer_ignore",
+        i.ChannelGone: "leg_gone_early",
+    },
+    OfferState.RINGING: {
+        i.LegRinging: "offer_ignore",
+        i.BridgeEntered: "leg_bridged",
+        i.BridgeLeft: "leg_unbridged",
+        i.OfferEnded: "dial_returned",
+        i.HangupAsked: "offer_ignore",
+        i.ChannelGone: "leg_gone_early",
+    },
+    OfferState.TALKING: {
+        i.LegRinging: "offer_ignore",
+        i.BridgeEntered: "leg_bridged",
+        i.BridgeLeft: "leg_unbridged",
+        i.LegHeld: "held",
+        i.LegResumed: "resumed",
+        i.ChannelTransferred: "transferred",
+        i.OfferEnded: "talk_returned",
+        i.HangupAsked: "offer_ignore",
+        i.ChannelGone: "leg_gone_talking",
+    },
+    OfferState.ENDING: {
+        i.LegRinging: "offer_ignore",
+        i.HangupAsked: "offer_ignore",
+        i.BridgeLeft: "offer_ignore",
+        i.ChannelGone: "leg_gone_ending",
+    },
+    OfferState.OVER: {
+        i.OfferReached: "offer_ignore",
+        i.LegDialled: "leg_late",
+        i.LegRinging: "offer_ignore",
+        i.OfferEnded: "offer_ignore",
+        i.MoveFailed: "offer_ignore",
+        i.BridgeEntered: "offer_ignore",
+        i.BridgeLeft: "offer_ignore",
+        i.LegHeld: "offer_ignore",
+        i.LegResumed: "offer_ignore",
+        i.ChannelTransferred: "offer_ignore",
+        i.HangupAsked: "offer_ignore",
+        i.ChannelGone: "leg_gone_over",
+    },
+}
+
+# How long each state may last, in seconds, before we look. None: see the theory above, and below.
+CALL_LIMIT: dict[CallState, float | None] = {
+    CallState.FLOW: 1800.0,
+    CallState.QUEUED: 15.0,
+    CallState.HOLDING: None,  # the queue's max_wait
+    CallState.OFFERED: None,  # its offer's
+    CallState.RETURNING: 5.0,
+    CallState.TALKING: None,  # its offer's
+    CallState.RELEASED: 30.0,
+    CallState.LEAVING: 5.0,
+    CallState.FALLBACK: 300.0,
+}
+OFFER_LIMIT: dict[OfferState, float | None] = {
+    OfferState.PLACED: 3.0,
+    OfferState.REACHED: 3.0,
+    OfferState.DIALLED: None,  # the plan's reach_timeout, then the lease
+    OfferState.RINGING: None,  # the lease: the queue's ring time plus LEASE_MARGIN
+    OfferState.TALKING: 3600.0,
+    OfferState.ENDING: 1.0,
+    OfferState.OVER: 60.0,  # the outcome prompt of the dialplan is over long before
+}
+# The ring time-out is Dial's alone; the lease is longer, so that the two never race.
+LEASE_MARGIN = 5.0

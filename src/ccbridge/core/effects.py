@@ -1,0 +1,81 @@
+"""Effects: whatever the core can ask for, as frozen values. It never waits for one.
+
+``Append`` effects of one decision are written to the journal before any other effect is performed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccbridge.core.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOffer:
+    """Redirect the held caller to ``[ccbridge-offer]``, extension ``offer``, which dials ``device``.
+
+    Answered by ``OfferReached``, or by ``MoveFailed``.
+    """
+
+    call: str
+    offer: str
+    device: str
+    ring: int  # seconds
+    display: str  # what the phone shows; untrusted text: a value, never part of an expression
+    recording: str | None  # path without suffix, relative to the recordings' directory
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOut:
+    """Redirect the held caller to ``[ccbridge-exit]``, extension ``target``."""
+
+    call: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropLeg:
+    """Hang up an agent's leg that was dialled and does not even ring. Its ``OfferEnded`` follows."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt:
+    """Ask Asterisk where the caller's channel is; answered by ``CallLooked``."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpCustomer:
+    """Answered by ``CustomerFound`` within the lookup's time limit, or never."""
+
+    call: str
+    e164: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a command with this ``request`` number."""
+
+    request: int
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something that should not happen did. A warning with ids and a counter, never an exception."""
+
+    kind: str
+    ids: Mapping[str, str]
+
+
+Effect = Append | PlaceOffer | MoveOut | DropLeg | LookAt | LookUpCustomer | Reply | Oddity

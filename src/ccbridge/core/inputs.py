@@ -1,0 +1,337 @@
+"""Inputs: whatever can happen, as frozen values.
+
+``at`` is the event's own time, seconds since the epoch (Asterisk's stamp for AMI events, our clock for
+ticks and commands). ``call`` is the uniqueid of the caller's channel, ``leg`` that of an agent's channel.
+``request`` is a number that the asker made up; it comes back in one ``Reply`` effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ccbridge.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a channel is, as a snapshot or a single look shows it."""
+
+    channel: str  # uniqueid
+    name: str  # PJSIP/1001-0000002a
+    linked: str
+    context: str
+    exten: str
+    bridge: str  # "" when in none
+    seconds: float = 0.0  # age of the channel
+    up: bool = True
+    caller: str = ""  # caller id number, untrusted
+    variables: Mapping[str, str] = field(default_factory=dict)  # CCB_* as set by us
+
+    @property
+    def device(self) -> str:
+        """``PJSIP/1001`` of ``PJSIP/1001-0000002a``."""
+        return self.name.rpartition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    places: tuple[Place, ...]
+    devices: Mapping[str, str]  # device -> state in Asterisk's words
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """AMI is logged in, and this is how the PBX stands."""
+
+    at: float
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    at: float
+    call: str
+    did: str
+    caller_kind: str  # e164 | internal | anonymous | unparsable
+    e164: str | None
+    raw: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MenuStepped:
+    at: float
+    call: str
+    step: str
+    result: str  # the step that follows, or time_out | invalid
+
+
+@dataclass(frozen=True, slots=True)
+class CallQueued:
+    """The flow ended in a queue; the caller is on his way to the hold loop."""
+
+    at: float
+    call: str
+    queue: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnded:
+    """The flow ended in something else than a queue."""
+
+    at: float
+    call: str
+    how: str  # transfer | hangup | failed
+
+
+@dataclass(frozen=True, slots=True)
+class CallHolding:
+    """The hold loop's first step: from now on the caller can be given to an agent."""
+
+    at: float
+    call: str
+    queue: str  # as the channel's own variables say: enough to adopt an unknown call
+    priority: int
+    since: float  # virtual start, epoch seconds; 0 when not known
+    caller: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallExited:
+    """The caller reached the way out: overflow, or the menu's transfer."""
+
+    at: float
+    call: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallInFallback:
+    """The PBX took the caller to its own fallback queue."""
+
+    at: float
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReached:
+    """The offer context's first step: the Redirect has arrived."""
+
+    at: float
+    call: str
+    offer: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegDialled:
+    at: float
+    call: str
+    offer: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    at: float
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEnded:
+    """Dial has returned. ``status`` is DIALSTATUS, ``cause`` HANGUPCAUSE of the caller's channel."""
+
+    at: float
+    call: str
+    offer: str
+    status: str
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeEntered:
+    at: float
+    channel: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLeft:
+    at: float
+    channel: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegHeld:
+    at: float
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegResumed:
+    at: float
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTransferred:
+    """Somebody transferred away the other party of this channel (REFER, feature code, AMI)."""
+
+    at: float
+    channel: str  # the transferer's
+    kind: str  # blind | attended
+    target: str  # extension, "" when attended
+
+
+@dataclass(frozen=True, slots=True)
+class HangupAsked:
+    """The far end hung up (BYE, CANCEL); ``ChannelGone`` may come much later."""
+
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGone:
+    at: float
+    channel: str
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    at: float
+    device: str
+    state: str  # NOT_INUSE, INUSE, BUSY, RINGING, RINGINUSE, ONHOLD, UNAVAILABLE, INVALID, UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ContactSeen:
+    """The phone registered anew or answers again."""
+
+    at: float
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFailed:
+    """A Redirect of this call was refused or its outcome is unknown."""
+
+    at: float
+    call: str
+    offer: str  # "" for a move to the exit
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallLooked:
+    """The answer to ``LookAt``: where the caller's channel is; None when there is no such channel."""
+
+    at: float
+    call: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFound:
+    at: float
+    call: str
+    customer: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    at: float
+    agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    at: float
+    agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    at: float
+    agent: str
+    reason: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unpause:
+    at: float
+    agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKeyed:
+    """An agent keyed his call's outcome. Exactly one of ``offer``, ``device`` says who."""
+
+    at: float
+    digit: str
+    request: int
+    offer: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLoaded:
+    at: float
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: deadlines that are due are acted upon."""
+
+    at: float
+
+
+Input = (
+    LinkUp
+    | LinkDown
+    | CallArrived
+    | MenuStepped
+    | CallQueued
+    | FlowEnded
+    | CallHolding
+    | CallExited
+    | CallInFallback
+    | OfferReached
+    | LegDialled
+    | LegRinging
+    | OfferEnded
+    | BridgeEntered
+    | BridgeLeft
+    | LegHeld
+    | LegResumed
+    | ChannelTransferred
+    | HangupAsked
+    | ChannelGone
+    | DeviceChanged
+    | ContactSeen
+    | MoveFailed
+    | CallLooked
+    | CustomerFound
+    | LogIn
+    | LogOut
+    | Pause
+    | Unpause
+    | OutcomeKeyed
+    | PlanLoaded
+    | Tick
+)

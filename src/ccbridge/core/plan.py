@@ -1,0 +1,106 @@
+"""The typed plan: what a site configured, already checked, as plain frozen values.
+
+``ccbridge.config`` builds it from YAML; the core only reads it. All durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """One queue. ``max_wait`` (> 0) is how long a caller may wait before he leaves to ``overflow``."""
+
+    name: str
+    ring: float = 15.0  # how long one agent's phone rings, 3-120
+    wrap_up: float = 10.0  # after a talk, 0-3600
+    max_wait: float = 600.0  # 10-86400
+    overflow: str = ""  # extension in the site's exit context; required by the config check
+    service_level: float = 20.0  # T of the service level
+    priority: int = 0  # added to the flow's own; higher is served first, -100..100
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """One agent and the device that rings for him (a PJSIP endpoint, such as ``PJSIP/1001``)."""
+
+    id: str
+    name: str
+    device: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play prompts (sound names), then go to step ``next``."""
+
+    prompts: tuple[str, ...]
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Ask for one key. ``choices`` maps a key to a step; after ``tries`` failures ``otherwise`` follows."""
+
+    prompts: tuple[str, ...]
+    choices: Mapping[str, str]
+    otherwise: str
+    invalid: tuple[str, ...] = ()  # played after a wrong key
+    silent: tuple[str, ...] = ()  # played after a time-out
+    timeout: float = 5.0  # after the last prompt, 1-60
+    tries: int = 3  # 1-10
+
+
+@dataclass(frozen=True, slots=True)
+class ToQueue:
+    queue: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Leave to an extension of the site's exit context."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    prompts: tuple[str, ...] = ()
+
+
+Step = Play | Menu | ToQueue | Transfer | HangUp
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A menu tree: named steps, entered at ``start``."""
+
+    name: str
+    start: str
+    steps: Mapping[str, Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the core must know of the site."""
+
+    queues: Mapping[str, QueuePlan]
+    agents: Mapping[str, AgentPlan]
+    flows: Mapping[str, Flow]
+    numbers: Mapping[str, str]  # DID as the trunk dials it -> flow name
+    default_flow: str
+    unreachable_backoff: tuple[float, ...] = (5.0, 15.0, 60.0)  # the last one repeats
+    miss_cooldown: float = 10.0  # after a ring-out, before the same agent is offered a call again
+    refuse_cooldown: float = 10.0  # after a refusal (or busy)
+    reach_timeout: float = 6.0  # dialled but not ringing for this long: the phone is dead, 2-30
+    recording: bool = True
+    pause_reasons: tuple[str, ...] = ("break",)
+    outcomes: Mapping[str, str] = field(
+        default_factory=lambda: {"1": "resolved", "2": "closed", "3": "follow_up", "4": "open"}
+    )
+
+    def flow_for(self, did: str) -> Flow:
+        return self.flows[self.numbers.get(did, self.default_flow)]

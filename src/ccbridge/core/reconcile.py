@@ -1,0 +1,178 @@
+"""After a lost link or a restart: end what is gone, adopt what is there, decide anew.
+
+Everything here is idempotent, and nothing is resent: what the PBX shows is the truth, what we remember
+only says what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ccbridge.core import inputs as i
+from ccbridge.core import moves
+from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.effects import LookUpCustomer
+from ccbridge.core.world import World
+
+CONTEXT_IN = "ccbridge-in"
+CONTEXT_HOLD = "ccbridge-hold"
+CONTEXT_OFFER = "ccbridge-offer"
+CONTEXT_EXIT = "ccbridge-exit"
+CONTEXT_FALLBACK = "ccbridge-fallback"
+
+
+def link_up(w: World, up: i.LinkUp) -> None:
+    w.link, w.link_since = True, w.now
+    places = {place.channel: place for place in up.snapshot.places}
+    for agent in w.agents.values():
+        agent.device = up.snapshot.devices.get(agent.plan.device, "INVALID")
+        w.refresh(agent)
+    for offer in list(w.offers.values()):
+        if offer.leg and offer.leg not in places and offer.state is OfferState.OVER:
+            moves.leg_gone_over(w, offer, i.ChannelGone(w.at, offer.leg, 0))
+    for place in places.values():
+        if place.channel not in w.calls and place.channel not in w.closed:
+            _adopt(w, place)
+    for call in list(w.calls.values()):
+        settle(w, call, places.get(call.id), places.values())
+    for agent in w.agents.values():
+        if agent.offer and agent.offer not in w.offers:
+            w.oddity("offer_without_memory", agent=agent.id, offer=agent.offer)
+            agent.offer, agent.talking = "", False
+            w.refresh(agent)
+    for call in w.calls.values():
+        if call.e164 and not call.name:
+            w.emit(LookUpCustomer(call.id, call.e164))
+    w.touched.update(w.waiting)
+
+
+def _adopt(w: World, place: i.Place) -> None:
+    """A caller of ours whom we do not remember: the journal is gone, or he came while we were away."""
+    if place.variables.get("CCB_CALL") != place.channel:
+        return
+    did = place.variables.get("CCB_DID", "")
+    kind = "unparsable" if place.caller else "anonymous"
+    moves.arrived(
+        w,
+        i.CallArrived(w.at - place.seconds, place.channel, did, kind, None, place.caller[:80], ""),
+        inferred=True,
+    )
+
+
+def looked(w: World, call: Call, look: i.CallLooked) -> None:
+    settle(w, call, look.place, None)
+
+
+def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place] | None) -> None:
+    """Bring one call to where its channel is. ``places`` is None when only this channel was looked at."""
+    if place is None:
+        _vanished(w, call)
+    elif place.context == CONTEXT_HOLD:
+        _found_holding(w, call, place.variables)
+    elif place.context == CONTEXT_OFFER:
+        _found_offered(w, call, place, places)
+    elif place.context == CONTEXT_FALLBACK:
+        if call.state is not CallState.FALLBACK:
+            moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
+    elif place.context == CONTEXT_IN:
+        if call.state is not CallState.FLOW:
+            w.oddity("back_in_menu", call=call.id, state=call.state.value)
+            w.call_state(call, CallState.FLOW)
+    elif call.state is CallState.TALKING:
+        # in some other context, after a talk: passed on with the phone while nobody watched
+        w.event(call, "transferred", how="unseen", target=place.exten, agent=call.agent)
+        moves.close(w, call, "answered", "agent", inferred=True)
+    else:
+        moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
+
+
+def _vanished(w: World, call: Call) -> None:
+    if call.answered_at is not None:
+        moves.close(w, call, "answered", "unknown", inferred=True)
+    elif call.state is CallState.FALLBACK:
+        moves.close(w, call, "fallback", "unknown", inferred=True)
+    else:
+        moves.close(w, call, "lost", "unknown", inferred=True)
+
+
+def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
+    if call.state is CallState.HOLDING:
+        return
+    if call.offer:
+        offer = w.offers[call.offer]
+        if offer.state is OfferState.ENDING:
+            return  # Dial has returned and the hold loop has him: the result is a moment away
+        w.call_state(call, CallState.RETURNING)
+        moves.lose_offer(w, call, offer)
+    if call.queued_at is None:
+        queue = variables.get("CCB_QUEUE", "")
+        priority = _number(variables.get("CCB_PRIORITY", ""))
+        since = _number(variables.get("CCB_SINCE", ""))
+        moves.queued(w, call, i.CallQueued(since or w.at, call.id, queue, int(priority)))
+    w.event(call, "holding", queue=call.queue, found=True)
+    w.line_up(call)
+
+
+def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> None:
+    offer = w.offers.get(call.offer)
+    if offer is None or offer.id != place.exten:
+        if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
+            return  # on his way out of the offer context: the limit asks again
+        offer = _adopt_offer(w, call, place, places)
+        if offer is None:
+            w.oddity("unknown_offer", call=call.id, offer=place.exten)
+            w.call_state(call, CallState.RETURNING)
+            return
+    leg = _leg_of(w, offer, places) if places is not None else None
+    if leg is not None and offer.leg != leg.channel:
+        moves._note_leg(w, offer, leg.channel)
+    together = bool(place.bridge) and (places is None or (leg is not None and leg.bridge == place.bridge))
+    if together:
+        call.bridge = offer.bridge = place.bridge
+        moves._talk_if_together(w, offer)
+    elif offer.state is OfferState.TALKING:
+        moves.released(w, offer)
+    elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED):
+        moves.offer_state(w, offer, OfferState.DIALLED)
+        if not leg.up:
+            # his phone may well be ringing since before we looked: do not drop the leg for silence
+            offer.rang = True
+            moves.offer_state(w, offer, OfferState.RINGING)
+    elif places is not None and leg is None and offer.leg:
+        offer.leg_gone = True  # its end went by unseen; Dial returns in a moment
+        moves.offer_state(w, offer, OfferState.ENDING)
+
+
+def _leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
+    device = w.agents[offer.agent].plan.device
+    return next(
+        (p for p in places if p.linked == offer.call and p.channel != offer.call and p.device == device), None
+    )
+
+
+def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> Offer | None:
+    """An offer that the journal does not know: read agent and leg from the PBX."""
+    for leg in places or ():
+        agent = w.agent_of(leg.device)
+        if leg.linked != call.id or leg.channel == call.id or agent is None or agent.offer:
+            continue
+        if call.queued_at is None:
+            queue = place.variables.get("CCB_QUEUE", "")
+            since = _number(place.variables.get("CCB_SINCE", "")) or w.at
+            moves.queued(w, call, i.CallQueued(since, call.id, queue, 0))
+        offer = Offer(place.exten, call.id, agent.id, call.queue, w.at, w.queue(call.queue).ring)
+        w.offers[offer.id] = offer
+        call.offer = agent.offer = offer.id
+        w.call_state(call, CallState.OFFERED)
+        moves.offer_state(w, offer, OfferState.PLACED)
+        w.event(call, "offered", offer=offer.id, agent=agent.id, queue=call.queue, found=True)
+        w.refresh(agent)
+        return offer
+    return None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,196 @@
+"""Records: what is written to the append-only journal, and from there to PostgreSQL.
+
+The core emits them inside ``Append`` effects; the journal writes them before any other effect of the
+same decision is performed. A ``CallEvent``/``AgentEvent`` holds ids only: no names, numbers or keys;
+those stand in ``CallOpened`` and are kept in erasable tables.
+
+``at`` is the event's own time in seconds since the epoch (Asterisk's stamp where there is one).
+``data`` holds JSON values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """A caller came in. Opens the call's ticket; creates the customer when ``e164`` is new."""
+
+    call: str  # uniqueid of the caller's channel: unique per PBX, survives every transfer
+    at: float
+    did: str  # as the trunk dialled it; digits and + only
+    caller_kind: str  # e164 | internal | anonymous | unparsable
+    e164: str | None  # set for caller_kind e164
+    raw: str  # what Asterisk said, at most 80 characters
+    name: str  # the trunk's display name, at most 80 characters
+    inferred: bool = False  # the daemon was away at the arrival: adopted from a snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One step in a call's life. ``kind`` is one of ``CALL_KINDS``."""
+
+    call: str
+    at: float
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+CALL_KINDS = (
+    "arrived",
+    "customer",  # the lookup's answer: customer id or none
+    "menu_step",
+    "queued",
+    "holding",
+    "offered",
+    "dialled",
+    "ringing",
+    "answered",
+    "held",
+    "resumed",
+    "offer_ended",
+    "overflowed",
+    "in_fallback",
+    "transferred",
+    "abandoned",
+    "outcome",
+    "ended",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """The whole account of a call, written exactly once, at its end. Times are epoch seconds."""
+
+    call: str
+    at: float  # end
+    arrived: float
+    did: str
+    queue: str | None  # the last one
+    priority: int
+    queued_at: float | None  # entered the last queue
+    answered_at: float | None  # first bridge with an agent
+    agent: str | None  # the last agent who talked with him
+    wait: float | None  # seconds in queue up to the answer or the end, ringing included
+    talk: float  # seconds in a bridge with an agent, all legs
+    offers: int
+    customer: int | None
+    disposition: str  # one of DISPOSITIONS
+    ended_by: str  # caller | agent | system | unknown
+    inferred: bool = False
+
+
+DISPOSITIONS = (
+    "answered",  # talked with an agent
+    "abandoned",  # hung up while queued, unanswered
+    "menu_ended",  # ended inside the menu, never queued
+    "overflowed",  # max_wait over, sent to the overflow extension
+    "left",  # left our control: the menu's transfer, or somebody else's, unanswered by our agents
+    "fallback",  # handed to the PBX's own fallback queue while the daemon was away
+    "lost",  # ended while nobody watched; end time inferred
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEvent:
+    """The start of a state of an agent. ``state`` is one of ``AGENT_STATES``."""
+
+    agent: str
+    at: float
+    state: str
+    reason: str = ""  # pause reason, or why he is not available
+    call: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+AGENT_STATES = (
+    "logged_out",
+    "available",
+    "offered",  # reserved for a call: his phone is being rung
+    "talking",
+    "wrap_up",
+    "paused",
+    "unreachable",  # phone not registered or dead; reason says which
+    "cooldown",  # after a miss or refusal
+    "busy_elsewhere",  # his phone is in a call that is not ours
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """One per agent leg. ``path`` has no suffix: the PBX writes ``<path>-r.wav`` (caller) and ``-t.wav``."""
+
+    call: str
+    offer: str
+    agent: str
+    at: float
+    path: str  # relative to recording.directory, built from our own ids only
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded:
+    call: str
+    offer: str
+    at: float
+    answered: bool  # False: nobody talked on this leg; its files, if any, hold no conversation
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOutcome:
+    """The agent's outcome for a call's ticket; the last one stands."""
+
+    call: str
+    agent: str
+    at: float
+    outcome: str  # a value of Plan.outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class CdrRow:
+    """A call detail record from Asterisk's ``Cdr`` event; key (system, uniqueid, sequence)."""
+
+    at: float
+    system: str
+    uniqueid: str
+    sequence: int
+    linkedid: str
+    fields: Mapping[str, str]  # the event's other headers, names as Asterisk spells them
+
+
+Record = (
+    CallOpened
+    | CallEvent
+    | CallClosed
+    | AgentEvent
+    | RecordingStarted
+    | RecordingEnded
+    | TicketOutcome
+    | CdrRow
+)
+
+_TYPES: dict[str, type[Any]] = {
+    "call_opened": CallOpened,
+    "call_event": CallEvent,
+    "call_closed": CallClosed,
+    "agent_event": AgentEvent,
+    "recording_started": RecordingStarted,
+    "recording_ended": RecordingEnded,
+    "ticket_outcome": TicketOutcome,
+    "cdr": CdrRow,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """A JSON-ready dict with the record's type under ``t``."""
+    return {"t": _NAMES[type(record)], **asdict(record)}
+
+
+def from_dict(data: Mapping[str, Any]) -> Record:
+    """The reverse of ``to_dict``. Raises KeyError or TypeError on a dict that it did not make."""
+    rest = dict(data)
+    record: Record = _TYPES[rest.pop("t")](**rest)
+    return record

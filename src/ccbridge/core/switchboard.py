@@ -1,0 +1,365 @@
+"""The switchboard: inputs in, effects out. Everything the product decides about calls passes here.
+
+Plain synchronous code: no clock, random, logging, I/O. ``now`` is the monotonic clock, in seconds, and
+drives deadlines; an input's own ``at`` (epoch seconds) is what the records say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ccbridge.core import acd, moves, reconcile
+from ccbridge.core import inputs as i
+from ccbridge.core.agents import NO_PHONE, Agent
+from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
+from ccbridge.core.effects import Append, Effect, Reply
+from ccbridge.core.memory import Memory
+from ccbridge.core.plan import Plan
+from ccbridge.core.records import CallEvent, TicketOutcome
+from ccbridge.core.world import World
+
+_CALL_ACTIONS: Mapping[str, Callable[[World, Call, Any], None]] = {
+    name: getattr(moves, name, None) or getattr(reconcile, name)
+    for cells in CALL_TABLE.values()
+    for name in cells.values()
+}
+_OFFER_ACTIONS: Mapping[str, Callable[[World, Offer, Any], None]] = {
+    name: getattr(moves, name) for cells in OFFER_TABLE.values() for name in cells.values()
+}
+# ids of offers are made by us alone; a leg may be that of any channel of the PBX
+_BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
+_BY_CHANNEL = (i.BridgeEntered, i.BridgeLeft, i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
+_BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed)
+
+
+class Switchboard:
+    """All calls, offers and agents of one PBX.
+
+    ``run`` is a short alphanumeric word, different at each start: it makes offer ids unique.
+    """
+
+    def __init__(self, plan: Plan, run: str) -> None:
+        self.world = World(plan, run)
+        for agent_plan in plan.agents.values():
+            self.world.add_agent(Agent(agent_plan))
+
+    # -- the three calls of the loop
+
+    def handle(self, event: i.Input, now: float) -> list[Effect]:
+        """Take one input; return what is to be done, in order. Never raises on anything from outside."""
+        w = self.world
+        w.at, w.now = event.at, now
+        self._fire_timers()
+        self._dispatch(event)
+        if w.link and w.touched:
+            self._match()
+        out, w.out = w.out, []
+        return out
+
+    def next_deadline(self) -> float | None:
+        """When ``handle(Tick)`` is due at the latest, on the clock of ``now``; None: nothing waits."""
+        return self.world.next_deadline()
+
+    def restore(self, memory: Memory, at: float, now: float) -> None:
+        """Take up what a former run knew. The first ``LinkUp`` compares it with the PBX."""
+        w = self.world
+        w.at, w.now = at, now
+        for agent_id, known in memory.agents.items():
+            if agent_id in w.agents:
+                _restore_agent(w, w.agents[agent_id], known)
+        for call_id, known in memory.calls.items():
+            _restore_call(w, call_id, known)
+        w.out.clear()  # all this is in the journal already
+        w.touched.clear()
+
+    # -- inside
+
+    def _fire_timers(self) -> None:
+        w = self.world
+        while (key := w.pop_due()) is not None:
+            kind, name = key
+            if kind == "agent":
+                self._agent_due(w.agents[name])
+            elif kind == "call":
+                moves.call_due(w, w.calls[name])
+            else:
+                moves.offer_due(w, w.offers[name])
+
+    def _agent_due(self, agent: Agent) -> None:
+        w = self.world
+        if agent.wrap_due is not None and agent.wrap_due <= w.now:
+            agent.wrap_due = None
+        if agent.cool_due is not None and agent.cool_due <= w.now:
+            agent.cool_due = None
+        w.refresh(agent)
+
+    def _dispatch(self, event: i.Input) -> None:
+        w = self.world
+        match event:
+            case i.Tick():
+                pass
+            case i.CallArrived() if event.call not in w.calls:
+                if event.call in w.closed:
+                    w.oddity("arrived_after_end", call=event.call)
+                else:
+                    moves.arrived(w, event)
+            case i.CallHolding() | i.CallInFallback() if event.call not in w.calls:
+                self._unknown_call(event)
+            case i.LinkUp():
+                reconcile.link_up(w, event)
+            case i.LinkDown():
+                w.link = False
+            case i.DeviceChanged():
+                self._device_changed(event)
+            case i.ContactSeen():
+                agent = w.agent_of(event.device)
+                if agent is not None:
+                    self._phone_back(agent)
+            case i.PlanLoaded():
+                self._plan_loaded(event.plan)
+            case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause():
+                self._command(event)
+            case i.OutcomeKeyed():
+                self._outcome(event)
+            case _:
+                self._to_tables(event)
+
+    def _to_tables(self, event: Any) -> None:
+        """Inputs about calls and offers: the tables say what follows."""
+        w = self.world
+        offer: Offer | None = None
+        call: Call | None = None
+        if isinstance(event, _BY_OFFER) or (isinstance(event, i.MoveFailed) and event.offer):
+            offer = w.offers.get(event.offer)
+            if offer is None:
+                if event.offer not in w.closed and event.call not in w.closed and not self._fresh_link():
+                    w.oddity(
+                        "offer_not_known", call=event.call, offer=event.offer, input=type(event).__name__
+                    )
+                return
+        elif isinstance(event, _BY_CHANNEL):
+            offer = w.legs.get(event.channel)
+            call = w.calls.get(event.channel)
+        elif isinstance(event, _BY_LEG):
+            offer = w.legs.get(event.leg)
+        else:
+            call = w.calls.get(event.call)
+        if offer is not None:
+            self._act(OFFER_TABLE[offer.state], _OFFER_ACTIONS, offer, event)
+        elif call is not None:
+            self._act(CALL_TABLE[call.state], _CALL_ACTIONS, call, event)
+
+    def _act(
+        self,
+        cells: Mapping[type, str],
+        actions: Mapping[str, Callable[[World, Any, Any], None]],
+        thing: Call | Offer,
+        event: Any,
+    ) -> None:
+        name = cells.get(type(event))
+        if name is not None:
+            actions[name](self.world, thing, event)
+            return
+        if self._fresh_link():
+            return
+        kind = "call" if isinstance(thing, Call) else "offer"
+        self.world.oddity(
+            "unexpected", **{kind: thing.id}, state=thing.state.value, input=type(event).__name__
+        )
+
+    def _fresh_link(self) -> bool:
+        """The events buffered during a snapshot come right after it and may tell what it showed already."""
+        return self.world.now - self.world.link_since < 1.0
+
+    def _unknown_call(self, event: i.CallHolding | i.CallInFallback) -> None:
+        """A channel of ours that we do not know reports: adopt it, unless it has just ended."""
+        w = self.world
+        if not event.call:
+            w.oddity("nameless_call", input=type(event).__name__)
+        elif event.call in w.closed:
+            w.oddity("event_after_end", call=event.call, input=type(event).__name__)
+        else:
+            raw = event.caller if isinstance(event, i.CallHolding) else ""
+            arrival = i.CallArrived(
+                event.at, event.call, "", "unparsable" if raw else "anonymous", None, raw, ""
+            )
+            moves.arrived(w, arrival, inferred=True)
+            self._to_tables(event)
+
+    def _match(self) -> None:
+        w = self.world
+        touched, w.touched = w.touched, set()
+        waiting = {queue: w.waiting[queue] for queue in touched if w.waiting.get(queue)}
+        if not waiting:
+            return
+        free = [
+            acd.Free(agent.idle_since, agent.id, agent.plan.queues)
+            for agent in map(w.agents.__getitem__, w.free)
+            if not waiting.keys().isdisjoint(agent.plan.queues)
+        ]
+        for pair in acd.match(waiting, free):
+            moves.place_offer(w, pair)
+        w.touched -= touched
+
+    # -- agents
+
+    def _device_changed(self, change: i.DeviceChanged) -> None:
+        w = self.world
+        agent = w.agent_of(change.device)
+        if agent is None:
+            return
+        was, agent.device = agent.device, change.state
+        if was in NO_PHONE and change.state not in NO_PHONE:
+            self._phone_back(agent)
+        w.refresh(agent)
+
+    def _phone_back(self, agent: Agent) -> None:
+        """A sign of life from the phone itself lifts the back-off for dead phones, and only that."""
+        if agent.cool_why == "dead":
+            agent.cool_due = None
+        agent.dead_offers = 0
+        self.world.refresh(agent)
+
+    def _command(self, command: i.LogIn | i.LogOut | i.Pause | i.Unpause) -> None:
+        w = self.world
+        agent = w.agents.get(command.agent)
+        if agent is None:
+            w.emit(Reply(command.request, False, f"no agent {command.agent!r} in the configuration"))
+            return
+        ok, text = True, ""
+        match command:
+            case i.LogIn():
+                text = "is logged in" if not agent.logged_in else "was logged in already"
+                agent.logged_in = True
+            case i.LogOut():
+                text = "is logged out" if agent.logged_in else "was not logged in"
+                if agent.offer:
+                    text += "; the present call is finished first"
+                agent.logged_in, agent.pause, agent.wrap_due, agent.cool_due = False, "", None, None
+            case i.Pause() if command.reason not in w.plan.pause_reasons:
+                allowed = ", ".join(w.plan.pause_reasons)
+                ok, text = False, f"cannot pause for {command.reason!r}; the reasons are: {allowed}"
+            case i.Pause() | i.Unpause() if not agent.logged_in:
+                ok, text = False, "is not logged in"
+            case i.Pause():
+                text = f"is paused: {command.reason}"
+                agent.pause = command.reason
+            case i.Unpause():
+                text = "is not paused any more" if agent.pause else "was not paused"
+                agent.pause = ""
+        w.emit(Reply(command.request, ok, f"{agent.id} {text}"))
+        w.refresh(agent)
+
+    def _outcome(self, keyed: i.OutcomeKeyed) -> None:
+        w = self.world
+        if keyed.offer:
+            agent = next((a for a in w.agents.values() if keyed.offer in (a.last_offer, a.offer)), None)
+        else:
+            agent = w.agent_of(keyed.device)
+        outcome = w.plan.outcomes.get(keyed.digit)
+        if agent is None:
+            w.emit(Reply(keyed.request, False, "no agent has this phone"))
+            return
+        talking = agent.talking and agent.offer in w.offers
+        call = w.offers[agent.offer].call if talking else agent.last_call
+        if outcome is None:
+            w.emit(Reply(keyed.request, False, f"no outcome has the key {keyed.digit!r}"))
+        elif not call or not (talking or agent.state()[0] == "wrap_up"):
+            w.emit(Reply(keyed.request, False, f"{agent.id} has no call in wrap-up"))
+        else:
+            w.emit(Append(TicketOutcome(call, agent.id, w.at, outcome)))
+            w.emit(Append(CallEvent(call, w.at, "outcome", {"agent": agent.id, "outcome": outcome})))
+            w.emit(Reply(keyed.request, True, outcome))
+
+    # -- the plan
+
+    def _plan_loaded(self, plan: Plan) -> None:
+        """A reload never changes what an agent is doing now: only what he is offered next."""
+        w = self.world
+        w.plan = plan
+        for agent in list(w.agents.values()):
+            fresh = plan.agents.get(agent.id)
+            if fresh is None and not agent.offer and not agent.leg:
+                agent.logged_in = False
+                w.refresh(agent)
+                w.drop_agent(agent)
+            elif fresh is None:
+                agent.logged_in = False  # leaves at the next reload, when his call is over
+            elif fresh != agent.plan:
+                self._replan(agent, fresh)
+        for agent_id, fresh in plan.agents.items():
+            if agent_id not in w.agents:
+                w.add_agent(Agent(fresh))
+        w.touched.update(w.waiting)
+
+    def _replan(self, agent: Agent, fresh: Any) -> None:
+        w = self.world
+        due = agent.due()
+        w.drop_agent(agent)
+        agent.plan = fresh
+        w.add_agent(agent)
+        w.arm("agent", agent.id, due)
+
+
+def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
+    agent.logged_in, agent.pause = known.get("in", False), known.get("pause", "")
+    agent.dead_offers = known.get("dead_offers", 0)
+    agent.idle_since = known.get("idle", 0.0)
+    agent.last_call, agent.last_offer = known.get("last_call", ""), known.get("last_offer", "")
+    until = known.get("until")
+    if until is not None and until > w.at:
+        due = w.now + until - w.at
+        if known["state"] == "wrap_up":
+            agent.wrap_due = due
+        elif known["state"] in ("cooldown", "unreachable"):
+            agent.cool_due = due
+            agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
+    w.drop_agent(agent)
+    agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
+    agent.shown_at = known.get("at", 0.0)
+    w.add_agent(agent)
+    w.arm("agent", agent.id, agent.due())
+
+
+def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
+    w.arrivals += 1
+    call = Call(
+        call_id,
+        known["arrived"],
+        known["did"],
+        known["kind"],
+        w.arrivals,
+        e164=known["e164"],
+        queue=known.get("queue", ""),
+        priority=known.get("priority", 0),
+        since=known.get("since", 0.0),
+        queued_at=known.get("since"),
+        answered_at=known.get("answered_at"),
+        agent=known.get("agent", ""),
+        talk=known["talk"],
+        offers=known["offers"],
+        customer=known.get("customer"),
+        inferred=known["inferred"],
+    )
+    w.calls[call_id] = call
+    state = CallState(known["state"])
+    saved = known.get("offer")
+    agent = w.agents.get(saved["agent"]) if saved else None
+    if saved and agent is not None:
+        offer = Offer(saved["id"], call_id, agent.id, call.queue, saved["at"], w.queue(call.queue).ring)
+        offer.rang, offer.recording = saved["rang"], saved["recording"]
+        w.offers[offer.id] = offer
+        call.offer = agent.offer = offer.id
+        if state is CallState.TALKING:
+            moves.offer_state(w, offer, OfferState.TALKING)
+            offer.talk_from = known.get("talk_from")
+            agent.talking = True
+        else:
+            moves.offer_state(w, offer, OfferState.PLACED)
+    elif state in (CallState.OFFERED, CallState.TALKING):
+        state = CallState.RETURNING
+    if state is CallState.HOLDING:
+        w.line_up(call)
+    else:
+        w.call_state(call, state)

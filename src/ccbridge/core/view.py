@@ -1,0 +1,228 @@
+"""What the switchboard looks like at this moment, as JSON-ready dicts. Reads, and changes nothing.
+
+``at`` is epoch seconds and ``now`` the monotonic clock that the switchboard is driven with. Keys that end
+in ``_s`` are seconds; moments are ISO 8601 in UTC. None where there is nothing to say. The rows hold
+callers' names and numbers: they are for people at work, never for the journal or a log.
+
+Cost: one pass over the live calls for each function, over all agents for those about agents.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import Call, CallState
+from ccbridge.core.switchboard import Switchboard
+from ccbridge.core.world import World
+
+# In line: queued and not yet with an agent. Who is being offered keeps his place until the answer.
+WAITING = (CallState.QUEUED, CallState.HOLDING, CallState.OFFERED, CallState.RETURNING)
+
+
+def status(board: Switchboard, at: float, now: float) -> dict[str, Any]:
+    """The whole in numbers: link, calls, agents. ``link.since`` is known only while the link is up."""
+    w = board.world
+    waiting = [call for call in w.calls.values() if call.state in WAITING]
+    return {
+        "link": {"up": w.link, "since": moment(at - (now - w.link_since)) if w.link else None},
+        "queues": len(w.plan.queues),
+        "calls": {
+            "total": len(w.calls),
+            "waiting": len(waiting),
+            "longest_wait_s": _longest(waiting, at),
+            "states": dict(Counter(call.state.value for call in w.calls.values())),
+        },
+        "agents": {
+            "total": len(w.agents),
+            "logged_in": sum(agent.logged_in for agent in w.agents.values()),
+            "states": dict(Counter(agent.shown[0] for agent in w.agents.values())),
+        },
+    }
+
+
+def queues(board: Switchboard, at: float) -> list[dict[str, Any]]:
+    """One row for each queue by name, those included that a reload removed while callers are in them."""
+    w = board.world
+    by_queue: dict[str, list[Call]] = {name: [] for name in w.plan.queues}
+    for call in w.calls.values():
+        if call.queue:
+            by_queue.setdefault(call.queue, []).append(call)
+    return [_queue(w, name, by_queue[name], at) for name in sorted(by_queue)]
+
+
+def queue(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any] | None:
+    """One queue with its ``line`` in the order of service and its ``members``; None: no such queue."""
+    w = board.world
+    calls = [call for call in w.calls.values() if call.queue == name]
+    if name not in w.plan.queues and not calls:
+        return None
+    line = sorted((call for call in calls if call.state in WAITING), key=_order)
+    members = [agent for agent in w.agents.values() if name in agent.plan.queues]
+    return {
+        **_queue(w, name, calls, at),
+        "line": [{"position": place, **_call(w, call, at)} for place, call in enumerate(line, 1)],
+        "members": [_agent(w, agent, at, now) for agent in sorted(members, key=lambda agent: agent.id)],
+    }
+
+
+def agents(board: Switchboard, at: float, now: float) -> list[dict[str, Any]]:
+    """One row for each agent, by id."""
+    w = board.world
+    return [_agent(w, w.agents[name], at, now) for name in sorted(w.agents)]
+
+
+def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any] | None:
+    """One agent, with what explains his state; None: no such agent."""
+    w = board.world
+    one = w.agents.get(name)
+    if one is None:
+        return None
+    return {
+        **_agent(w, one, at, now),
+        "phone_state": one.device,
+        "dead_offers": one.dead_offers,
+        "last_call": one.last_call or None,
+    }
+
+
+def calls(board: Switchboard, at: float, name: str = "") -> list[dict[str, Any]]:
+    """One row for each live call, oldest first; with ``name`` of that queue only."""
+    w = board.world
+    chosen = [call for call in w.calls.values() if not name or call.queue == name]
+    return [_call(w, call, at) for call in sorted(chosen, key=lambda call: (call.arrived, call.number))]
+
+
+def call(board: Switchboard, name: str, at: float) -> dict[str, Any] | None:
+    """One live call, with its place in line and its offer; None: no such call now."""
+    w = board.world
+    one = w.calls.get(name)
+    if one is None:
+        return None
+    offer = w.offers.get(one.offer)
+    return {
+        **_call(w, one, at),
+        "position": _position(w, one),
+        "inferred": one.inferred,
+        "offer": None
+        if offer is None
+        else {
+            "id": offer.id,
+            "agent": offer.agent,
+            "state": offer.state.value,
+            "placed": moment(offer.placed),
+            "for_s": _since(offer.placed, at),
+            "ring_s": offer.ring,
+            "recording": offer.recording or None,
+        },
+    }
+
+
+def moment(at: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+# -- rows
+
+
+def _queue(w: World, name: str, calls: Iterable[Call], at: float) -> dict[str, Any]:
+    plan = w.queue(name)
+    waiting = [call for call in calls if call.state in WAITING]
+    census = {state: count for state, count in w.census.get(name, Counter()).items() if count}
+    states = Counter(call.state for call in calls)
+    return {
+        "queue": name,
+        "configured": name in w.plan.queues,
+        "waiting": len(waiting),
+        "longest_wait_s": _longest(waiting, at),
+        "offered": states[CallState.OFFERED],
+        "talking": states[CallState.TALKING],
+        "fallback": states[CallState.FALLBACK],
+        "agents": {
+            "total": sum(census.values()),
+            "logged_in": sum(a.logged_in for a in w.agents.values() if name in a.plan.queues),
+            "states": census,
+        },
+        "plan": {
+            "ring_s": plan.ring,
+            "wrap_up_s": plan.wrap_up,
+            "max_wait_s": plan.max_wait,
+            "overflow": plan.overflow,
+            "service_level_s": plan.service_level,
+            "priority": plan.priority,
+        },
+    }
+
+
+def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
+    state, reason = agent.shown
+    offer = w.offers.get(agent.offer or agent.leg)
+    call = offer.call if offer is not None else agent.last_call if state == "wrap_up" else ""
+    due = {"wrap_up": agent.wrap_due, "unreachable": agent.cool_due, "cooldown": agent.cool_due}.get(state)
+    return {
+        "agent": agent.id,
+        "name": agent.plan.name,
+        "device": agent.plan.device,
+        "queues": list(agent.plan.queues),
+        "state": state,
+        "reason": reason or None,
+        "since": moment(agent.shown_at) if agent.shown_at else None,
+        "for_s": _since(agent.shown_at, at) if agent.shown_at else None,
+        "left_s": None if due is None else round(max(0.0, due - now), 1),
+        "logged_in": agent.logged_in,
+        "pause": agent.pause or None,
+        "call": call or None,
+    }
+
+
+def _call(w: World, call: Call, at: float) -> dict[str, Any]:
+    offer = w.offers.get(call.offer)
+    talk = call.talk
+    if offer is not None and offer.talk_from is not None:
+        talk += max(0.0, at - offer.talk_from)
+    wait = None
+    if call.queued_at is not None:
+        wait = _since(call.queued_at, at if call.answered_at is None else call.answered_at)
+    return {
+        "call": call.id,
+        "state": call.state.value,
+        "did": call.did,
+        "caller": call.e164,
+        "caller_kind": call.caller_kind,
+        "name": call.name or None,
+        "customer": call.customer,
+        "queue": call.queue or None,
+        "priority": call.priority,
+        "agent": (offer.agent if offer is not None else call.agent) or None,
+        "arrived": moment(call.arrived),
+        "for_s": _since(call.arrived, at),
+        "wait_s": wait,
+        "talk_s": round(talk, 1),
+        "offers": call.offers,
+    }
+
+
+def _position(w: World, call: Call) -> int | None:
+    if call.state not in WAITING:
+        return None
+    mine = _order(call)
+    others = (one for one in w.calls.values() if one.queue == call.queue and one.state in WAITING)
+    return 1 + sum(_order(one) < mine for one in others)
+
+
+def _order(call: Call) -> tuple[int, float, int]:
+    """The order of service, as ``acd.Waiting`` sorts it."""
+    return (-call.priority, call.since, call.number)
+
+
+def _longest(waiting: Iterable[Call], at: float) -> float | None:
+    return max((_since(call.queued_at, at) for call in waiting if call.queued_at is not None), default=None)
+
+
+def _since(start: float, at: float) -> float:
+    # two clocks: Asterisk's stamps may be a little ahead of ours
+    return round(max(0.0, at - start), 1)

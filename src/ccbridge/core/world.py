@@ -1,0 +1,191 @@
+"""The switchboard's memory while it runs, and the few verbs that every action shares."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections import Counter, OrderedDict
+from typing import Any
+
+from ccbridge.core.acd import Waiting
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer
+from ccbridge.core.effects import Append, Effect, Oddity
+from ccbridge.core.plan import Plan, QueuePlan
+from ccbridge.core.records import AgentEvent, CallEvent
+
+# How many ended calls are remembered, so that their late events are told from strange ones.
+CLOSED_KEPT = 10_000
+
+
+class World:
+    """All live calls, offers and agents, their timers, and the effects of the input being handled."""
+
+    def __init__(self, plan: Plan, run: str) -> None:
+        self.plan = plan
+        self.run = run  # makes offer ids unique across restarts
+        self.calls: dict[str, Call] = {}
+        self.closed: OrderedDict[str, None] = OrderedDict()
+        self.offers: dict[str, Offer] = {}
+        self.legs: dict[str, Offer] = {}
+        self.agents: dict[str, Agent] = {}
+        self.waiting: dict[str, list[Waiting]] = {}
+        self.free: set[str] = set()  # agents who are available
+        self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
+        self.touched: set[str] = set()
+        self.link = False
+        self.link_since = 0.0  # monotonic
+        self.out: list[Effect] = []
+        self.at = 0.0
+        self.now = 0.0
+        self.arrivals = 0
+        self.offers_made = 0
+        self._due: dict[tuple[str, str], float] = {}
+        self._heap: list[tuple[float, tuple[str, str]]] = []
+
+    # -- effects
+
+    def emit(self, effect: Effect) -> None:
+        self.out.append(effect)
+
+    def event(self, call: Call, kind: str, at: float | None = None, **data: Any) -> None:
+        self.emit(Append(CallEvent(call.id, self.at if at is None else at, kind, data)))
+
+    def oddity(self, kind: str, **ids: str) -> None:
+        self.emit(Oddity(kind, ids))
+
+    # -- timers: one per call, offer or agent; the latest setting counts
+
+    def arm(self, kind: str, key: str, due: float | None) -> None:
+        """Set (or with None clear) the deadline of one thing, on the monotonic clock."""
+        if due is None:
+            self._due.pop((kind, key), None)
+        elif self._due.get((kind, key)) != due:
+            self._due[kind, key] = due
+            heapq.heappush(self._heap, (due, (kind, key)))
+
+    def next_deadline(self) -> float | None:
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self) -> tuple[str, str] | None:
+        """Take the earliest thing whose deadline has come."""
+        due = self.next_deadline()
+        if due is None or due > self.now:
+            return None
+        key = heapq.heappop(self._heap)[1]
+        del self._due[key]
+        return key
+
+    # -- the plan
+
+    def queue(self, name: str) -> QueuePlan:
+        """The queue's plan; plain defaults for one that a reload has removed while callers wait in it."""
+        return self.plan.queues.get(name) or QueuePlan(name)
+
+    # -- calls
+
+    def call_state(self, call: Call, state: CallState) -> None:
+        """Move a call to a state and arm that state's limit. HOLDING is entered by ``line_up``."""
+        self.leave_line(call)
+        call.state = state
+        limit = CALL_LIMIT[state]
+        self.arm("call", call.id, None if limit is None else self.now + limit)
+
+    def line_up(self, call: Call) -> None:
+        """The call holds: put it in line if nothing stands against it."""
+        if call.state is not CallState.HOLDING:
+            self.call_state(call, CallState.HOLDING)
+        queued_at = self.at if call.queued_at is None else call.queued_at
+        max_wait = self.now + queued_at + self.queue(call.queue).max_wait - self.at
+        self.arm("call", call.id, min(max_wait, self.now + 1.0) if call.hold_off else max_wait)
+        if not call.hold_off and not call.offer:
+            place = self._place(call)
+            line = self.waiting.setdefault(call.queue, [])
+            index = bisect_left(line, place)
+            if index == len(line) or line[index] != place:
+                insort(line, place)
+            self.touched.add(call.queue)
+
+    def leave_line(self, call: Call) -> None:
+        line = self.waiting.get(call.queue)
+        if line:
+            place = self._place(call)
+            index = bisect_left(line, place)
+            if index < len(line) and line[index] == place:
+                del line[index]
+
+    def _place(self, call: Call) -> Waiting:
+        return Waiting(-call.priority, call.since, call.number, call.id, call.queue)
+
+    def forget(self, call: Call) -> None:
+        self.leave_line(call)
+        self.arm("call", call.id, None)
+        del self.calls[call.id]
+        self.remember_closed(call.id)
+
+    def remember_closed(self, key: str) -> None:
+        """An ended call or offer: its late events are no oddity."""
+        self.closed[key] = None
+        while len(self.closed) > CLOSED_KEPT:
+            self.closed.popitem(last=False)
+
+    # -- agents
+
+    def add_agent(self, agent: Agent) -> None:
+        self.agents[agent.id] = agent
+        if agent.shown[0] == "available":
+            self.free.add(agent.id)
+        for queue in agent.plan.queues:
+            self.census.setdefault(queue, Counter())[agent.shown[0]] += 1
+
+    def drop_agent(self, agent: Agent) -> None:
+        for queue in agent.plan.queues:
+            self.census[queue][agent.shown[0]] -= 1
+        self.arm("agent", agent.id, None)
+        self.free.discard(agent.id)
+        del self.agents[agent.id]
+
+    def agent_of(self, device: str) -> Agent | None:
+        return next((agent for agent in self.agents.values() if agent.plan.device == device), None)
+
+    def refresh(self, agent: Agent, at: float | None = None) -> None:
+        """Derive the agent's state anew; a change is an event, and may make him a candidate."""
+        self.arm("agent", agent.id, agent.due())
+        shown = agent.state()
+        if shown == agent.shown:
+            return
+        for queue in agent.plan.queues:
+            self.census[queue][agent.shown[0]] -= 1
+            self.census[queue][shown[0]] += 1
+        agent.shown = shown
+        if shown[0] == "available":
+            self.free.add(agent.id)
+        else:
+            self.free.discard(agent.id)
+        # stamps of two clocks must not make an interval of negative length
+        agent.shown_at = max(self.at if at is None else at, agent.shown_at)
+        if shown[0] == "available":
+            agent.idle_since = agent.shown_at
+            self.touched.update(agent.plan.queues)
+        data: dict[str, Any] = {"in": agent.logged_in}
+        if agent.pause:
+            data["pause"] = agent.pause
+        due = agent.due()
+        if due is not None:
+            data["until"] = round(self.at + due - self.now, 3)
+        if agent.dead_offers:
+            data["dead_offers"] = agent.dead_offers
+        offer = self.offers.get(agent.offer or agent.leg or agent.last_offer)
+        call = offer.call if offer is not None else agent.last_call
+        in_call = shown[0] in ("offered", "talking", "wrap_up")
+        if in_call and agent.offer:
+            data["offer"] = agent.offer
+        self.emit(
+            Append(
+                AgentEvent(
+                    agent.id, agent.shown_at, shown[0], shown[1], call if in_call and call else None, data
+                )
+            )
+        )

@@ -1,0 +1,124 @@
+"""The world outside the PBX: phones and a carrier, driven and watched over the second instance's AMI.
+
+What they saw is also in a file that nothing of ccbridge writes, `Outside.log` (CSV, one row per event, appended by
+Asterisk's own CEL). Its columns:
+
+1. time: seconds since the epoch with microseconds
+2. event: CHAN_START, ANSWER, HANGUP, CHAN_END, or USER_DEFINED
+3. of a USER_DEFINED one: INVITED, RINGING, ANSWERED (a phone), CONNECTED (a caller: the PBX answered)
+4. uniqueid of the phone's or caller's channel (a caller's is `Call.id`, beginning with `call-`)
+5. channel: `PJSIP/1001-...` a phone, `PJSIP/pbx-...` and `PJSIP/anonymous-trunk-...` the carrier
+6. number that the phone saw (in its From header), 7. name that it saw
+8. context, 9. extension
+10. extra: of HANGUP a JSON object with `hangupcause` and `hangupsource`; of the USER_DEFINED ones the line or the
+    caller's number, and of INVITED after a `|` the X- headers of the INVITE as `name=value;`
+"""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ccbridge.lab.ami import AmiLink
+from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.errors import LabError
+from ccbridge.lab.lab import Lab
+from ccbridge.lab.legs import Leg, Legs
+from ccbridge.lab.phones import Phone, contacts
+from ccbridge.lab.site_outside import door
+from ccbridge.lab.site_pbx import PBX_ADDRESS, PHONES
+
+QUIET_LIMIT_S = 15.0
+REGISTERING_S = 3.0
+
+
+class Outside:
+    """Phones by number, and the carrier. Use as `async with Outside(lab) as outside`, once per event loop."""
+
+    phones: dict[str, Phone]
+    carrier: Carrier
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.log: Path = lab.outside.log / "cel-custom" / "outside.csv"
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        lab = self._lab
+        own = door(lab.ports, lab.keys)
+        self._link = await AmiLink.open(own)
+        self._pbx = await AmiLink.open(lab.pbx.door, events="off")
+        legs = Legs(self._link, own, lab.outside.folder / "heard")
+        legs.on_end = self._ended
+        registrar = (PBX_ADDRESS, lab.ports.pbx_sip)
+        self.phones = {
+            name: Phone(name, lab.keys.phones[name], legs, self._pbx, registrar, lab.ports.phones_sip)
+            for name in PHONES
+        }
+        self.carrier = Carrier(legs)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        scripts = [call.script for call in self.carrier.calls if call.script is not None]
+        for task in (*self._tasks, *scripts):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *scripts, return_exceptions=True)
+        for phone in self.phones.values():
+            phone.close()
+        await self._link.close()
+        await self._pbx.close()
+
+    async def reset(self) -> None:
+        """All calls ended on both sides, all phones registered and answering. Raises LabError if that fails."""
+        await self.quiet()
+        for phone in self.phones.values():
+            await phone.will("answer")
+        for phone in self.phones.values():
+            if phone.away:
+                await phone.register()
+        # Right after the start the phones are still registering by themselves. A second REGISTER on top of that would
+        # make the PBX take a contact for unreachable for a moment, so only those who stay away are told to.
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + REGISTERING_S
+        while missing := await self._missing():
+            if loop.time() > patience:
+                for phone in missing:
+                    await phone.register()
+            await asyncio.sleep(0.02)
+
+    async def _missing(self) -> list[Phone]:
+        port = self._lab.ports.phones_sip
+        here = {one.phone for one in await contacts(self._pbx) if one.usable and one.at(port)}
+        return [phone for phone in self.phones.values() if phone.number not in here]
+
+    async def quiet(self) -> None:
+        """End all calls, and see them gone from both instances. Raises LabError if one stays."""
+        await self._link.action("Hangup", check=False, Channel="/^PJSIP/.*/")
+        deadline = asyncio.get_running_loop().time() + QUIET_LIMIT_S
+        while left := [*await _channels(self._link), *await _channels(self._pbx)]:
+            if asyncio.get_running_loop().time() > deadline:
+                raise LabError(f"Calls that would not end: {', '.join(left)}.", "")
+            await asyncio.sleep(0.02)
+
+    def _ended(self, leg: Leg) -> None:
+        """A caller is gone: whoever still has him on the display is asked for the outcome."""
+        if leg.line:
+            return
+        for phone in self.phones.values():
+            theirs = phone.leg
+            if phone.outcome and theirs is not None and theirs.answered_at and theirs.number == leg.number:
+                task = asyncio.create_task(self._press_outcome(phone, theirs))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _press_outcome(self, phone: Phone, leg: Leg) -> None:
+        await asyncio.sleep(phone.outcome_after)
+        if leg.live:
+            await leg.press(phone.outcome)
+
+
+async def _channels(link: AmiLink) -> list[str]:
+    found = await link.action("CoreShowChannels", until="CoreShowChannelsComplete")
+    return [event["Channel"] for event in found if event.get("Event") == "CoreShowChannel"]

@@ -1,0 +1,253 @@
+"""The tables, as SQLAlchemy sees them. The migrations make them; a test holds the two together.
+
+Three kinds, and the grants in ``roles`` follow them:
+
+- **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
+  person's name or number: call_event, agent_event, cdr;
+- **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
+- **current** rows change: customer, phone_number, ticket, recording, agent_state, and what must be
+  erasable on request: call_opened, cdr_party and the caller_* columns of call.
+
+Times are ``timestamptz``, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Moment = DateTime(timezone=True)
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),  # the number itself until somebody gives a name
+    Column("language", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by_call", Text),
+)
+
+phone_number = Table(
+    "phone_number",
+    metadata,
+    Column("e164", Text, primary_key=True),
+    Column("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), nullable=False, index=True),
+    CheckConstraint(r"e164 ~ '^\+[0-9]{3,15}$'", name="e164"),
+)
+
+# A call in progress; its row moves to ``call`` at the end.
+call_opened = Table(
+    "call_opened",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("arrived_at", Moment, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("caller_e164", Text),
+    Column("caller_raw", Text),
+    Column("caller_name", Text),
+    Column("customer_id", ForeignKey("customer.id", ondelete="SET NULL")),
+    Column("inferred", Boolean, nullable=False),
+)
+
+call = Table(
+    "call",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("arrived_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("caller_kind", Text),
+    Column("caller_e164", Text, index=True),
+    Column("caller_raw", Text),
+    Column("caller_name", Text),
+    Column("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
+    Column("queue", Text),
+    Column("priority", Integer, nullable=False),
+    Column("queued_at", Moment),
+    Column("answered_at", Moment),
+    Column("agent", Text),
+    Column("wait_s", Double),
+    Column("talk_s", Double, nullable=False),
+    Column("offers", Integer, nullable=False),
+    Column("disposition", Text, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    Column("inferred", Boolean, nullable=False),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, nullable=False, unique=True),
+    Column("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("outcome_set", Boolean, nullable=False, server_default=text("false")),
+    Column("agent", Text),
+    Column("queue", Text),
+    Column("opened_at", Moment, nullable=False, index=True),
+    Column("updated_at", Moment, nullable=False),
+    CheckConstraint("state IN ('open', 'closed', 'resolved', 'follow_up')", name="state"),
+)
+
+call_event = Table(
+    "call_event",
+    metadata,
+    Column("day", Date, nullable=False),  # of ``at``, in UTC: the partitions' key
+    Column("node", Uuid, nullable=False),  # the journal it came from
+    Column("seq", BigInteger, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    PrimaryKeyConstraint("day", "node", "seq"),
+    Index(None, "call_id"),
+    postgresql_partition_by="RANGE (day)",
+)
+
+agent_event = Table(
+    "agent_event",
+    metadata,
+    Column("day", Date, nullable=False),
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("call_id", Text),
+    Column("data", JSONB, nullable=False),
+    PrimaryKeyConstraint("day", "node", "seq"),
+    Index(None, "agent", "day"),
+    postgresql_partition_by="RANGE (day)",
+)
+
+agent_state = Table(
+    "agent_state",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("call_id", Text),
+    Column("since", Moment, nullable=False),
+    Column("node", Uuid, nullable=False),  # the event that made this state
+    Column("seq", BigInteger, nullable=False),
+)
+
+agent_interval = Table(
+    "agent_interval",
+    metadata,
+    Column("agent", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("call_id", Text),
+    PrimaryKeyConstraint("agent", "started_at"),
+    CheckConstraint("ended_at > started_at", name="order"),
+    ExcludeConstraint(
+        (Column("agent"), "="),
+        (func.tstzrange(Column("started_at"), Column("ended_at")), "&&"),
+        name="no_overlap",
+        using="gist",
+    ),
+    Index(None, "started_at"),
+)
+
+cdr = Table(
+    "cdr",
+    metadata,
+    Column("system", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("linkedid", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("fields", JSONB, nullable=False),  # the Cdr event without the headers of cdr_party
+    PrimaryKeyConstraint("system", "uniqueid", "sequence"),
+    Index(None, "linkedid"),
+    Index(None, "at"),
+)
+
+# Who called whom: apart from cdr, because a person may ask for its erasure and cdr never changes.
+cdr_party = Table(
+    "cdr_party",
+    metadata,
+    Column("system", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    PrimaryKeyConstraint("system", "uniqueid", "sequence"),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("offer", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("started_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
+    Column("answered", Boolean),
+    Column("path", Text, nullable=False),  # relative, without suffix
+    Column("state", Text, nullable=False, server_default="writing"),
+    Column("duration_s", Double),
+    Column("bytes", BigInteger),
+    Column("sha256", Text),
+    Column("error", Text),
+    UniqueConstraint("call_id", "offer"),
+    CheckConstraint("state IN ('writing', 'ended', 'ready', 'failed', 'empty')", name="state"),
+    Index("ix_recording_unfinished", "ended_at", postgresql_where=text("state = 'ended'")),
+)
+
+# How far each journal was copied; changed in the transaction that inserts the rows, hence exactly once.
+ship_position = Table(
+    "ship_position",
+    metadata,
+    Column("node", Uuid, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Records that the database refused: kept word for word, with the reason.
+ship_reject = Table(
+    "ship_reject",
+    metadata,
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("record", Text, nullable=False),  # text: it may hold what jsonb refuses
+    Column("error", Text, nullable=False),
+    PrimaryKeyConstraint("node", "seq"),
+)
