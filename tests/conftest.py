@@ -1,7 +1,7 @@
-"""Fixtures that give tests the lab: a real PBX that runs this project's own Asterisk files, phones, a carrier.
+"""Fixtures that give tests the lab: a real PBX with this project's own Asterisk files, phones, a carrier.
 
-`lab` comes up once a session (the first time ever it fetches Asterisk); `outside`, `phones` and `carrier` are made anew for
-each test, with all calls ended and all phones registered and answering before it.
+`lab` comes up once a session (the first time ever it fetches Asterisk); `outside`, `phones` and `carrier` are
+made anew for each test, with all calls ended and all phones registered and answering before it.
 """
 
 import os
@@ -20,7 +20,7 @@ from ccbridge.lab.process import Owned
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The lab, in a folder of its own under the cache; the folder stays if a test failed, until the next session."""
+    """The lab, in a folder of its own; if a test failed it stays until the next session."""
     cache = default_cache()
     for old in cache.glob("tests-*"):
         if not _running(int(old.name.partition("-")[2])):

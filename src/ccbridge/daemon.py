@@ -26,8 +26,9 @@ from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import ActionRefused, AmiError
 from ccbridge.config import ConfigErrors, Site, load
-from ccbridge.control.commands import build_handlers
+from ccbridge.control.commands import Commands
 from ccbridge.control.server import ControlServer
+from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import (
     Append,
@@ -110,7 +111,8 @@ class Daemon:
             self.agi = AgiServer(session_cap=site.agi.sessions)
             Doors(lambda: self.switchboard.world.plan, self.post, self.ask, self._parse).open(self.agi)
             self.control = ControlServer(
-                site.control.socket, build_handlers(self.switchboard, self.ask, self.reload, self.facts)
+                site.control.socket,
+                Commands(self.switchboard, self.ask, self.reload, self.facts).handlers(),
             )
             await self._serve()
         finally:
@@ -370,19 +372,21 @@ class Daemon:
     def _parse(self, raw: str) -> tuple[str, str | None]:
         return parse_caller(raw, self.site.callers.country)
 
-    async def reload(self) -> list[str]:
-        """Load the configuration anew; a bad file changes nothing. Returns its mistakes."""
+    async def reload(self) -> Answer:
+        """Load the configuration anew; a bad file changes nothing. Addresses and folders need a restart."""
         try:
             site = await asyncio.to_thread(load, self.config_path)
         except ConfigErrors as errors:
             mistakes = [str(mistake) for mistake in errors.mistakes]
             for mistake in mistakes:
                 log.error("config.mistake", mistake=mistake)
-            return mistakes
+            return Answer(
+                False, f"{len(mistakes)} mistakes in {self.config_path}: nothing is changed", mistakes
+            )
         self.site = site
         self.post(i.PlanLoaded(time.time(), site.plan))
         log.info("config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents))
-        return []
+        return Answer(True, f"{self.config_path} is loaded")
 
     def facts(self) -> dict[str, Any]:
         """What ``status`` says beside the switchboard's own figures."""

@@ -113,10 +113,8 @@ def modelled(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Row]
                 inner_kind = kind(unwrapped(inner), metadata(inner))
                 yield below, (inner_kind, "required", allowed(unwrapped(inner), metadata(inner)))
         elif isinstance(bare, type) and issubclass(bare, BaseModel):
-            if path or info.is_required():
-                # A section of its own has a heading; one that may be left out, or is a verb, has a row.
-                if info.default is None:
-                    yield key, row
+            if info.default is None:  # may be left out; the sections that are always there have headings
+                yield key, row
             yield from modelled(bare, f"{key}.")
         else:
             yield key, row

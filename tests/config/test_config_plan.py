@@ -71,10 +71,12 @@ def test_defaults_are_the_plans_own(bench: Bench) -> None:
     assert site.asterisk.recorder is None
 
 
-def test_paths_start_at_the_files_folder(bench: Bench) -> None:
+def test_paths_start_at_the_files_folder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     site = bench.site(("/var/lib/ccbridge/journal", "var/journal"))
     assert site.journal.directory == bench.folder / "var" / "journal"
     assert site.control.socket == Path("/run/ccbridge/control.sock")
+    monkeypatch.chdir(bench.folder)
+    assert load("ccbridge.yml", environ={}).journal.directory == bench.folder / "var" / "journal"
 
 
 def test_secret_precedence(bench: Bench) -> None:
@@ -176,8 +178,14 @@ def test_no_message_tells_a_secret(bench: Bench, line: str) -> None:
 
 
 def test_database_urls_stay_out_of_messages_and_representations(bench: Bench) -> None:
-    for url in (f"mysql://u:{HUSH}@h/d", f"postgresql://u:{HUSH}@h:port/d", f"postgresql://u:{HUSH}@[h/d",
-                f"postgresql://u:{HUSH}@h", f"postgresql://u:{HUSH} x@h/d", f"postgresql://u:{HUSH}@h:0/d"):  # fmt: skip
+    for url in (
+        f"mysql://u:{HUSH}@h/d",
+        f"postgresql://u:{HUSH}@h:port/d",
+        f"postgresql://u:{HUSH}@[h/d",
+        f"postgresql://u:{HUSH}@h",
+        f"postgresql://u:{HUSH} x@h/d",
+        f"postgresql://u:{HUSH}@h:0/d",
+    ):
         text = bench.change()
         bench.write(text.replace("postgresql://ccbridge:change-me@127.0.0.1:5432/ccbridge", f'"{url}"'))
         (line,) = bench.mistakes()

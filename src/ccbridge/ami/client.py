@@ -19,8 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from panoramisk.manager import Manager
@@ -28,13 +27,12 @@ from panoramisk.message import Message
 
 from .buffer import EventBuffer
 from .errors import ActionRefused, ActionTimeout, AmiError, LinkLost, LoginRefused
+from .figures import Figures, State
 from .link import Link, Request
 from .pulse import Pulse
 from .wire import Fields
 
 log = structlog.get_logger(__name__)
-
-State = Literal["down", "connecting", "settling", "live"]
 
 # Names an Asterisk can send are about 200; a peer that invents them must not fill the cache.
 _CACHED_NAMES = 1024
@@ -47,24 +45,6 @@ def default_backoff() -> Iterator[float]:
     yield from (0.1, 0.25, 0.5, 1.0, 2.0)
     while True:
         yield 5.0
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the client counted since it was made. Seconds and numbers."""
-
-    state: State
-    logins: int
-    reconnects: int  # logins after the first
-    events: int
-    orphans: int  # answers that came after their time-out
-    timeouts: int
-    callback_errors: int
-    pending: int
-    dropped: dict[str, int]  # by event name, while settling
-    round_trip: float | None  # of the last answered ping
-    silence: float | None  # since anything was heard on this link
-    clock_offset: float | None  # Asterisk's clock minus ours
 
 
 class AmiClient(Manager):
@@ -281,7 +261,6 @@ class AmiClient(Manager):
             return
         settled, self.state = self.state, "down"
         self.authenticated = False
-        self._buffer.take()
         if self._owes_down:
             tell = log.info if self._closing.is_set() else log.warning
             tell("ami.link_lost", reason=reason, state=settled, pending=len(link.pending))

@@ -13,7 +13,8 @@ import structlog
 
 from ccbridge.ami.errors import LoginRefused
 from ccbridge.config import ConfigErrors, Site, load
-from ccbridge.control.server import ControlInUse
+from ccbridge.control.server import SocketTaken
+from ccbridge.control.wire import Answer
 from ccbridge.daemon import Daemon, DaemonRefused
 from ccbridge.logs import logging_to_stderr
 from ccbridge.store.journal import JournalBroken, JournalLocked
@@ -45,18 +46,27 @@ def run(context: click.Context, config: Path | None) -> None:
     sys.exit(code)
 
 
+# What can keep the daemon from running without being a fault of the program: what to say, exit code.
+_REFUSALS: tuple[tuple[tuple[type[BaseException], ...], str, int], ...] = (
+    ((LoginRefused,), "Asterisk refused the AMI login: check asterisk.user and its secret", 1),
+    ((JournalLocked, SocketTaken), "another ccbridge daemon runs with this configuration", 3),
+    ((DaemonRefused, JournalBroken), "cannot start", 3),
+    ((OSError,), "the system refused something that the daemon needs", 3),
+)
+
+
 def _run(site: Site, path: Path) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(site, path))
-    except* LoginRefused as refused:
-        return _say("Asterisk refused the AMI login: check asterisk.user and its secret", refused, 1)
-    except* (JournalLocked, ControlInUse) as busy:
-        return _say("another ccbridge daemon runs with this configuration", busy, 3)
-    except* (DaemonRefused, JournalBroken) as refused:
-        return _say("cannot start", refused, 3)
-    except* OSError as error:
-        return _say("the system refused something that the daemon needs", error, 3)
+    except Exception as error:
+        leaves = _leaves(error)
+        for kinds, what, code in _REFUSALS:
+            if all(isinstance(leaf, kinds) for leaf in leaves):
+                log.error("daemon.refused", what=what, why="; ".join(map(str, leaves)))
+                return code
+        log.critical("daemon.failed", exc_info=error)
+        return 1
     return 0
 
 
@@ -69,12 +79,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _say(what: str, group: BaseExceptionGroup[BaseException], code: int) -> int:
-    reasons = [str(error) for error in _leaves(group)]
-    log.error("daemon.refused", what=what, why="; ".join(reasons))
-    return code
-
-
 def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
@@ -84,7 +88,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 async def _until_stopped(site: Site, path: Path) -> None:
     daemon = Daemon(site, path)
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[list[str]]] = set()
+    reloads: set[asyncio.Task[Answer]] = set()
 
     def reload() -> None:
         task = loop.create_task(daemon.reload())

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config.mistakes import KEY, Loc, Notes, closest, show
+from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import StepSection
 
 VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set(), "hangup": set()}
@@ -50,7 +50,7 @@ def _verb(loc: Loc, body: Any, notes: Notes) -> None:
     if not isinstance(body, dict):
         return
     verbs = [key for key in body if key in VERBS]
-    unknown = [key for key in body if key not in StepSection.model_fields]
+    known = list(StepSection.model_fields)
     if len(verbs) > 1:
         notes.add(loc, f"has {' and '.join(verbs)}: a step has exactly one verb", kind="verb")
     elif verbs:
@@ -58,9 +58,9 @@ def _verb(loc: Loc, body: Any, notes: Notes) -> None:
             of = [verb for verb, keys in VERBS.items() if key in keys]
             if of and verbs[0] not in of:
                 notes.add((*loc, key, KEY), f"belongs to {of[0]} steps, not to {verbs[0]}")
-        if verbs == ["play"] and "next" not in body and not any(closest(key, ["next"]) for key in unknown):
+        if verbs == ["play"] and "next" not in body and not misspelt("next", body, known):
             notes.add((*loc, "next"), "is missing: the step after the prompts")
-    elif not any(closest(key, VERBS) for key in unknown):
+    elif not any(misspelt(verb, body, known) for verb in VERBS):
         notes.add(loc, f"has no verb: give one of {', '.join(VERBS)}", kind="verb")
 
 

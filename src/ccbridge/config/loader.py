@@ -25,7 +25,7 @@ DEFAULT_PATH = Path("/etc/ccbridge/ccbridge.yml")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A checked configuration. All paths are absolute or relative to the working folder, as ``file`` is."""
+    """A checked configuration. All its paths are absolute: Asterisk is told some of them."""
 
     file: Path
     plan: Plan
@@ -54,8 +54,9 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
     if tree is None:
         raise ConfigErrors(notes.mistakes)
     data = _without_empty(tree, notes)
+    folder = file.absolute().parent
     context = Declared(
-        folder=file.parent,
+        folder=folder,
         queues=_names(tree.data, "queues"),
         flows=_names(tree.data, "flows"),
     )
@@ -64,7 +65,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
         checked = m.SiteFile.model_validate(data, context=context)
     except ValidationError as error:
         report(error, tree.bare, notes)
-    check(data, file.parent, notes)
+    check(data, folder, notes)
     kept = Secrets(data, file, os.environ if environ is None else environ, notes)
     if secrets:
         kept.read()

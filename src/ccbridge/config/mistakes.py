@@ -105,6 +105,12 @@ def closest(word: str, names: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
+def misspelt(key: str, section: Iterable[str], known: Iterable[str]) -> bool:
+    """Whether an unknown key of ``section`` is probably meant to be ``key``: reported there, not missing."""
+    keys = list(known)
+    return any(other not in keys and closest(other, keys) == key for other in section)
+
+
 def _printable(text: str) -> str:
     return re.sub(
         r"[^\x20-\x7e]",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ccbridge.config.mistakes import Loc, Notes, closest
+from ccbridge.config.mistakes import Loc, Notes, misspelt
 from ccbridge.config.models import SiteFile
 from ccbridge.config.translate import keys_at
 
@@ -62,10 +62,12 @@ class Secrets:
                 self._keep(slot, text)
 
     def _section(self, loc: Loc) -> Mapping[str, Any] | None:
-        """The section's own mapping; ``None`` where it is no mapping, or optional and left out."""
+        """The section's own mapping; ``None`` where it is misspelt, no mapping, or optional and left out."""
         at: Any = self._data
         for part in loc:
-            at = at.get(part, {} if len(loc) == 1 else None) if isinstance(at, dict) else None
+            at = at.get(part) if isinstance(at, dict) else None
+        if at is None and len(loc) == 1 and loc[0] not in self._data:
+            return None if misspelt(str(loc[0]), self._data, keys_at(())) else {}
         return at if isinstance(at, dict) else None
 
     def _one(self, slot: Slot, section: Mapping[str, Any]) -> str | None:
@@ -85,16 +87,13 @@ class Secrets:
             if isinstance(name, str) and name and name.isprintable():
                 return self._from_file((*slot.loc[:-1], file_key), self._file.parent / name)
             return None
-        if slot.required and not self._misspelt(slot.loc, section):
+        if slot.required and not any(
+            misspelt(name, section, keys_at(slot.loc[:-1])) for name in (key, file_key)
+        ):
             self._notes.add(
                 slot.loc, f"is missing: give {key}, {file_key} or the environment variable {slot.variable}"
             )
         return None
-
-    def _misspelt(self, loc: Loc, section: Mapping[str, Any]) -> bool:
-        """``sceret:`` is reported as an unknown key already."""
-        key, known = str(loc[-1]), keys_at(loc[:-1])
-        return any(closest(other, [key, f"{key}_file"]) for other in section if other not in known)
 
     def _inline(self, slot: Slot, text: str) -> str:
         if not self._warned and (not slot.is_url or _has_password(text)) and _is_open(self._file):

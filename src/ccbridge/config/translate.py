@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ccbridge.config.mistakes import KEY, Loc, Notes, closest, show, suggest
+from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show, suggest
 from ccbridge.config.models import SiteFile
 
 SECRET_KEYS = frozenset({"secret", "url", "admin_url"})
@@ -30,7 +30,9 @@ def report(error: ValidationError, bare: Mapping[Loc, str], notes: Notes) -> Non
     unknown = [tuple(item["loc"]) for item in details if item["type"] == "extra_forbidden"]
     for item in details:
         loc: Loc = tuple(item["loc"])
-        if item["type"] == "missing" and _is_typo(loc, unknown):
+        beside = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
+        if item["type"] == "missing" and misspelt(str(loc[-1]), beside, keys_at(loc[:-1])):
+            # It stands there, with a slip in it: that is one mistake, not two.
             continue
         # A bare number as a value of the wrong kind is one mistake, its key's shape another.
         if loc[-1:] == (KEY,) and notes.has(loc):
@@ -67,14 +69,6 @@ def _inside(at: Any, part: str | int) -> Any:
     if not args:
         return None
     return unwrapped(args[-1] if typing.get_origin(at) is dict else args[0])
-
-
-def _is_typo(missing: Loc, unknown: list[Loc]) -> bool:
-    """A required key is missing because it stands there misspelt: that is one mistake, not two."""
-    return any(
-        other[:-1] == missing[:-1] and closest(str(other[-1]), keys_at(other[:-1])) == missing[-1]
-        for other in unknown
-    )
 
 
 def _text(item: ErrorDetails, loc: Loc, bare: Mapping[Loc, str]) -> str:

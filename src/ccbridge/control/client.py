@@ -33,16 +33,14 @@ class ControlClient:
         self._asked = 0
         self._rest = b""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
         try:
-            with reachable(path) as name:
-                self._socket.connect(name)
+            self._connect()
         except PermissionError as error:
             self.close()
             raise DaemonAway(
                 f"{path} may not be used by this user: it is open to the daemon's user and group"
             ) from error
-        except (TimeoutError, BlockingIOError) as error:
+        except BlockingIOError as error:
             self.close()
             raise DaemonAway(f"the ccbridge daemon on {path} is too busy to answer") from error
         except OSError as error:
@@ -50,6 +48,19 @@ class ControlClient:
             raise DaemonAway(
                 f"no ccbridge daemon answers on {path}: start it with `ccbridge run -c FILE`"
             ) from error
+
+    def _connect(self) -> None:
+        """A full backlog is no refusal: others knock at this moment, too. Raises OSError."""
+        self._socket.settimeout(self.timeout)
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                with reachable(self.path) as name:
+                    return self._socket.connect(name)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def ask(self, do: str, **fields: Any) -> Answer:
         """Send one request and wait for its answer. Raises DaemonAway if none comes."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from importlib.metadata import version
 from typing import Any
 
+from ccbridge import __version__
 from ccbridge.control.server import Handler
 from ccbridge.control.wire import Answer, Refused, quoted, texts
 from ccbridge.core import inputs as i
@@ -50,7 +50,6 @@ class Commands:
         self._clock = clock
         self._monotonic = monotonic
         self._started = monotonic()
-        self._version = version("ccbridge")
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -70,15 +69,14 @@ class Commands:
 
     async def _status(self, fields: dict[str, Any]) -> Answer:
         texts("status", fields)
-        data = {
-            "version": self._version,
-            "uptime_s": round(self._monotonic() - self._started, 1),
-            **view.status(self._board, self._clock(), self._monotonic()),
-            **self._facts(),
-        }
-        calls = data["calls"]
-        link = "up" if data["link"]["up"] else "down"
-        return Answer(True, f"link {link}, {calls['total']} calls, {calls['waiting']} waiting", data)
+        seen = view.status(self._board, self._clock(), self._monotonic())
+        uptime = round(self._monotonic() - self._started, 1)
+        link, calls = "up" if seen["link"]["up"] else "down", seen["calls"]
+        return Answer(
+            True,
+            f"link {link}, {calls['total']} calls, {calls['waiting']} waiting",
+            {"version": __version__, "uptime_s": uptime, **seen, **self._facts()},
+        )
 
     async def _reloaded(self, fields: dict[str, Any]) -> Answer:
         texts("reload", fields)
@@ -144,6 +142,9 @@ class Commands:
 
     async def _changed(self, agent: str, make: Callable[[int], i.Input]) -> Answer:
         """The core's own reply, and the agent as he is after it."""
-        reply = await self._ask(make)
+        try:
+            reply = await self._ask(make)
+        except TimeoutError:
+            raise Refused("the daemon has not decided in time; it may still take effect") from None
         row = view.agent(self._board, agent, self._clock(), self._monotonic())
         return Answer(reply.ok, reply.text, row)

@@ -125,6 +125,7 @@ class ControlServer:
             await asyncio.wait(list(self._tasks), timeout=GRACE)
         for connection in list(self.connections):
             connection.abort()
+        await asyncio.sleep(0)  # the transports tell their protocols
 
     # -- for the connections
 
@@ -246,7 +247,7 @@ class Connection(asyncio.Protocol):
     # -- one request after another
 
     def _has_line(self) -> bool:
-        return 0 <= self._buffer.find(b"\n", 0, LINE_LIMIT + 1)
+        return self._buffer.find(b"\n", 0, LINE_LIMIT + 1) >= 0
 
     def _next(self) -> None:
         self._no_limit()
@@ -258,10 +259,11 @@ class Connection(asyncio.Protocol):
         """Answer the lines that have come, then listen again."""
         try:
             while self._has_line() and not self._stopping:
-                line, _, rest = self._buffer.partition(b"\n")
-                self._buffer = rest
+                end = self._buffer.index(b"\n")
+                line = bytes(self._buffer[:end])
+                del self._buffer[: end + 1]
                 try:
-                    answer = await self._server.answer(bytes(line))
+                    answer = await self._server.answer(line)
                 except NotARequest as error:
                     self._server.counts["garbage"] += 1
                     self._end(Answer(False, str(error)))

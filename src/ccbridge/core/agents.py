@@ -45,11 +45,11 @@ class Agent:
     def state(self) -> tuple[str, str]:
         """``(state, reason)`` as ``records.AGENT_STATES`` names them."""
         if self.offer:
-            return ("talking", "") if self.talking else ("offered", "")
+            return ("talking" if self.talking else "offered", self._next())
         if not self.logged_in:
             return ("logged_out", "")
         if self.wrap_due is not None or self.leg:
-            return ("wrap_up", "")
+            return ("wrap_up", self._next())
         if self.pause:
             return ("paused", self.pause)
         if self.device in NO_PHONE:
@@ -59,6 +59,10 @@ class Agent:
         if self.device in IN_CALL:
             return ("busy_elsewhere", "")
         return ("available", "")
+
+    def _next(self) -> str:
+        """What is to follow this call: as a part of the state it is written, and outlives a restart."""
+        return self.pause if self.logged_in else "logging_out"
 
     def due(self) -> float | None:
         """The next moment at which his state changes by itself."""

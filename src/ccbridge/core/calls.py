@@ -84,6 +84,7 @@ class Call:
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
     hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
+    asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
     inferred: bool = False
 
 
@@ -125,6 +126,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
         i.FlowEnded: "ignore",
     },
     CallState.HOLDING: {
+        i.CallHolding: "ignore",  # a look or the snapshot was faster
         i.CallExited: "exited",
         i.CallInFallback: "in_fallback",
         i.FlowEnded: "ignore",
@@ -141,6 +143,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.TALKING: {},
     CallState.RELEASED: {},
     CallState.LEAVING: {
+        i.CallHolding: "ignore",  # the Redirect went astray, or a look was faster: the limit asks
         i.CallExited: "exited",
         i.CallInFallback: "in_fallback",
         i.MoveFailed: "look",
@@ -156,6 +159,7 @@ for _cells in CALL_TABLE.values():
     _cells[i.BridgeLeft] = "caller_unbridged"
     _cells[i.CustomerFound] = "customer_found"
     _cells[i.CallLooked] = "looked"
+    _cells[i.ChannelTransferred] = "ignore"  # the caller passes our agent on: his own end follows
 
 OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     OfferState.PLACED: {

@@ -20,16 +20,25 @@ _STATE = {
 }
 
 
+# How many ended calls are remembered. The channel of one may live on for hours (transferred, overflowed):
+# a restart must not take it for a new call.
+CLOSED_KEPT = 10_000
+
+
 class Memory:
-    """Open calls and agents, as JSON values: ``dump`` and ``Memory(dumped)`` are exact inverses."""
+    """Open calls, agents and the last ended calls, as JSON values.
+
+    ``dump`` and ``Memory(dumped)`` are exact inverses.
+    """
 
     def __init__(self, dumped: dict[str, Any] | None = None) -> None:
         dumped = dumped or {}
         self.calls: dict[str, dict[str, Any]] = dumped.get("calls", {})
         self.agents: dict[str, dict[str, Any]] = dumped.get("agents", {})
+        self.closed: dict[str, str] = dumped.get("closed", {})  # call -> ended by whom
 
     def dump(self) -> dict[str, Any]:
-        return {"calls": self.calls, "agents": self.agents}
+        return {"calls": self.calls, "agents": self.agents, "closed": self.closed}
 
     def apply(self, record: Record) -> None:
         if isinstance(record, CallOpened):
@@ -45,6 +54,9 @@ class Memory:
             }
         elif isinstance(record, CallClosed):
             self.calls.pop(record.call, None)
+            self.closed[record.call] = record.ended_by
+            if len(self.closed) > CLOSED_KEPT:
+                del self.closed[next(iter(self.closed))]
         elif isinstance(record, AgentEvent):
             self._agent(record)
         elif isinstance(record, CallEvent) and record.call in self.calls:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccbridge.core import inputs as i
 from ccbridge.core.acd import Pair
-from ccbridge.core.agents import Agent
+from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Append, DropLeg, LookAt, LookUpCustomer, MoveOut, PlaceOffer
 from ccbridge.core.records import (
@@ -86,7 +86,9 @@ def holding(w: World, call: Call, h: i.CallHolding) -> None:
 
 def holding_unannounced(w: World, call: Call, h: i.CallHolding) -> None:
     """The channel says that its menu ended in a queue, while nobody told us: we were away just then."""
-    _enter_queue(w, call, h.queue, h.priority, h.since or h.at)
+    # a channel variable: what is not a moment before this one was not written by us
+    since = h.since if 0.0 < h.since <= h.at else h.at
+    _enter_queue(w, call, h.queue, h.priority, since)
     w.call_state(call, CallState.QUEUED)
     holding(w, call, h)
 
@@ -99,8 +101,7 @@ def max_wait_over(w: World, call: Call) -> None:
 
 def exited(w: World, call: Call, x: i.CallExited) -> None:
     """Left our control by our own doing: overflow, or the menu's transfer."""
-    if call.offer:
-        _settle(w, w.offers[call.offer], "lost")
+    let_go(w, call)
     if call.queued_at is None:
         w.event(call, "transferred", how="menu", target=x.target)
         close(w, call, "left", "system")
@@ -110,8 +111,7 @@ def exited(w: World, call: Call, x: i.CallExited) -> None:
 
 
 def in_fallback(w: World, call: Call, f: i.CallInFallback) -> None:
-    if call.offer:
-        _settle(w, w.offers[call.offer], "lost")
+    let_go(w, call)
     w.event(call, "in_fallback")
     w.call_state(call, CallState.FALLBACK)
 
@@ -165,13 +165,13 @@ def offer_due(w: World, offer: Offer) -> None:
         _settle_by_evidence(w, offer)
     elif offer.state is OfferState.OVER:
         _leg_off(w, offer)
-    elif offer.state is OfferState.DIALLED and not offer.dropped:
+    elif offer.state is OfferState.DIALLED and not offer.dropped and not offer.leg_gone and w.link:
         offer.dropped = True
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
         w.emit(DropLeg(offer.leg))
     else:
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
-        w.emit(LookAt(offer.call))
+        look(w, w.calls[offer.call])
 
 
 def reached(w: World, offer: Offer, r: i.OfferReached) -> None:
@@ -366,24 +366,61 @@ def leg_gone_over(w: World, offer: Offer, g: i.ChannelGone) -> None:
 
 def move_failed(w: World, offer: Offer, m: i.MoveFailed) -> None:
     """Refused or unknown: the caller may hang up this moment, or live on. Look before deciding anew."""
-    if w.link:
-        w.emit(LookAt(offer.call))
+    look(w, w.calls[offer.call])
 
 
 def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
     """Back in the hold loop without a result of the offer."""
     offer = w.offers[call.offer]
+    if offer.state is OfferState.PLACED:
+        # nobody comes back who was not there: this tells of the hold that a look or the snapshot had shown
+        # already. Lost he may be nevertheless; a second Redirect now could meet the first.
+        return
     w.call_state(call, CallState.RETURNING)
     lose_offer(w, call, offer)
     holding(w, call, h)
 
 
-def lose_offer(w: World, call: Call, offer: Offer) -> None:
-    """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning."""
-    w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
+def lose_offer(w: World, call: Call, offer: Offer, *, expected: bool = False) -> None:
+    """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
+
+    After a lost link or a restart it is ``expected``: the Redirect went with the link.
+    """
+    if not expected:
+        w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
     call.hold_off = True
     offer.leg_gone = True
-    _settle(w, offer, "lost")
+    let_go(w, call)
+
+
+def let_go(w: World, call: Call) -> None:
+    """The caller turned up where no offer of ours can have him: whatever agent was bound is freed."""
+    if not call.offer:
+        return
+    offer = w.offers[call.offer]
+    if offer.state is OfferState.TALKING:
+        finish_talk(w, offer)
+    else:
+        _settle(w, offer, "lost")
+
+
+# -- phones
+
+
+def phone_is(w: World, agent: Agent, state: str) -> None:
+    """The agent's device is in this state now."""
+    was, agent.device = agent.device, state
+    if was in NO_PHONE and state not in NO_PHONE:
+        phone_back(w, agent)
+    w.refresh(agent)
+
+
+def phone_back(w: World, agent: Agent) -> None:
+    """A sign of life from the phone itself lifts the back-off for dead phones, and only that."""
+    if agent.cool_why == "dead":
+        agent.cool_due = None
+    agent.dead_offers = 0
+    w.refresh(agent)
 
 
 # -- the end of a talk
@@ -468,7 +505,7 @@ def close(w: World, call: Call, disposition: str, ended_by: str, *, inferred: bo
             )
         )
     )  # fmt: skip
-    w.forget(call)
+    w.forget(call, ended_by)
 
 
 def _withdraw(w: World, call: Call, offer: Offer) -> None:
@@ -489,7 +526,14 @@ def _withdraw(w: World, call: Call, offer: Offer) -> None:
 
 def look(w: World, call: Call, m: Any = None) -> None:
     if w.link:
+        call.asked = stand(w, call)
         w.emit(LookAt(call.id))
+
+
+def stand(w: World, call: Call) -> tuple[str, str, str]:
+    """How far call and offer have come. An answer to a question asked before that is out of date."""
+    offer = w.offers.get(call.offer)
+    return call.state.value, call.offer, "" if offer is None else offer.state.value
 
 
 def call_due(w: World, call: Call) -> None:

@@ -6,6 +6,7 @@ only says what it means.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from ccbridge.core import inputs as i
@@ -25,8 +26,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
     w.link, w.link_since = True, w.now
     places = {place.channel: place for place in up.snapshot.places}
     for agent in w.agents.values():
-        agent.device = up.snapshot.devices.get(agent.plan.device, "INVALID")
-        w.refresh(agent)
+        moves.phone_is(w, agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
     for offer in list(w.offers.values()):
         if offer.leg and offer.leg not in places and offer.state is OfferState.OVER:
             moves.leg_gone_over(w, offer, i.ChannelGone(w.at, offer.leg, 0))
@@ -60,6 +60,8 @@ def _adopt(w: World, place: i.Place) -> None:
 
 
 def looked(w: World, call: Call, look: i.CallLooked) -> None:
+    if look.place is not None and call.asked != moves.stand(w, call):
+        return  # things have moved since the question was sent; the limit of the new state asks anew
     settle(w, call, look.place, None)
 
 
@@ -68,22 +70,32 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
     if place is None:
         _vanished(w, call)
     elif place.context == CONTEXT_HOLD:
-        _found_holding(w, call, place.variables)
+        _found_holding(w, call, place.variables, expected=places is not None)
     elif place.context == CONTEXT_OFFER:
         _found_offered(w, call, place, places)
     elif place.context == CONTEXT_FALLBACK:
         if call.state is not CallState.FALLBACK:
             moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
     elif place.context == CONTEXT_IN:
-        if call.state is not CallState.FLOW:
+        if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
             w.oddity("back_in_menu", call=call.id, state=call.state.value)
+            moves.let_go(w, call)
             w.call_state(call, CallState.FLOW)
-    elif call.state is CallState.TALKING:
+    elif call.answered_at is not None:
         # in some other context, after a talk: passed on with the phone while nobody watched
         w.event(call, "transferred", how="unseen", target=place.exten, agent=call.agent)
         moves.close(w, call, "answered", "agent", inferred=True)
-    else:
+    elif place.context == CONTEXT_EXIT or call.state is CallState.LEAVING or _due_out(w, call):
         moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
+    else:
+        # not by us: somebody else moved the caller away
+        w.event(call, "transferred", how="unseen", target=place.exten)
+        moves.close(w, call, "left", "unknown", inferred=True)
+
+
+def _due_out(w: World, call: Call) -> bool:
+    """On his way out anyway: by the menu's transfer, or to the overflow, perhaps sent by a former run."""
+    return call.queued_at is None or w.at - call.queued_at >= w.queue(call.queue).max_wait
 
 
 def _vanished(w: World, call: Call) -> None:
@@ -95,15 +107,12 @@ def _vanished(w: World, call: Call) -> None:
         moves.close(w, call, "lost", "unknown", inferred=True)
 
 
-def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
+def _found_holding(w: World, call: Call, variables: Mapping[str, str], *, expected: bool) -> None:
     if call.state is CallState.HOLDING:
         return
-    if call.offer:
-        offer = w.offers[call.offer]
-        if offer.state is OfferState.ENDING:
-            return  # Dial has returned and the hold loop has him: the result is a moment away
+    if call.offer and w.offers[call.offer].state is not OfferState.ENDING:
         w.call_state(call, CallState.RETURNING)
-        moves.lose_offer(w, call, offer)
+        moves.lose_offer(w, call, w.offers[call.offer], expected=expected)
     if call.queued_at is None:
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
@@ -118,6 +127,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     if offer is None or offer.id != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
             return  # on his way out of the offer context: the limit asks again
+        moves.let_go(w, call)
         offer = _adopt_offer(w, call, place, places)
         if offer is None:
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
@@ -132,7 +142,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
         moves._talk_if_together(w, offer)
     elif offer.state is OfferState.TALKING:
         moves.released(w, offer)
-    elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED):
+    elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         moves.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:
             # his phone may well be ringing since before we looked: do not drop the leg for silence
@@ -140,7 +150,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
             moves.offer_state(w, offer, OfferState.RINGING)
     elif places is not None and leg is None and offer.leg:
         offer.leg_gone = True  # its end went by unseen; Dial returns in a moment
-        moves.offer_state(w, offer, OfferState.ENDING)
+        w.arm("offer", offer.id, w.now + 2.0)
 
 
 def _leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
@@ -173,6 +183,7 @@ def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place]
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return 0.0
+    return number if math.isfinite(number) else 0.0

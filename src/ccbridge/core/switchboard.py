@@ -11,9 +11,9 @@ from typing import Any
 
 from ccbridge.core import acd, moves, reconcile
 from ccbridge.core import inputs as i
-from ccbridge.core.agents import NO_PHONE, Agent
+from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
-from ccbridge.core.effects import Append, Effect, Reply
+from ccbridge.core.effects import Append, Effect, MoveOut, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallEvent, TicketOutcome
@@ -65,6 +65,8 @@ class Switchboard:
         """Take up what a former run knew. The first ``LinkUp`` compares it with the PBX."""
         w = self.world
         w.at, w.now = at, now
+        for call_id, ended_by in memory.closed.items():
+            w.remember_closed(call_id, ended_by)
         for agent_id, known in memory.agents.items():
             if agent_id in w.agents:
                 _restore_agent(w, w.agents[agent_id], known)
@@ -103,7 +105,9 @@ class Switchboard:
                 if event.call in w.closed:
                     w.oddity("arrived_after_end", call=event.call)
                 else:
-                    moves.arrived(w, event)
+                    call = moves.arrived(w, event)
+                    if event.call in w.gone:
+                        moves.close(w, call, "menu_ended", "caller")
             case i.CallHolding() | i.CallInFallback() if event.call not in w.calls:
                 self._unknown_call(event)
             case i.LinkUp():
@@ -115,7 +119,7 @@ class Switchboard:
             case i.ContactSeen():
                 agent = w.agent_of(event.device)
                 if agent is not None:
-                    self._phone_back(agent)
+                    moves.phone_back(w, agent)
             case i.PlanLoaded():
                 self._plan_loaded(event.plan)
             case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause():
@@ -149,6 +153,8 @@ class Switchboard:
             self._act(OFFER_TABLE[offer.state], _OFFER_ACTIONS, offer, event)
         elif call is not None:
             self._act(CALL_TABLE[call.state], _CALL_ACTIONS, call, event)
+        elif isinstance(event, i.ChannelGone):
+            w.remember_gone(event.channel)
 
     def _act(
         self,
@@ -177,8 +183,13 @@ class Switchboard:
         w = self.world
         if not event.call:
             w.oddity("nameless_call", input=type(event).__name__)
+        elif w.closed.get(event.call) == "caller":
+            pass  # he has hung up, and his channel took one more step before it went
         elif event.call in w.closed:
             w.oddity("event_after_end", call=event.call, input=type(event).__name__)
+            if isinstance(event, i.CallHolding) and w.link:
+                # passed on, and back with us: his account is written, but he must not wait for nobody
+                w.emit(MoveOut(event.call, w.queue(event.queue).overflow or "none"))
         else:
             raw = event.caller if isinstance(event, i.CallHolding) else ""
             arrival = i.CallArrived(
@@ -209,17 +220,7 @@ class Switchboard:
         agent = w.agent_of(change.device)
         if agent is None:
             return
-        was, agent.device = agent.device, change.state
-        if was in NO_PHONE and change.state not in NO_PHONE:
-            self._phone_back(agent)
-        w.refresh(agent)
-
-    def _phone_back(self, agent: Agent) -> None:
-        """A sign of life from the phone itself lifts the back-off for dead phones, and only that."""
-        if agent.cool_why == "dead":
-            agent.cool_due = None
-        agent.dead_offers = 0
-        self.world.refresh(agent)
+        moves.phone_is(w, agent, change.state)
 
     def _command(self, command: i.LogIn | i.LogOut | i.Pause | i.Unpause) -> None:
         w = self.world
@@ -297,9 +298,12 @@ class Switchboard:
         w = self.world
         due = agent.due()
         w.drop_agent(agent)
+        if fresh.device != agent.plan.device:
+            agent.device = "UNKNOWN"  # until its own event or the next snapshot
         agent.plan = fresh
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
+        w.refresh(agent)
 
 
 def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:

@@ -144,7 +144,7 @@ def _queue(w: World, name: str, calls: Iterable[Call], at: float) -> dict[str, A
         "fallback": states[CallState.FALLBACK],
         "agents": {
             "total": sum(census.values()),
-            "logged_in": sum(a.logged_in for a in w.agents.values() if name in a.plan.queues),
+            "logged_in": sum(census.values()) - census.get("logged_out", 0),
             "states": census,
         },
         "plan": {

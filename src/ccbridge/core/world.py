@@ -11,11 +11,12 @@ from ccbridge.core.acd import Waiting
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer
 from ccbridge.core.effects import Append, Effect, Oddity
+from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.plan import Plan, QueuePlan
 from ccbridge.core.records import AgentEvent, CallEvent
 
-# How many ended calls are remembered, so that their late events are told from strange ones.
-CLOSED_KEPT = 10_000
+# How many ended channels of strangers are remembered: a caller may be gone before his arrival is told here.
+GONE_KEPT = 1_000
 
 
 class World:
@@ -25,7 +26,8 @@ class World:
         self.plan = plan
         self.run = run  # makes offer ids unique across restarts
         self.calls: dict[str, Call] = {}
-        self.closed: OrderedDict[str, None] = OrderedDict()
+        self.closed: OrderedDict[str, str] = OrderedDict()  # ended calls and offers -> ended by whom
+        self.gone: OrderedDict[str, None] = OrderedDict()
         self.offers: dict[str, Offer] = {}
         self.legs: dict[str, Offer] = {}
         self.agents: dict[str, Agent] = {}
@@ -119,17 +121,23 @@ class World:
     def _place(self, call: Call) -> Waiting:
         return Waiting(-call.priority, call.since, call.number, call.id, call.queue)
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: Call, ended_by: str) -> None:
         self.leave_line(call)
         self.arm("call", call.id, None)
         del self.calls[call.id]
-        self.remember_closed(call.id)
+        self.remember_closed(call.id, ended_by)
 
-    def remember_closed(self, key: str) -> None:
+    def remember_closed(self, key: str, ended_by: str = "") -> None:
         """An ended call or offer: its late events are no oddity."""
-        self.closed[key] = None
+        self.closed[key] = ended_by
         while len(self.closed) > CLOSED_KEPT:
             self.closed.popitem(last=False)
+
+    def remember_gone(self, channel: str) -> None:
+        """A channel that we knew nothing of has ended."""
+        self.gone[channel] = None
+        while len(self.gone) > GONE_KEPT:
+            self.gone.popitem(last=False)
 
     # -- agents
 

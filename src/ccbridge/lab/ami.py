@@ -45,7 +45,7 @@ class AmiLink:
     ) -> list[Message]:
         """Send an action; the answer, then with `until` the events up to the one of that name.
 
-        `variables` are `NAME=value`. Raises LabError on an error answer unless `check` is false, and on silence.
+        `variables` are `NAME=value`. Raises LabError on silence, and, with `check`, on an error answer.
         """
         number = f"lab-{next(self._ids)}"
         lines = [

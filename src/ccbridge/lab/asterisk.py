@@ -32,11 +32,15 @@ class AmiDoor:
 class Instance:
     """An Asterisk of its own in `folder`: etc, log, spool and all; nothing outside but a socket if need be.
 
-    Asterisk's control socket stands in the run folder; if the path is too long for a socket, the run folder is
-    a private temporary one, removed on `stop()`.
+    Asterisk's control socket stands in the run folder; if that path is too long for a socket, the run
+    folder is a private temporary one, removed on `stop()`. `tethered`: the process dies with the thread
+    that started it, whatever happens to that.
     """
 
-    def __init__(self, name: str, folder: Path, distribution: Distribution) -> None:
+    def __init__(
+        self, name: str, folder: Path, distribution: Distribution, *, tethered: bool = False
+    ) -> None:
+        self.tethered = tethered
         self.name = name
         self.folder = folder.resolve()
         self.distribution = distribution
@@ -49,7 +53,7 @@ class Instance:
         self.process: Owned | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
-    # files ---------------------------------------------------------------------------------------------------
+    # files ----------------------------------------------------------------------------------------
 
     def lay_out(self, options: dict[str, str]) -> None:
         """Make the folders and asterisk.conf; `options` are lines of its [options]."""
@@ -91,10 +95,11 @@ class Instance:
         path.touch(mode=0o600)
         path.write_text(text)
 
-    # process -------------------------------------------------------------------------------------------------
+    # process --------------------------------------------------------------------------------------
 
-    def start(self, *, tethered: bool) -> None:
-        """Start the process, not waiting for it; `tethered`: it dies with the calling thread, whatever happens."""
+    def start(self) -> None:
+        """Start the process, not waiting for it."""
+        self.run.mkdir(mode=0o700, exist_ok=True)
         with self.output.open("ab") as output:
             self._child = subprocess.Popen(
                 self._command("-f"),
@@ -103,7 +108,7 @@ class Instance:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent if tethered else None,
+                preexec_fn=die_with_parent if self.tethered else None,
                 env={**os.environ, "HOME": str(self.folder), "TERM": "dumb"},
             )
         self.process = Owned.of(self._child.pid)
@@ -150,14 +155,14 @@ class Instance:
         """The command line of an interactive console."""
         return self._command("-rvvv")
 
-    # state that outlives the program that started it ----------------------------------------------------------
+    # state that outlives the program that started it ----------------------------------------------
 
     def to_state(self) -> dict[str, object]:
         """What another program needs in order to find this instance."""
         return {"run": str(self.run), "process": asdict(self.process) if self.process else None}
 
     def from_state(self, state: dict[str, object]) -> None:
-        """Take over what `to_state` of another program told; a process that is gone or not ours is forgotten."""
+        """Take over what `to_state` told; a process that is gone or not ours is forgotten."""
         self.run = Path(str(state["run"]))
         process = state["process"]
         if isinstance(process, dict):
@@ -179,9 +184,8 @@ class Instance:
 def _fully_booted(door: AmiDoor, deadline: float) -> bool:
     try:
         with socket.create_connection((door.host, door.port), timeout=1) as peer:
-            peer.sendall(
-                f"Action: Login\r\nUsername: {door.user}\r\nSecret: {door.secret}\r\nEvents: system\r\n\r\n".encode()
-            )
+            login = ("Action: Login", f"Username: {door.user}", f"Secret: {door.secret}", "Events: system")
+            peer.sendall("\r\n".join((*login, "", "")).encode())
             heard = b""
             while time.monotonic() < deadline:
                 piece = peer.recv(4096)

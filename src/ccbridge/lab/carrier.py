@@ -75,9 +75,9 @@ class Carrier:
     ) -> Call:
         """Call `did`; returns at once.
 
-        From the answer on the caller sends a tone of `tone` Hz, hangs up after `hangup_after` seconds (None: never) and
-        follows the script: a number waits that many seconds, "hangup" hangs up, any other text is keyed.
-        `caller` and `name` go out as they are, sensible or not; `anonymous` withholds them.
+        From the answer on the caller sends a tone of `tone` Hz, hangs up after `hangup_after` seconds (None:
+        never) and follows the script: a number waits that many seconds, "hangup" hangs up, any other text is
+        keyed. `caller` and `name` go out as they are, sensible or not; `anonymous` withholds them.
         """
         # The process id keeps a second program's calls apart in the same log.
         leg = self._legs.expect(f"call-{os.getpid()}-{next(_placed)}")

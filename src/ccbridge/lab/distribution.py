@@ -1,4 +1,4 @@
-"""Where one Asterisk has its parts, and how it is started: the machine's own, or one unpacked into a folder."""
+"""Where an Asterisk has its parts, and how it is started: the machine's own, or one in a folder."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Asterisk from the Debian mirror into a folder: no root, no maintainer script, nothing of the system touched.
+"""Asterisk from the Debian mirror into a folder: no root, no maintainer script, the system untouched.
 
 apt resolves and downloads with a state of its own (an empty `status` file, so that the whole closure down to
 libc comes along) and `dpkg-deb -x` unpacks. The archives stay, so a second lab in the same folder needs no
@@ -45,8 +45,8 @@ def ensure_asterisk(
 ) -> Distribution:
     """The Asterisk to run: the machine's own, or the one in `cache`, fetched first if it is not there yet.
 
-    `mirror` and `suite` default to CCBRIDGE_LAB_MIRROR and CCBRIDGE_LAB_SUITE. A suite named in either way means
-    the folder even if the machine has an `asterisk`. Raises LabError.
+    `mirror` and `suite` default to CCBRIDGE_LAB_MIRROR and CCBRIDGE_LAB_SUITE. A suite named in either way
+    means the folder even if the machine has an `asterisk`. Raises LabError.
     """
     suite = suite or os.environ.get("CCBRIDGE_LAB_SUITE")
     mirror = mirror or os.environ.get("CCBRIDGE_LAB_MIRROR") or DEFAULT_MIRROR
@@ -119,12 +119,16 @@ class _Fetch:
             self._download(packages, sizes, bar, task)
             bar.update(task, description="Unpacking", completed=0)
             self._unpack(sizes, bar, task)
+        # The lists and their index are half as large as all the rest, and stale tomorrow.
+        for part in ("state", "cache/none", "cache/pkgcache.bin", "cache/srcpkgcache.bin"):
+            path = self.apt / part
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         marker = self.folder / "complete.json"
         partial = marker.with_suffix(".partial")
         partial.write_text(json.dumps({"suite": self.suite, "packages": sorted(sizes)}, indent=1))
         partial.rename(marker)
 
-    # apt -----------------------------------------------------------------------------------------------------
+    # apt ------------------------------------------------------------------------------------------
 
     def _write_apt_state(self) -> None:
         keyring = next((path for path in KEYRINGS if Path(path).exists()), None)
@@ -302,7 +306,7 @@ class _Fetch:
         ):
             return LabError(
                 f"The Debian mirror {self.mirror} cannot be reached.",
-                "Look at the network, at apt's proxy settings, or name another mirror with CCBRIDGE_LAB_MIRROR.",
+                "Look at the network, at apt's proxy settings, or name another with CCBRIDGE_LAB_MIRROR.",
             )
         if re.search(
             r"Unable to locate package|no installation candidate|unmet dependencies|held broken", text

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,9 @@ from ccbridge.lab.distribution import Distribution
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.fetch import ensure_asterisk
 from ccbridge.lab.ports import free_rtp_range, free_tcp, free_udp, require_tcp, require_udp
+from ccbridge.lab.postgres import ENV as POSTGRES_ENV
 from ccbridge.lab.postgres import LabPostgres, PostgresUnavailable
+from ccbridge.lab.process import undisturbed
 from ccbridge.lab.site_outside import door as outside_door
 from ccbridge.lab.site_outside import write_outside
 from ccbridge.lab.site_pbx import (
@@ -42,7 +45,14 @@ def default_cache() -> Path:
 class Pbx:
     """The PBX as a test sees it."""
 
-    def __init__(self, instance: Instance, ports: Ports, keys: Secrets, recordings: Path) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        ports: Ports,
+        keys: Secrets,
+        recordings: Path,
+        save: Callable[[], None],
+    ) -> None:
         self.ami_host = PBX_ADDRESS
         self.ami_port = ports.pbx_ami
         self.ami_user, self.ami_secret = "ccbridge", keys.ami
@@ -59,6 +69,7 @@ class Pbx:
         #: the lab's own AMI user, which may do anything
         self.door: AmiDoor = pbx_door(ports, keys)
         self._instance = instance
+        self._save = save
 
     def rx(self, command: str) -> str:
         """What the PBX's console answers to a command."""
@@ -77,9 +88,10 @@ class Pbx:
         self._instance.stop()
 
     def start(self) -> None:
-        """Start the PBX again after `kill()`, on the same ports."""
-        self._instance.run.mkdir(exist_ok=True)
-        self._instance.start(tethered=False)
+        """Start the PBX again after `kill()`, on the same ports. The phones come back in their own time."""
+        with undisturbed():
+            self._instance.start()
+            self._save()
         self._instance.wait_ready(self.door)
 
 
@@ -97,7 +109,7 @@ class Lab:
         self._instances: dict[str, Instance] = {}
         self._postgres = LabPostgres(self.folder / "postgres")
 
-    # life ----------------------------------------------------------------------------------------------------
+    # life -----------------------------------------------------------------------------------------
 
     def up(
         self,
@@ -113,7 +125,8 @@ class Lab:
     ) -> None:
         """Fetch what is missing and start both instances. Raises LabError, and then nothing is left running.
 
-        Ports not named are chosen free. `postgres`: a database server too. `tethered`: the instances die with the calling thread.
+        Ports not named are chosen free. `postgres`: a database server too. `tethered`: the instances die with
+        the calling thread.
         """
         if self._attach() and self._running():
             raise LabError(
@@ -129,21 +142,22 @@ class Lab:
             # The logs and CDRs of the lab before would be taken for this one's.
             shutil.rmtree(self.folder / name, ignore_errors=True)
         self._instances = {
-            name: Instance(name, self.folder / name, distribution) for name in ("pbx", "outside")
+            name: Instance(name, self.folder / name, distribution, tethered=tethered)
+            for name in ("pbx", "outside")
         }
         try:
             write_tone(self._instances["pbx"].lib / "music/tone.wav", MUSIC_HZ, MUSIC_S)
             write_pbx(self._instances["pbx"], self.project, self.ports, self.keys, self.recordings)
             write_outside(self._instances["outside"], self.ports, self.keys)
             for instance in self._instances.values():
-                instance.start(tethered=tethered)
-                self._save()
+                with undisturbed():
+                    instance.start()
+                    self._save()
             doors = {"pbx": pbx_door(self.ports, self.keys), "outside": outside_door(self.ports, self.keys)}
-            with ThreadPoolExecutor(len(doors)) as pool:
-                waiting = pool.map(lambda name: self._instances[name].wait_ready(doors[name]), doors)
-                if postgres:
-                    self._start_postgres()
-                list(waiting)
+            if postgres:
+                self._start_postgres()
+            for name, one in self._instances.items():
+                one.wait_ready(doors[name])
         except BaseException:
             # Ctrl-C as well: whoever asked for a lab and got none must not have to look for its processes.
             self.down()
@@ -160,7 +174,7 @@ class Lab:
         self.state_file.unlink(missing_ok=True)
 
     def status(self) -> dict[str, Any]:
-        """What runs where: `running`, and per instance its pid, or None. Without a lab only `running` (false)."""
+        """What runs where: `running`, per instance its pid or None, ports. Without a lab only `running`."""
         if not self._instances and not self._attach():
             return {"folder": str(self.folder), "running": False}
         return {
@@ -178,12 +192,12 @@ class Lab:
             "database_url": self.database_url,
         }
 
-    # parts ---------------------------------------------------------------------------------------------------
+    # parts ----------------------------------------------------------------------------------------
 
     @property
     def pbx(self) -> Pbx:
         """The PBX's addresses, secrets and files. Raises LabError if no lab is up."""
-        return Pbx(self._instance("pbx"), self.ports, self.keys, self.recordings)
+        return Pbx(self._instance("pbx"), self.ports, self.keys, self.recordings, self._save)
 
     @property
     def outside(self) -> Instance:
@@ -193,7 +207,8 @@ class Lab:
     @property
     def database_url(self) -> str | None:
         """The superuser's URL of the lab's PostgreSQL, None if it has none."""
-        return self._postgres.url if self._postgres.pid() is not None else None
+        running = os.environ.get(POSTGRES_ENV) or self._postgres.pid() is not None
+        return self._postgres.url if running else None
 
     def console(self) -> list[str]:
         """The command line of the PBX's console. Raises LabError if no lab is up."""
@@ -215,7 +230,7 @@ class Lab:
     def _running(self) -> bool:
         return all(one.process is not None and one.process.alive() for one in self._instances.values())
 
-    # state file ----------------------------------------------------------------------------------------------
+    # state file -----------------------------------------------------------------------------------
 
     def _save(self) -> None:
         instances = {name: one.to_state() for name, one in self._instances.items()}
@@ -237,6 +252,8 @@ class Lab:
             state = json.loads(self.state_file.read_text())
         except FileNotFoundError:
             return False
+        except ValueError as error:
+            raise LabError(f"{self.state_file} cannot be read ({error}).", "Remove the folder.") from error
         ports = state["ports"]
         self.ports = Ports(**ports)
         self.keys = Secrets(**state["secrets"])

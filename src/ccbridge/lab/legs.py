@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Leg:
-    """One channel. Times are seconds since the epoch, from Asterisk's own event stamps; None until it happened."""
+    """One channel. Times are seconds since the epoch, of Asterisk's own clock; None until it happened."""
 
     def __init__(self, legs: "Legs", uniqueid: str) -> None:
         self.uniqueid = uniqueid
@@ -68,6 +68,8 @@ class Leg:
             for index, digit in enumerate(digits):
                 if index:
                     await asyncio.sleep(BETWEEN_DIGITS_S)
+                with self._legs.pressed.open("a") as log:
+                    log.write(f'"{time.time():.6f}","{self.uniqueid}","{self.channel}","{digit}"\n')
                 await link.action("PlayDTMF", Channel=self.channel, Digit=digit, Duration=str(DIGIT_MS))
         finally:
             await link.close()
@@ -90,10 +92,11 @@ class Leg:
 class Legs:
     """All channels since this object began to listen, kept up to date from the events of one connection."""
 
-    def __init__(self, link: AmiLink, door: AmiDoor, heard_folder: Path) -> None:
+    def __init__(self, link: AmiLink, door: AmiDoor, heard_folder: Path, pressed: Path) -> None:
         self.link = link
         self.door = door
         self.heard_folder = heard_folder
+        self.pressed = pressed
         self.all: dict[str, Leg] = {}
         #: called with each leg when it ends
         self.on_end: Callable[[Leg], None] = lambda leg: None
@@ -133,7 +136,8 @@ class Legs:
             endpoint = leg.channel.removeprefix("PJSIP/").rpartition("-")[0]
             if event.get("Context") == "line" and endpoint.isdigit() and not uniqueid.startswith("call-"):
                 leg.line = endpoint
-            leg.name, leg.number = event.get("CallerIDName", ""), event.get("CallerIDNum", "")
+            if not uniqueid.startswith("call-"):  # a caller of ours: who placed the call has said who it is
+                leg.name, leg.number = event.get("CallerIDName", ""), event.get("CallerIDNum", "")
         elif kind == "UserEvent" and event.get("UserEvent") == "Line" and uniqueid in self.all:
             leg = self.all[uniqueid]
             if event["What"] == "invited":

@@ -1,17 +1,20 @@
 """The world outside the PBX: phones and a carrier, driven and watched over the second instance's AMI.
 
-What they saw is also in a file that nothing of ccbridge writes, `Outside.log` (CSV, one row per event, appended by
-Asterisk's own CEL). Its columns:
+What they saw is also in files that nothing of ccbridge writes.
 
+`Outside.log` (CSV, one row per event, appended by Asterisk's own CEL):
 1. time: seconds since the epoch with microseconds
-2. event: CHAN_START, ANSWER, HANGUP, CHAN_END, or USER_DEFINED
-3. of a USER_DEFINED one: INVITED, RINGING, ANSWERED (a phone), CONNECTED (a caller: the PBX answered)
+2. event: CHAN_START, ANSWER, HANGUP, CHAN_END of the channel, or what the lab's own dialplan adds: INVITED,
+   RINGING, ANSWERED (a phone), CONNECTED (a caller: the PBX answered)
+3. the same once more for the latter, else empty
 4. uniqueid of the phone's or caller's channel (a caller's is `Call.id`, beginning with `call-`)
 5. channel: `PJSIP/1001-...` a phone, `PJSIP/pbx-...` and `PJSIP/anonymous-trunk-...` the carrier
 6. number that the phone saw (in its From header), 7. name that it saw
 8. context, 9. extension
-10. extra: of HANGUP a JSON object with `hangupcause` and `hangupsource`; of the USER_DEFINED ones the line or the
-    caller's number, and of INVITED after a `|` the X- headers of the INVITE as `name=value;`
+10. JSON object or empty: of HANGUP `hangupcause` and `hangupsource`; of the lab's own events `extra`: the
+    line, of INVITED then `|` and the INVITE's X- headers as `name=value;`, of CONNECTED the caller's number
+
+`Outside.pressed` (CSV, one row per key): time, uniqueid, channel, digit.
 """
 
 import asyncio
@@ -41,6 +44,7 @@ class Outside:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.log: Path = lab.outside.log / "cel-custom" / "outside.csv"
+        self.pressed: Path = lab.outside.log / "pressed.csv"
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -48,7 +52,7 @@ class Outside:
         own = door(lab.ports, lab.keys)
         self._link = await AmiLink.open(own)
         self._pbx = await AmiLink.open(lab.pbx.door, events="off")
-        legs = Legs(self._link, own, lab.outside.folder / "heard")
+        legs = Legs(self._link, own, lab.outside.folder / "heard", self.pressed)
         legs.on_end = self._ended
         registrar = (PBX_ADDRESS, lab.ports.pbx_sip)
         self.phones = {
@@ -71,15 +75,15 @@ class Outside:
         await self._pbx.close()
 
     async def reset(self) -> None:
-        """All calls ended on both sides, all phones registered and answering. Raises LabError if that fails."""
+        """All calls ended on both sides, all phones registered and answering. Raises LabError if not."""
         await self.quiet()
         for phone in self.phones.values():
             await phone.will("answer")
         for phone in self.phones.values():
             if phone.away:
                 await phone.register()
-        # Right after the start the phones are still registering by themselves. A second REGISTER on top of that would
-        # make the PBX take a contact for unreachable for a moment, so only those who stay away are told to.
+        # Right after the start the phones are still registering by themselves. A second REGISTER on top of
+        # that would make a contact unreachable for a moment, so only who stays away is told to.
         loop = asyncio.get_running_loop()
         patience = loop.time() + REGISTERING_S
         while missing := await self._missing():

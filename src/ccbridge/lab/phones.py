@@ -35,7 +35,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Contact:
-    """A contact as the PBX holds it. It can be called only once it is `usable` (the first OPTIONS was answered)."""
+    """A contact as the PBX holds it; it can be called once it is `usable`: it answered an OPTIONS."""
 
     phone: str
     uri: str
@@ -47,7 +47,7 @@ class Contact:
 
 
 class Phone:
-    """One SIP phone, registered to the PBX. It follows `will` by itself, also when nobody watches any more."""
+    """One SIP phone, registered to the PBX. It does as `will` said, also when nobody watches any more."""
 
     def __init__(
         self, number: str, password: str, legs: Legs, pbx: AmiLink, registrar: tuple[str, int], port: int
@@ -68,7 +68,7 @@ class Phone:
         #: taken off the PBX by `unregister` or `die`
         self.away = False
 
-    # behaviour -----------------------------------------------------------------------------------------------
+    # behaviour ------------------------------------------------------------------------------------
 
     async def will(
         self,
@@ -83,8 +83,8 @@ class Phone:
         """From the next call on: one of BEHAVIOURS.
 
         An answering phone rings `after` seconds, sends a tone of `tone` Hz (0: none) and hangs up after
-        `hangup_after` seconds of talk, or never. `outcome`: digits pressed `outcome_after` seconds after the caller
-        hung up, if the phone is still on the line then.
+        `hangup_after` seconds of talk, or never. `outcome`: digits pressed `outcome_after` seconds after the
+        caller hung up, if the phone is still on the line then.
         """
         kind, code = BEHAVIOURS[do]
         settings = {
@@ -119,8 +119,8 @@ class Phone:
     async def die(self, *, qualifies: bool = True) -> None:
         """Registered but dead: a contact where no INVITE is ever answered.
 
-        It does answer the PBX's OPTIONS, like a phone that hangs; `qualifies=False`: not even these, so that the PBX
-        finds it unreachable after `qualify_timeout`.
+        It does answer the PBX's OPTIONS, like a phone that hangs; `qualifies=False`: not even these, so that
+        the PBX finds it unreachable after `qualify_timeout`.
         """
         await self.unregister()
         self._dead = DeadContact(PHONES_ADDRESS, answers_options=qualifies)
@@ -137,7 +137,7 @@ class Phone:
             self._dead.close()
             self._dead = None
 
-    # calls ---------------------------------------------------------------------------------------------------
+    # calls ----------------------------------------------------------------------------------------
 
     @property
     def legs(self) -> list[Leg]:

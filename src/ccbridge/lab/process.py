@@ -3,8 +3,10 @@
 import ctypes
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,27 @@ class Owned:
                     return number == signal.SIGTERM
                 time.sleep(0.01)
         return False
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold INT and TERM back until the end of the block: a process that was started must also be noted down.
+
+    Only the main thread ever sees signals, so elsewhere there is nothing to hold back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda got, _: held.append(got)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for got in held:
+            signal.raise_signal(got)
 
 
 def die_with_parent() -> None:

@@ -11,6 +11,9 @@ from ccbridge.lab.site_pbx import (
     PHONES_ADDRESS,
     Ports,
     Secrets,
+    manager_general,
+    manager_lab,
+    section,
     write_common,
 )
 
@@ -25,12 +28,7 @@ def write_outside(instance: Instance, ports: Ports, keys: Secrets) -> None:
     instance.lay_out({"systemname": "outside", "hideconnect": "yes", "nocolor": "yes"})
     heard = instance.folder / "heard"
     heard.mkdir(exist_ok=True)
-    instance.write(
-        "manager.conf",
-        f"[general]\nenabled = yes\nbindaddr = {PBX_ADDRESS}\nport = {ports.outside_ami}\ntimestampevents = yes\n"
-        f"[lab]\nsecret = {keys.lab}\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
-        "read = all\nwrite = all\nwritetimeout = 5000\n",
-    )
+    instance.write("manager.conf", manager_general(ports.outside_ami) + manager_lab(keys))
     template = resources.files("ccbridge.lab").joinpath("templates/outside_extensions.conf").read_text()
     # Since 18 Answer() can be told not to wait for the other side's first audio packet.
     answer = "Answer(,i)" if instance.distribution.major >= 18 else "Answer()"
@@ -81,31 +79,61 @@ _CEL_COLUMNS = ",".join(
 
 def _pjsip(ports: Ports, keys: Secrets) -> str:
     pbx = f"sip:{PBX_ADDRESS}:{ports.pbx_sip}"
-    common = (
-        "disallow = all\nallow = ulaw\ndirect_media = no\ndtmf_mode = rfc4733\ntrust_id_inbound = yes\n"
-        "bind_rtp_to_media_address = yes\naors = pbx\n"
-    )
-    carrier = f"transport = carrier\nmedia_address = {CARRIER_ADDRESS}\n{common}"
+
+    def endpoint(name: str, transport: str, address: str, **more: str) -> str:
+        return section(
+            name,
+            type="endpoint",
+            transport=transport,
+            media_address=address,
+            bind_rtp_to_media_address="yes",
+            context="line",
+            aors="pbx",
+            disallow="all",
+            allow="ulaw",
+            direct_media="no",
+            dtmf_mode="rfc4733",
+            trust_id_inbound="yes",
+            **more,
+        )
+
+    carrier = f"{CARRIER_ADDRESS}:{ports.carrier_sip}"
+    phones = f"{PHONES_ADDRESS}:{ports.phones_sip}"
     text = (
-        "[global]\ntype = global\nuser_agent = ccbridge-lab\n"
-        f"[carrier]\ntype = transport\nprotocol = udp\nbind = {CARRIER_ADDRESS}:{ports.carrier_sip}\n"
-        f"[phones]\ntype = transport\nprotocol = udp\nbind = {PHONES_ADDRESS}:{ports.phones_sip}\n"
-        f"[pbx]\ntype = aor\ncontact = {pbx}\n"
-        f"[pbx]\ntype = endpoint\ncontext = line\n{carrier}"
-        f"[pbx]\ntype = identify\nendpoint = pbx\nmatch = {PBX_ADDRESS}\n"
+        section("global", type="global", user_agent="ccbridge-lab")
+        + section("carrier", type="transport", protocol="udp", bind=carrier)
+        + section("phones", type="transport", protocol="udp", bind=phones)
+        + section("pbx", type="aor", contact=pbx)
+        + section("pbx", type="identify", endpoint="pbx", match=PBX_ADDRESS)
+        + endpoint("pbx", "carrier", CARRIER_ADDRESS)
         # The same trunk with what carriers send for a caller who withholds his number.
-        "[anonymous-trunk]\ntype = endpoint\ncontext = line\nfrom_user = anonymous\n"
-        f"from_domain = anonymous.invalid\n{carrier}"
+        + endpoint(
+            "anonymous-trunk",
+            "carrier",
+            CARRIER_ADDRESS,
+            from_user="anonymous",
+            from_domain="anonymous.invalid",
+        )
     )
     for phone in PHONES:
-        text += (
-            f"\n[{phone}]\ntype = endpoint\ncontext = line\ntransport = phones\nfrom_user = {phone}\n"
-            f"outbound_auth = {phone}\nmedia_address = {PHONES_ADDRESS}\n{common}"
-            f"[{phone}]\ntype = auth\nauth_type = userpass\nusername = {phone}\npassword = {keys.phones[phone]}\n"
-            f"[{phone}]\ntype = registration\ntransport = phones\noutbound_auth = {phone}\nserver_uri = {pbx}\n"
-            f"client_uri = sip:{phone}@{PBX_ADDRESS}:{ports.pbx_sip}\ncontact_user = {phone}\nexpiration = 300\n"
-            # `line` marks the contact, so that the PBX's calls are matched to this phone and not to the trunk.
-            f"line = yes\nendpoint = {phone}\nretry_interval = 1\nforbidden_retry_interval = 1\nmax_retries = 1000\n"
-            "max_random_initial_delay = 0\n"
+        text += endpoint(phone, "phones", PHONES_ADDRESS, from_user=phone, outbound_auth=phone)
+        text += section(phone, type="auth", auth_type="userpass", username=phone, password=keys.phones[phone])
+        text += section(
+            phone,
+            type="registration",
+            transport="phones",
+            outbound_auth=phone,
+            server_uri=pbx,
+            client_uri=f"sip:{phone}@{PBX_ADDRESS}:{ports.pbx_sip}",
+            contact_user=phone,
+            expiration="300",
+            # `line` marks the contact, so that the PBX's calls find this phone and not the trunk.
+            line="yes",
+            endpoint=phone,
+            # The PBX may still be starting: try at once and go on trying.
+            max_random_initial_delay="0",
+            retry_interval="1",
+            forbidden_retry_interval="1",
+            max_retries="1000",
         )
     return text

@@ -80,11 +80,11 @@ def write_pbx(instance: Instance, project: Path, ports: Ports, keys: Secrets, re
 
     instance.write(
         "manager.conf",
-        f"[general]\nenabled = yes\nbindaddr = {PBX_ADDRESS}\nport = {ports.pbx_ami}\ntimestampevents = yes\n"
+        manager_general(ports.pbx_ami)
         + include("manager_ccbridge.conf")
-        + f"[ccbridge](+)\nsecret = {keys.ami}\n[ccbridge-rec](+)\nsecret = {keys.recorder}\n"
-        + f"[lab]\nsecret = {keys.lab}\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
-        + "read = all\nwrite = all\nwritetimeout = 5000\n",
+        + section("ccbridge", "(+)", secret=keys.ami)
+        + section("ccbridge-rec", "(+)", secret=keys.recorder)
+        + manager_lab(keys),
     )
     instance.write("pjsip.conf", _pjsip(ports, keys, include("pjsip_ccbridge.conf")))
     instance.write(
@@ -117,6 +117,29 @@ def write_pbx(instance: Instance, project: Path, ports: Ports, keys: Secrets, re
     write_common(instance)
 
 
+def section(name: str, template: str = "", **values: str) -> str:
+    """A section of an Asterisk configuration file; `template` as written after its name, e.g. `(+)`."""
+    return f"[{name}]{template}\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
+def manager_general(port: int) -> str:
+    """What a site writes into manager.conf by itself."""
+    return section("general", enabled="yes", bindaddr=PBX_ADDRESS, port=str(port), timestampevents="yes")
+
+
+def manager_lab(keys: Secrets) -> str:
+    """The lab's own AMI user, by which tests see and drive everything."""
+    return section(
+        "lab",
+        secret=keys.lab,
+        deny="0.0.0.0/0.0.0.0",
+        permit="127.0.0.1/255.255.255.255",
+        read="all",
+        write="all",
+        writetimeout="5000",
+    )
+
+
 def write_common(instance: Instance) -> None:
     """Files without which modules decline to load or complain, with nothing of note in them."""
     for name in ("features", "confbridge", "stasis", "http", "ccss", "codecs", "dnsmgr", "udptl", "sorcery"):
@@ -144,21 +167,19 @@ def _rtp(ports: tuple[int, int]) -> str:
 
 def _pjsip(ports: Ports, keys: Secrets, include: str) -> str:
     # media_address with bind_rtp_to_media_address: the audio sockets too stay on loopback.
-    media = f"media_address = {PBX_ADDRESS}\nbind_rtp_to_media_address = yes\ntransport = udp\n"
-    text = f"[udp]\ntype = transport\nprotocol = udp\nbind = {PBX_ADDRESS}:{ports.pbx_sip}\n\n{include}"
+    media = {"transport": "udp", "media_address": PBX_ADDRESS, "bind_rtp_to_media_address": "yes"}
+    text = section("udp", type="transport", protocol="udp", bind=f"{PBX_ADDRESS}:{ports.pbx_sip}") + include
     for phone in (*PHONES, CUSTOMER_PHONE):
         context = "from-trunk" if phone == CUSTOMER_PHONE else "from-phones"
-        text += (
-            f"\n[{phone}](ccbridge-phone)\ncontext = {context}\nauth = {phone}\naors = {phone}\n{media}"
-            f"[{phone}](ccbridge-phone-auth)\nusername = {phone}\npassword = {keys.phones[phone]}\n"
-            f"[{phone}](ccbridge-phone-aor)\n"
-        )
-    text += (
-        f"\n[carrier](ccbridge-trunk)\naors = carrier\n{media}"
-        f"[carrier]\ntype = identify\nendpoint = carrier\nmatch = {CARRIER_ADDRESS}\n"
-        f"[carrier]\ntype = aor\ncontact = sip:{CARRIER_ADDRESS}:{ports.carrier_sip}\n"
+        text += section(phone, "(ccbridge-phone)", context=context, auth=phone, aors=phone, **media)
+        text += section(phone, "(ccbridge-phone-auth)", username=phone, password=keys.phones[phone])
+        text += section(phone, "(ccbridge-phone-aor)")
+    return (
+        text
+        + section("carrier", "(ccbridge-trunk)", aors="carrier", **media)
+        + section("carrier", type="identify", endpoint="carrier", match=CARRIER_ADDRESS)
+        + section("carrier", type="aor", contact=f"sip:{CARRIER_ADDRESS}:{ports.carrier_sip}")
     )
-    return text
 
 
 _SITE_DIALPLAN = """

@@ -1,7 +1,7 @@
 """Tones in 8 kHz mono WAV files: made, and found frame by frame (20 ms), with the standard library alone.
 
-A frame holds a tone if most of its energy is at that frequency (Goertzel, 1958: one bin of a Fourier transform). Two
-tones of equal strength in one frame have half of it each, so the limit is a third.
+A frame holds a tone if a third of its energy is at that frequency (Goertzel, 1958: one bin of a Fourier
+transform); two tones of equal strength have half of it each.
 """
 
 import math
@@ -18,7 +18,7 @@ SHARE = 1 / 3
 
 
 def write_tone(path: Path, frequency: float, seconds: float, amplitude: int = 8000) -> None:
-    """A sine as WAV (8 kHz, 16 bit, mono); whole periods, so that it can be played in a loop without a click."""
+    """A sine as WAV (8 kHz, 16 bit, mono); whole periods, so that it loops without a click."""
     path.parent.mkdir(parents=True, exist_ok=True)
     one_second = array(
         "h", (round(amplitude * math.sin(2 * math.pi * frequency * i / RATE)) for i in range(RATE))
@@ -90,7 +90,7 @@ def tone_spans(path: Path, frequency: float) -> list[tuple[float, float]]:
 
 
 def longest_gap_ms(path: Path, frequency: float, start: float = 0.0, end: float | None = None) -> int:
-    """The longest time without the tone, in ms; without `start` and `end` (s) between its first and last frame."""
+    """The longest time without the tone (ms), from `start` to `end` (s) or its first to its last frame."""
     frames = tone_frames(path, frequency)
     if start == 0.0 and end is None:
         present = [index for index, one in enumerate(frames) if one]

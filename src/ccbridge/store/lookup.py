@@ -59,7 +59,7 @@ class CustomerLookup:
         await self._pool.close(timeout=1.0)
 
     async def find_customer(self, e164: str) -> tuple[int, str] | None:
-        """``(id, name)``, or None: an unknown number, or no answer in time. A database's fault raises nothing."""
+        """``(id, name)``, or None: unknown, or no answer in time. A database's fault raises nothing."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._resting_until:
             self.skipped += 1

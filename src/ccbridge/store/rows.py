@@ -203,10 +203,16 @@ def _call_opened(db: Db, opened: CallOpened) -> None:
     customer = _customer(db, opened, at) if opened.e164 else None
     values = {
         "call": opened.call, "at": at, "did": opened.did, "kind": opened.caller_kind, "e164": opened.e164,
-        "raw": opened.raw, "name": opened.name, "customer": customer, "inferred": opened.inferred,
+        "raw": _text(opened.raw), "name": _text(opened.name), "customer": customer,
+        "inferred": opened.inferred,
     }  # fmt: skip
     db.execute(OPEN_CALL, values)
     db.execute(OPEN_TICKET, values)
+
+
+def _text(untrusted: str) -> str:
+    """What a trunk sent, without the two things that PostgreSQL's text cannot hold."""
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in untrusted)
 
 
 def _customer(db: Db, opened: CallOpened, at: datetime) -> int:

@@ -1,0 +1,93 @@
+"""What every command starts from: which site it is about, its daemon and its database; and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+
+from ccbridge.config import DEFAULT_PATH, ConfigErrors, Site, load
+from ccbridge.control.client import ControlClient, DaemonAway
+from ccbridge.control.wire import Answer
+
+REFUSED, USAGE, AWAY = 1, 2, 3
+
+NEAR_PATH = Path("config/ccbridge.yml")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Stop(click.ClickException):
+    """The command ends here: one sentence on standard error, and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file, err=True)
+
+
+class Here:
+    """The site that the command line names. Nothing is read before it is asked for."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+
+    def config_path(self) -> Path:
+        """The file named by -c or CCBRIDGE_CONFIG, else the first that is there. Raises Stop."""
+        if self.file is not None:
+            return self.file
+        for path in (NEAR_PATH, DEFAULT_PATH):
+            if path.is_file():
+                return path
+        raise Stop(
+            f"no configuration: neither {NEAR_PATH} nor {DEFAULT_PATH} is there; name it with -c", USAGE
+        )
+
+    def site(self, *, secrets: bool = False) -> Site:
+        """The checked configuration; without ``secrets`` whoever may not read them can use it, too."""
+        try:
+            return load(self.config_path(), secrets=secrets)
+        except ConfigErrors as errors:
+            raise Stop("\n".join(str(mistake) for mistake in errors.mistakes), USAGE) from errors
+
+    def ask(self, do: str, **fields: Any) -> Answer:
+        """The daemon's answer. Raises Stop if it refuses, or none answers."""
+        answer = self.asked(do, **fields)
+        if not answer.ok:
+            raise Stop(answer.text, REFUSED)
+        return answer
+
+    def asked(self, do: str, **fields: Any) -> Answer:
+        """The daemon's answer, a refusal included. Raises Stop if no daemon answers."""
+        try:
+            with ControlClient(self.site().control.socket) as client:
+                return client.ask(do, **fields)
+        except DaemonAway as away:
+            raise Stop(str(away), AWAY) from away
+
+
+def common(command: Command) -> Command:
+    """The options of every command: ``--json`` (as ``as_json``), and ``-c`` after the command, too."""
+    with_config = click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_remember,
+        help="The site's configuration.",
+    )
+    with_json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+    return with_config(with_json(command))
+
+
+def _remember(context: click.Context, option: click.Parameter, file: Path | None) -> None:
+    if file is not None:
+        context.obj.file = file
+
+
+pass_here = click.make_pass_decorator(Here)

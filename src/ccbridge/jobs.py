@@ -1,0 +1,95 @@
+"""The jobs process: slow work beside the routing daemon, over the same database.
+
+It may be killed at any moment: each piece of work can be done again, and the database learns of it only
+when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+
+from ccbridge.config import Site
+from ccbridge.desk.recordings import RecordingBroken, discard, finish, inside, newest_change, stereo
+from ccbridge.store.queries import StoreAway, finish_recording, reading, recordings_to_finish
+
+log = structlog.get_logger(__name__)
+
+POLL = 1.0  # seconds between two looks for recordings
+SETTLE = 1.0  # seconds a file must be unchanged: the PBX closes it a moment after the end
+MISSING_AFTER = 60.0  # seconds after the end when a recording without files has failed
+AWAY = 10.0  # seconds to wait while the database is away
+PARTITIONS_EVERY = 6 * 3600.0  # seconds
+ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::date, 25)"
+
+
+async def run_jobs(site: Site) -> None:
+    """Work until cancelled. A database that is away is waited for."""
+    await work(site.database.sqlalchemy_url(), Path(site.recording.directory))
+
+
+async def work(url: str, directory: Path, poll: float = POLL) -> None:
+    """``run_jobs`` on a database and a folder. ``poll``: seconds."""
+    partitions_due = 0.0
+    away = False
+    while True:
+        wait = poll
+        try:
+            for row in await asyncio.to_thread(_waiting, url):
+                await asyncio.to_thread(_finish, url, directory, row)  # one by one: a stop waits for one only
+            if time.monotonic() >= partitions_due:
+                await asyncio.to_thread(_add_partitions, url)
+                partitions_due = time.monotonic() + PARTITIONS_EVERY
+            away = False
+        except StoreAway as error:
+            if not away:
+                log.warning("jobs_wait", reason=str(error))
+            away, wait = True, max(poll, AWAY)
+        await asyncio.sleep(wait)
+
+
+def _waiting(url: str) -> list[dict[str, Any]]:
+    with reading(url) as db:
+        return recordings_to_finish(db)
+
+
+def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
+    """Finish one recording, or leave it for the next look while its files are still being written."""
+    age = time.time() - row["ended_at"].timestamp()
+    try:
+        base = inside(directory, row["path"])
+        changed = newest_change(base)
+        if changed is not None and time.time() - changed < SETTLE:
+            return
+        if changed is None and not stereo(base).exists() and age < MISSING_AFTER and row["answered"]:
+            return
+        if not row["answered"]:
+            discard(base)
+            made = None
+        else:
+            made = finish(base)
+    except (RecordingBroken, OSError) as error:
+        log.error("recording_failed", call=row["call_id"], offer=row["offer"], error=str(error))
+        with reading(url) as db:
+            finish_recording(db, row["id"], "failed", error=str(error))
+        return
+    with reading(url) as db:
+        if made is None:
+            finish_recording(db, row["id"], "empty")
+        else:
+            finish_recording(
+                db, row["id"], "ready", duration_s=made.duration_s, bytes_=made.bytes, sha256=made.sha256
+            )
+
+
+def _add_partitions(url: str) -> None:
+    with reading(url, 60.0) as db, contextlib.closing(db.execute(text(ADD_PARTITIONS))) as made:
+        count = made.scalar_one()
+    if count:
+        log.info("partitions_added", count=count)

@@ -1,0 +1,151 @@
+"""The day's report: per queue, per agent, and in total. Definitions of the figures: ``reports.metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
+
+DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
+
+# :queues and :ts are arrays of equal length. A call belongs to the day it arrived on.
+_CALLS = """
+WITH c AS (
+    SELECT call.*, coalesce(q.t, :default_t) AS t
+    FROM call
+    LEFT JOIN unnest(CAST(:queues AS text[]), CAST(:ts AS float[])) AS q (name, t) ON q.name = call.queue
+    WHERE arrived_at >= :start AND arrived_at < :stop
+)
+SELECT c.queue, grouping(c.queue) = 1 AS total, {figures}
+FROM c GROUP BY GROUPING SETS ((c.queue), ())
+HAVING grouping(c.queue) = 1 OR c.queue IS NOT NULL"""
+
+# Offers and talk per agent leg, from the events: a leg's talk runs from ``answered`` to its ``offer_ended``.
+# ``day`` is only there to leave other months' partitions alone.
+_LEGS = """
+SELECT e.data ->> 'agent' AS agent,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'talked') AS answered,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
+       count(*) FILTER (WHERE e.data ->> 'result' IN ('refused', 'busy')) AS refused,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'withdrawn') AS withdrawn,
+       coalesce(sum(extract(epoch FROM e.at - a.at)), 0)::float AS talk_s
+FROM call_event e
+LEFT JOIN call_event a ON e.data ->> 'result' = 'talked' AND a.call_id = e.call_id AND a.kind = 'answered'
+     AND a.data ->> 'offer' = e.data ->> 'offer' AND a.day BETWEEN e.day - 1 AND e.day
+WHERE e.kind = 'offer_ended' AND e.at >= :start AND e.at < :stop
+  AND e.day BETWEEN CAST(:start AS date) - 1 AND CAST(:stop AS date) + 1
+GROUP BY 1"""
+
+# Closed intervals cut to the day, and the present state up to now.
+_TIMES = """
+SELECT agent, state,
+       sum(extract(epoch FROM least(ended_at, :stop) - greatest(started_at, :start)))::float AS seconds
+FROM (SELECT agent, state, started_at, ended_at FROM agent_interval
+      UNION ALL SELECT agent, state, since, least(now(), :stop) FROM agent_state) i
+WHERE started_at < :stop AND ended_at > :start
+GROUP BY 1, 2"""
+
+_BUSY = ("talking", "wrap_up")
+
+
+def day_report(
+    db: Connection,
+    day: date,
+    service_levels: Mapping[str, float],
+    *,
+    zone: str = "UTC",
+    variant: str = "answered",
+) -> dict[str, Any]:
+    """Figures of the calls that arrived on ``day`` in the IANA ``zone``.
+
+    ``service_levels`` maps every queue of the plan to its threshold T in seconds; each gets a line, with or
+    without calls. ``variant`` is a name of ``metrics.SERVICE_LEVELS`` and chooses the ``service_level``
+    of each line; the others stand in ``service_levels``. Shares are 0 to 1 and None without a divisor.
+    Raises ZoneInfoNotFoundError, and KeyError for an unknown variant.
+    """
+    if variant not in {one.name for one in SERVICE_LEVELS}:
+        raise KeyError(variant)
+    start, stop = bounds(day, zone)
+    span = {"start": start, "stop": stop}
+    lines = _lines(db, span, service_levels, variant)
+    return {
+        "day": day.isoformat(),
+        "zone": zone,
+        "from": start,
+        "to": stop,
+        "variant": variant,
+        "variant_formula": next(one.prose for one in SERVICE_LEVELS if one.name == variant),
+        "total": lines.pop(None),
+        "queues": {str(queue): lines[queue] for queue in sorted(lines, key=str)},
+        "agents": _agents(db, span),
+    }
+
+
+def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """The day's first moment and the next one's; 23 to 25 hours apart."""
+    tz = ZoneInfo(zone)
+    return (
+        datetime.combine(day, time.min, tz),
+        datetime.combine(day + timedelta(days=1), time.min, tz),
+    )
+
+
+def _lines(
+    db: Connection, span: Mapping[str, Any], levels: Mapping[str, float], variant: str
+) -> dict[str | None, dict[str, Any]]:
+    rows = _figures(db, span, levels)
+    nothing = _figures(db, {"start": span["start"], "stop": span["start"]}, levels)[None]
+    gone = [queue for queue in rows if queue is not None and queue not in levels]  # no longer in the plan
+    lines: dict[str | None, dict[str, Any]] = {}
+    for queue in (None, *levels, *gone):
+        row = rows.get(queue, nothing)
+        shares = {one.name: row[f"sl_{one.name}"] for one in SERVICE_LEVELS}
+        lines[queue] = {one.name: row[one.name] for one in FIGURES} | {
+            "t_s": None if queue is None else levels.get(queue, DEFAULT_T),
+            "service_level": shares[variant],
+            "service_levels": shares,
+        }
+    return lines
+
+
+def _figures(
+    db: Connection, span: Mapping[str, Any], levels: Mapping[str, float]
+) -> dict[str | None, Mapping[str, Any]]:
+    """Per queue, and under None the total, which is there also for a span without calls."""
+    figures = [f"{one.sql} AS {one.name}" for one in FIGURES]
+    figures += [f"{one.sql} AS sl_{one.name}" for one in SERVICE_LEVELS]
+    values = {"queues": list(levels), "ts": [float(t) for t in levels.values()], "default_t": DEFAULT_T}
+    found = db.execute(text(_CALLS.format(figures=",\n       ".join(figures))), {**span, **values})
+    return {None if row["total"] else row["queue"]: dict(row) for row in found.mappings()}
+
+
+def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Per agent: legs by result, talk per leg, seconds in each state, and occupancy.
+
+    Occupancy = (talk + wrap-up) / (talk + wrap-up + available); hold is part of talk, ringing is neither.
+    """
+    agents: dict[str, dict[str, Any]] = {}
+    for row in db.execute(text(_LEGS), span).mappings():
+        line = {name: value for name, value in row.items() if name != "agent"}
+        line["mean_talk_s"] = row["talk_s"] / row["answered"] if row["answered"] else None
+        agents[row["agent"]] = line
+    for agent, state, seconds in db.execute(text(_TIMES), span):
+        line = agents.setdefault(agent, _no_legs())
+        line.setdefault("states", {})[state] = seconds
+    for line in agents.values():
+        states = line.setdefault("states", {})
+        busy = sum(states.get(state, 0.0) for state in _BUSY)
+        ready = busy + states.get("available", 0.0)
+        line["occupancy"] = busy / ready if ready else None
+    return dict(sorted(agents.items()))
+
+
+def _no_legs() -> dict[str, Any]:
+    counts: dict[str, Any] = dict.fromkeys(("answered", "missed", "refused", "unreachable", "withdrawn"), 0)
+    return counts | {"talk_s": 0.0, "mean_talk_s": None}

@@ -1,0 +1,234 @@
+"""What people ask of the store: one function per question.
+
+Each takes an open connection and returns plain dicts (keys are the columns' names, times are aware
+datetimes in UTC). ``reading`` opens one that answers or fails within some seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from ccbridge.store import urls
+from ccbridge.store.tables import (
+    call,
+    call_event,
+    call_opened,
+    customer,
+    phone_number,
+    recording,
+    ticket,
+)
+
+Row = dict[str, Any]
+LIMIT = 50  # rows of a list, unless told otherwise
+
+
+class StoreAway(Exception):
+    """The database cannot be asked; the message is one sentence without user or password."""
+
+
+@contextmanager
+def reading(url: str, limit: float = 10.0) -> Iterator[Connection]:
+    """A connection for some questions, ``limit`` seconds each; a transaction that is committed at the end.
+
+    Raises StoreAway.
+    """
+    if not url:
+        raise StoreAway("No database is configured: set database.url.")
+    try:
+        with urls.engine(url, limit).begin() as db:
+            yield db
+    except OperationalError as error:
+        reason = (str(error.orig).strip().splitlines() or ["no answer"])[-1]
+        raise StoreAway(f"The database {urls.address(url)} does not answer: {reason}") from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) not in ("42P01", "42703"):  # no such table, no such column
+            raise
+        raise StoreAway(
+            f"The database {urls.address(url)} has not this version's tables: run `ccbridge db status`."
+        ) from error
+
+
+def _all(db: Connection, query: Select[Any]) -> list[Row]:
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def _one(db: Connection, query: Select[Any]) -> Row | None:
+    row = db.execute(query).mappings().first()
+    return None if row is None else dict(row)
+
+
+# -- customers ------------------------------------------------------------------------------------
+
+
+def customer_by_number(db: Connection, e164: str, limit: int = LIMIT) -> Row | None:
+    """The customer of a number with ``numbers``, his last ``calls`` (open ones first) and ``tickets``."""
+    found = _one(db, select(customer).join(phone_number).where(phone_number.c.e164 == e164))
+    if found is None:
+        return None
+    numbers = select(phone_number.c.e164).where(phone_number.c.customer_id == found["id"])
+    found["numbers"] = list(db.scalars(numbers.order_by(phone_number.c.e164)))
+    found["calls"] = open_calls(db, customer_id=found["id"]) + calls(db, customer_id=found["id"], limit=limit)
+    found["tickets"] = tickets(db, customer_id=found["id"], limit=limit)
+    return found
+
+
+def save_customer(db: Connection, e164: str, name: str) -> int:
+    """Name the customer of a number; makes both when the number is new. Returns the customer's id."""
+    owner = db.scalar(select(phone_number.c.customer_id).where(phone_number.c.e164 == e164).with_for_update())
+    if owner is not None:
+        db.execute(update(customer).where(customer.c.id == owner).values(name=name))
+        return int(owner)
+    values = {"name": name, "created_at": datetime.now(UTC)}
+    new = db.execute(insert(customer).values(values).returning(customer.c.id)).scalar_one()
+    taken = db.execute(upsert(phone_number).values(e164=e164, customer_id=new).on_conflict_do_nothing())
+    if taken.rowcount == 0:  # his first call came at this very moment
+        db.execute(customer.delete().where(customer.c.id == new))
+        return save_customer(db, e164, name)
+    return int(new)
+
+
+# -- tickets --------------------------------------------------------------------------------------
+
+_TICKETS = (
+    select(
+        ticket,
+        customer.c.name.label("customer"),
+        func.coalesce(call.c.caller_e164, call_opened.c.caller_e164).label("caller_e164"),
+    )
+    .outerjoin(customer, customer.c.id == ticket.c.customer_id)
+    .outerjoin(call, call.c.call_id == ticket.c.call_id)
+    .outerjoin(call_opened, call_opened.c.call_id == ticket.c.call_id)
+)
+
+
+def tickets(
+    db: Connection,
+    *,
+    state: str | None = None,
+    agent: str | None = None,
+    queue: str | None = None,
+    customer_id: int | None = None,
+    limit: int = LIMIT,
+) -> list[Row]:
+    """The newest first."""
+    query = _TICKETS.order_by(ticket.c.opened_at.desc(), ticket.c.id.desc()).limit(limit)
+    wanted = {"state": state, "agent": agent, "queue": queue, "customer_id": customer_id}
+    query = query.where(*(ticket.c[name] == value for name, value in wanted.items() if value is not None))
+    return _all(db, query)
+
+
+def ticket_by_id(db: Connection, number: int) -> Row | None:
+    """One ticket with its ``call``."""
+    found = _one(db, _TICKETS.where(ticket.c.id == number))
+    if found is not None:
+        found["call"] = call_by_id(db, found["call_id"])
+    return found
+
+
+# -- calls ----------------------------------------------------------------------------------------
+
+_CALLS = select(call, customer.c.name.label("customer")).outerjoin(customer)
+
+
+def calls(
+    db: Connection,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    queue: str | None = None,
+    agent: str | None = None,
+    disposition: str | None = None,
+    customer_id: int | None = None,
+    limit: int = LIMIT,
+) -> list[Row]:
+    """Ended calls that arrived from ``since`` on and before ``until``, the newest first."""
+    query = _CALLS.order_by(call.c.arrived_at.desc(), call.c.call_id).limit(limit)
+    wanted = {"queue": queue, "agent": agent, "disposition": disposition, "customer_id": customer_id}
+    query = query.where(*(call.c[name] == value for name, value in wanted.items() if value is not None))
+    if since is not None:
+        query = query.where(call.c.arrived_at >= since)
+    if until is not None:
+        query = query.where(call.c.arrived_at < until)
+    return _all(db, query)
+
+
+def open_calls(db: Connection, *, customer_id: int | None = None) -> list[Row]:
+    """Calls whose end has not been copied yet, the newest first."""
+    query = select(call_opened, customer.c.name.label("customer")).outerjoin(customer)
+    if customer_id is not None:
+        query = query.where(call_opened.c.customer_id == customer_id)
+    return _all(db, query.order_by(call_opened.c.arrived_at.desc()))
+
+
+def call_by_id(db: Connection, call_id: str) -> Row | None:
+    """One call, ended or open, with ``events`` (its timeline), ``recordings`` and ``ticket``."""
+    found = _one(db, _CALLS.where(call.c.call_id == call_id))
+    if found is None:
+        opened = select(call_opened, customer.c.name.label("customer")).outerjoin(customer)
+        found = _one(db, opened.where(call_opened.c.call_id == call_id))
+    if found is None:
+        return None
+    found["events"] = timeline(db, call_id)
+    found["recordings"] = recordings(db, call_id=call_id)
+    found["ticket"] = _one(db, select(ticket).where(ticket.c.call_id == call_id))
+    return found
+
+
+def timeline(db: Connection, call_id: str) -> list[Row]:
+    """A call's events in the order in which they were decided: ``at``, ``kind``, ``data``."""
+    query = select(call_event.c.at, call_event.c.kind, call_event.c.data)
+    # one journal writes one call; after a restart of the PBX's machine its numbers only grow
+    query = query.where(call_event.c.call_id == call_id)
+    return _all(db, query.order_by(call_event.c.node, call_event.c.seq))
+
+
+# -- recordings -----------------------------------------------------------------------------------
+
+
+def recordings(
+    db: Connection, *, call_id: str | None = None, state: str | None = None, limit: int = LIMIT
+) -> list[Row]:
+    """The newest first."""
+    query = select(recording).order_by(recording.c.started_at.desc(), recording.c.id.desc()).limit(limit)
+    if call_id is not None:
+        query = query.where(recording.c.call_id == call_id)
+    if state is not None:
+        query = query.where(recording.c.state == state)
+    return _all(db, query)
+
+
+def recordings_of(db: Connection, name: str) -> list[Row]:
+    """Recordings by their own number, or all of a call by its id."""
+    same = [recording.c.call_id == name]
+    if name.isdecimal() and len(name) < 19:
+        same.append(recording.c.id == int(name))
+    return _all(db, select(recording).where(or_(*same)).order_by(recording.c.started_at))
+
+
+def recordings_to_finish(db: Connection, limit: int = LIMIT) -> list[Row]:
+    """Ended ones, the oldest first."""
+    query = select(recording).where(recording.c.state == "ended").order_by(recording.c.ended_at)
+    return _all(db, query.limit(limit))
+
+
+def finish_recording(
+    db: Connection,
+    number: int,
+    state: str,
+    *,
+    duration_s: float | None = None,
+    bytes_: int | None = None,
+    sha256: str | None = None,
+    error: str | None = None,
+) -> None:
+    """``state`` is ready, failed or empty. Does nothing to one that is finished already."""
+    values = {"state": state, "duration_s": duration_s, "bytes": bytes_, "sha256": sha256, "error": error}
+    db.execute(update(recording).where(recording.c.id == number, recording.c.state == "ended").values(values))
