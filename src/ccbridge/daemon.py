@@ -20,11 +20,12 @@ import structlog
 from panoramisk.message import Message
 
 from ccbridge import __version__
-from ccbridge.agi.doors import Doors
+from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.server import AgiServer
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import ActionRefused, AmiError
+from ccbridge.ami.renewals import Renewals
 from ccbridge.config import ConfigErrors, Site, load
 from ccbridge.control.commands import Commands
 from ccbridge.control.server import ControlServer
@@ -109,7 +110,10 @@ class Daemon:
                 on_down=self._on_down,
             )
             self.agi = AgiServer(session_cap=site.agi.sessions)
-            Doors(lambda: self.switchboard.world.plan, self.post, self.ask, self._parse).open(self.agi)
+            self.renewals = Renewals(self.client, HELD)
+            Doors(lambda: self.switchboard.world.plan, self.post, self.ask, self._parse, self.renewals).open(
+                self.agi
+            )
             self.control = ControlServer(
                 site.control.socket,
                 Commands(self.switchboard, self.ask, self.reload, self.facts).handlers(),
@@ -257,6 +261,7 @@ class Daemon:
         if self.client.up:
             value = f"{int(self._started)}.{self._alive}"
             self._send({"Action": "Setvar", "Variable": "CCB_ALIVE", "Value": value})
+            self.renewals.renew()
 
     # -- effects
 

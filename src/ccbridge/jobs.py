@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 POLL = 1.0  # seconds between two looks for recordings
 SETTLE = 1.0  # seconds a file must be unchanged: the PBX closes it a moment after the end
 MISSING_AFTER = 60.0  # seconds after the end when a recording without files has failed
+RETRY_FOR = 3600.0  # seconds after the end in which a fault of the disk is tried again
 AWAY = 10.0  # seconds to wait while the database is away
 PARTITIONS_EVERY = 6 * 3600.0  # seconds
 ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::date, 25)"
@@ -31,7 +32,7 @@ ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::d
 
 async def run_jobs(site: Site) -> None:
     """Work until cancelled. A database that is away is waited for."""
-    await work(site.database.sqlalchemy_url(), Path(site.recording.directory))
+    await work(site.database.url.get_secret_value(), Path(site.recording.directory))
 
 
 async def work(url: str, directory: Path, poll: float = POLL) -> None:
@@ -74,10 +75,14 @@ def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
             made = None
         else:
             made = finish(base)
-    except (RecordingBroken, OSError) as error:
-        log.error("recording_failed", call=row["call_id"], offer=row["offer"], error=str(error))
-        with reading(url) as db:
-            finish_recording(db, row["id"], "failed", error=str(error))
+    except OSError as error:
+        if age < RETRY_FOR:  # a full disk, a missing right: somebody may mend it
+            log.warning("recording_waits", call=row["call_id"], offer=row["offer"], error=str(error))
+            return
+        _failed(url, row, error)
+        return
+    except RecordingBroken as error:
+        _failed(url, row, error)
         return
     with reading(url) as db:
         if made is None:
@@ -86,6 +91,12 @@ def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
             finish_recording(
                 db, row["id"], "ready", duration_s=made.duration_s, bytes_=made.bytes, sha256=made.sha256
             )
+
+
+def _failed(url: str, row: dict[str, Any], error: Exception) -> None:
+    log.error("recording_failed", call=row["call_id"], offer=row["offer"], error=str(error))
+    with reading(url) as db:
+        finish_recording(db, row["id"], "failed", error=str(error))
 
 
 def _add_partitions(url: str) -> None:

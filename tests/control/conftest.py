@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from control_rig import Board, mode_of
 
-from ccbridge.control import ControlServer
+from ccbridge.control.server import ControlServer
 
 
 @pytest.fixture

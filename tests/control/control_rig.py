@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ccbridge.control import Answer, Commands, ControlServer
+from ccbridge.control.commands import Commands
+from ccbridge.control.server import ControlServer
+from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import PlaceOffer, Reply
 from ccbridge.core.plan import AgentPlan, Flow, HangUp, Plan, QueuePlan
@@ -47,6 +49,7 @@ class Board:
         self.requests = itertools.count(1)
         self.numbers = itertools.count(1)
         self.effects: list[Any] = []
+        self.reloads = True
         self.put(i.LinkUp(self.at, i.Snapshot((), DEVICES)))
 
     def put(self, event: i.Input) -> list[Any]:
@@ -94,18 +97,23 @@ class Board:
         for channel in (call, f"leg-{self.offer_of(call).offer}"):
             self.put(i.BridgeEntered(self.at, channel, f"bridge-{call}"))
 
+    def hang_up_waiting(self, call: str) -> None:
+        self.put(i.ChannelGone(self.at, call, 16))
+
     def hang_up(self, call: str) -> None:
         self.put(i.ChannelGone(self.at, call, 16))
         self.put(i.ChannelGone(self.at, f"leg-{self.offer_of(call).offer}", 16))
 
     def commands(self) -> Commands:
         async def reload() -> Answer:
-            return Answer(True, "the plan is loaded", {"queues": 2})
+            if self.reloads:
+                return Answer(True, "the plan is loaded", {"queues": 2})
+            return Answer(False, "2 mistakes: nothing is changed", ["a.yml:1: one", "a.yml:2: two"])
 
         def now() -> float:
             return self.at
 
-        facts: dict[str, Any] = {"asterisk": "22.5.2", "ship_lag_s": 0.1}
+        facts: dict[str, Any] = {"asterisk_version": "22.5.2", "ship_lag_s": 0.1}
         return Commands(self.board, self.ask, reload, lambda: facts, clock=now, monotonic=now)
 
 

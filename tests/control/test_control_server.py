@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from ccbridge.control import Answer, ControlClient, ControlServer, DaemonAway, SocketTaken
-from ccbridge.control.server import BACKLOG
-from ccbridge.control.wire import LINE_LIMIT, NotARequest, Refused, parse
+from ccbridge.control.client import ControlClient, DaemonAway
+from ccbridge.control.server import BACKLOG, ControlServer, SocketTaken
+from ccbridge.control.wire import LINE_LIMIT, Answer, NotARequest, Refused, parse
 
 
 async def test_requests_one_after_another_and_all_at_once(server: ControlServer, path: Path) -> None:
@@ -141,7 +141,11 @@ async def test_reading_commands_show_the_live_board(server: ControlServer, path:
     board.go(30)
     async with Peer(path) as peer:
         status = (await peer.ask(do="status"))["data"]
-        assert (status["uptime_s"], status["asterisk"], status["link"]["up"]) == (30.0, "22.5.2", True)
+        assert (status["uptime_s"], status["asterisk_version"], status["link"]["up"]) == (
+            30.0,
+            "22.5.2",
+            True,
+        )
         assert status["calls"]["states"] == {"talking": 1, "holding": 1}
         listed = (await peer.ask(do="call.list"))["data"]
         assert (listed["total"], [row["call"] for row in listed["calls"]]) == (2, [talking, waiting])

@@ -1,32 +1,108 @@
-"""One real call, from the trunk to the report."""
+"""One real call, from the trunk to the report; and the ways in which an answered call can end."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.phones import Phone
+from ccbridge.lab.tones import dominant
+
+from .conftest import MENU, Site, new_number
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
+Phones = dict[str, Phone]
+TICKET = "SELECT * FROM ticket WHERE call_id = %s"
 
-async def test_from_the_trunk_to_the_rows(
-    make_site: Callable[..., Any], phones: dict[str, Phone], carrier: Carrier
-) -> None:
-    site = make_site()
-    site.login("anna")
+
+async def test_from_the_trunk_to_the_rows(house: Site, phones: Phones, carrier: Carrier) -> None:
+    """The caller hangs up first, and the agent is asked on the phone."""
+    house.login("anna")
+    house.jobs.start()
     await phones["1001"].will("answer", after=0.3, tone=1000, outcome="3", outcome_after=0.5)
-    call = await carrier.call("2101234567", caller="+306912345678", script=[0.7, "1"])
+    number = new_number()
+    call, name = await house.dial(carrier, MENU, number, script=[0.5, "1"])
     await phones["1001"].talks()
     await asyncio.sleep(2.0)
     await call.hangup()
-    row = (await site.until_rows(1, "SELECT * FROM call"))[0]
-    assert row["disposition"] == "answered"
-    assert row["agent"] == "anna"
+    row = (await house.until_rows(1, "SELECT * FROM call WHERE call_id = %s", name))[0]
+    assert (row["disposition"], row["agent"], row["ended_by"]) == ("answered", "anna", "caller")
+    assert (row["caller_e164"], row["did"], row["queue"]) == (number, MENU, "sales")
     assert abs(row["talk_s"] - 2.0) < 0.5
-    ticket = (await site.until_rows(1, "SELECT * FROM ticket WHERE outcome_set"))[0]
-    assert ticket["state"] == "follow_up"
-    assert len(await site.until_rows(2, "SELECT * FROM cdr")) == 2
-    assert site.oddities() == []
+    ticket = (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]
+    assert (ticket["state"], ticket["agent"]) == ("follow_up", "anna")
+    assert ticket["customer_id"] == row["customer_id"]
+    assert len(await house.until_rows(2, "SELECT * FROM cdr WHERE linkedid = %s", name)) == 2
+    recording = (await house.until_rows(1, "SELECT * FROM recording WHERE call_id = %s", name))[0]
+    for side, tone in (("r", 440), ("t", 1000)):
+        file = house.lab.recordings / f"{recording['path']}-{side}.wav"
+        if file.exists():  # until the jobs have made one stereo file of the two
+            assert dominant(file) == tone
+    ready = await house.until_rows(
+        1, "SELECT * FROM recording WHERE call_id = %s AND state = 'ready'", name, limit_s=20
+    )
+    assert abs(ready[0]["duration_s"] - 2.3) < 0.6  # ringing included
+    house.jobs.stop()
+
+
+async def test_the_agent_hangs_up_first_and_dials_the_outcome(
+    house: Site, phones: Phones, carrier: Carrier
+) -> None:
+    house.login("anna")
+    await phones["1001"].will("answer", after=0.1)
+    call, name = await house.dial(carrier)
+    await phones["1001"].talks()
+    await house.until_event(name, "answered")
+    await phones["1001"].hangup()
+    assert await call.ended() == 16
+    account = await house.until_closed(name)
+    assert (account["disposition"], account["ended_by"]) == ("answered", "agent")
+    await house.until_agent("anna", "wrap_up")
+    code = await phones["1001"].dial("*72")
+    await code.answered()
+    ticket = (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]
+    assert ticket["state"] == "closed"
+    await code.ended()
+    refused = await phones["1001"].dial("*79")  # no such outcome: said so, and nothing changes
+    await refused.ended()
+    assert house.rows(TICKET, name)[0]["state"] == "closed"
+
+
+async def test_no_outcome_leaves_the_ticket_open(house: Site, phones: Phones, carrier: Carrier) -> None:
+    house.login("anna")
+    await phones["1001"].will("answer", after=0.1)
+    call, name = await house.dial(carrier)
+    leg = await phones["1001"].talks()
+    await house.until_event(name, "answered")
+    await call.hangup()
+    await house.until_closed(name)
+    assert leg.live  # he is being asked
+    await house.until_agent("anna", "wrap_up")
+    await leg.hangup()
+    # his wrap-up has its time from the end of the talk, whatever the leg does
+    await house.until_agent("anna", "available")
+    ticket = (await house.until_rows(1, TICKET, name))[0]
+    assert (ticket["state"], ticket["outcome_set"]) == ("open", False)
+
+
+async def test_the_outcome_can_be_corrected_on_the_line(
+    house: Site, phones: Phones, carrier: Carrier
+) -> None:
+    """A wrong key is said to be one; the next counts."""
+    house.login("anna")
+    await phones["1001"].will("answer", after=0.1)
+    call, name = await house.dial(carrier)
+    leg = await phones["1001"].talks()
+    await house.until_event(name, "answered")
+    await call.hangup()
+    await house.until_closed(name)
+    await asyncio.sleep(0.3)
+    await leg.press("9")
+    await house.until(
+        lambda: any(line.get("event") == "outcome.refused" for line in house.daemon.lines())
+    )
+    await asyncio.sleep(1.5)  # the announcement
+    await leg.press("1")
+    assert (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]["state"] == "resolved"
+    await leg.ended()

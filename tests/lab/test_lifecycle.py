@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 
 from ccbridge.cli.lab import lab as command
 from ccbridge.lab.errors import LabError
-from ccbridge.lab.lab import Lab, default_cache
+from ccbridge.lab.lab import PROJECT, Lab, default_cache
 from ccbridge.lab.process import Owned
 
 pytestmark = pytest.mark.lab
@@ -32,10 +33,16 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def nothing_left(folder: Path) -> Iterator[None]:
     """No process of the lab and no temporary folder of it survives the test."""
-    before = set(Path("/tmp").glob("ccbridge-*"))
+    before = temporary()
     yield
     until(lambda: not processes(folder))
-    assert set(Path("/tmp").glob("ccbridge-*")) <= before
+    assert temporary() <= before
+
+
+def temporary() -> set[Path]:
+    """Run folders that a lab with a long path made."""
+    places = Path(tempfile.gettempdir())
+    return {*places.glob("ccbridge-pbx-*"), *places.glob("ccbridge-outside-*")}
 
 
 def processes(folder: Path) -> list[int]:
@@ -116,6 +123,7 @@ def test_a_crashed_lab_is_cleared_away(folder: Path) -> None:
     for part in crashed.status()["instances"].values():
         os.kill(part["pid"], signal.SIGKILL)
     one = Lab(folder)
+    until(lambda: not one.status()["running"])
     one.up(progress=False)
     assert one.status()["running"]
     one.down()
@@ -149,7 +157,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     one.up(progress=False)
     try:
         assert "up" in one.pbx.rx("core show uptime").lower()
-        assert len(list(Path("/tmp").glob("ccbridge-*"))) >= 2
+        assert len(temporary()) >= 2
     finally:
         one.down()
 
@@ -158,17 +166,13 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
 def test_a_start_that_fails_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     for part in ("asterisk", "dialplan"):
-        shutil.copytree(default_cache_project() / part, project / part)
+        shutil.copytree(PROJECT / part, project / part)
     (project / "asterisk/modules_ccbridge.conf").write_text("require => no_such_module.so\n")
     one = Lab(folder, project=project)
     with pytest.raises(LabError, match=r"pbx.*no_such_module"):
         one.up(progress=False)
     assert not processes(folder)
     assert not one.status()["running"]
-
-
-def default_cache_project() -> Path:
-    return Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.usefixtures("lab", "nothing_left")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
@@ -24,8 +25,11 @@ log = structlog.get_logger(__name__)
 ANY_KEY = "0123456789*#"
 # A prompt of more than two minutes is not one.
 PROMPT_LIMIT = 120.0
-# On top of what a step takes: if we freeze inside it, the dialplan has the caller back this much later.
+# On top of what a step takes, where nobody renews the limit.
 FREEZE_MARGIN = 4.0
+# A caller in the menu is let go by Asterisk after this many seconds without a renewal over AMI: so long can
+# a frozen daemon hold him, however long the prompt.
+HELD = 10.0
 OUTCOME_TRIES = 2
 OUTCOME_WAIT_MS = 8000
 
@@ -34,14 +38,31 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 Parse = Callable[[str], tuple[str, str | None]]
 
 
+class Renewals(Protocol):
+    """Who keeps callers in the menu while we are alive, by renewing their limit over AMI."""
+
+    def hold(self, call: str) -> None:
+        """Renew from now on."""
+
+    async def release(self, call: str) -> None:
+        """Renew no more; returns when no renewal is under way that could still reach the channel."""
+
+    @property
+    def working(self) -> bool:
+        """Whether renewals reach the PBX now."""
+
+
 class Doors:
     """The routes of the FastAGI server. ``plan`` is asked anew for each call, so that a reload counts."""
 
-    def __init__(self, plan: Callable[[], Plan], post: Post, ask: Ask, parse: Parse) -> None:
+    def __init__(
+        self, plan: Callable[[], Plan], post: Post, ask: Ask, parse: Parse, renewals: Renewals
+    ) -> None:
         self._plan = plan
         self._post = post
         self._ask = ask
         self._parse = parse
+        self._renewals = renewals
 
     def open(self, server: AgiServer) -> None:
         server.add_route("menu", self.menu)
@@ -52,7 +73,14 @@ class Doors:
         """A caller: arrival, the flow of the number he dialled, and where that leads."""
         call = session.uniqueid
         did = session.args[0] if session.args else ""
-        await _extend(session, FREEZE_MARGIN)
+        await _extend(session, HELD)
+        self._renewals.hold(call)
+        try:
+            await self._converse(session, call, did)
+        finally:
+            await self._renewals.release(call)
+
+    async def _converse(self, session: AgiSession, call: str, did: str) -> None:
         kind, e164 = self._parse(session.callerid)
         self._post(
             i.CallArrived(
@@ -60,6 +88,8 @@ class Doors:
             )
         )
         ending = await self._run(session, self._plan().flow_for(did))
+        # from here on the dialplan may lift the limit at any moment: no late renewal may set it again
+        await self._renewals.release(call)
         now = time.time()
         match ending:
             case ToQueue():
@@ -92,14 +122,17 @@ class Doors:
     async def _perform(self, session: AgiSession, request: ivr.Request) -> str:
         match request:
             case ivr.PlayPrompt():
-                await _extend(session, PROMPT_LIMIT + FREEZE_MARGIN)
+                await self._extend_step(session, PROMPT_LIMIT)
                 return await _play(session, request.sound, ANY_KEY if request.keys else "")
             case ivr.WaitForKey():
-                await _extend(session, request.seconds + FREEZE_MARGIN)
+                await self._extend_step(session, request.seconds)
                 return await session.wait_for_digit(round(request.seconds * 1000))
             case ivr.Stepped():
                 self._post(i.MenuStepped(time.time(), session.uniqueid, request.step, request.result))
                 return ""
+
+    async def _extend_step(self, session: AgiSession, seconds: float) -> None:
+        await _extend(session, HELD if self._renewals.working else seconds + FREEZE_MARGIN)
 
     async def outcome(self, session: AgiSession) -> None:
         """The agent stays on the line after his caller has hung up: one key says how the matter ended."""
@@ -122,7 +155,7 @@ class Doors:
             await self._set_outcome(session, digit, device=device)
         else:
             log.warning("agi.unknown_code", code=what, device=device)
-            await _play(session, "option-is-invalid", "")
+            await _play(session, "pm-invalid-option", "")
         await session.set_variable("CCB_STATUS", "done")
 
     async def _set_outcome(
@@ -133,7 +166,7 @@ class Doors:
         )
         if not reply.ok:
             log.info("outcome.refused", offer=offer, device=device, why=reply.text)
-        await _play(session, "auth-thankyou" if reply.ok else "option-is-invalid", "")
+        await _play(session, "auth-thankyou" if reply.ok else "pm-invalid-option", "")
         return reply.ok
 
 

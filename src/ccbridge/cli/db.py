@@ -64,16 +64,16 @@ def _urls(file: Path) -> tuple[str, str]:
         for mistake in errors.mistakes:
             click.echo(str(mistake), err=True)
         raise SystemExit(2) from None
-    url = site.database.sqlalchemy_url()
+    url = site.database.url.get_secret_value()
     if not url:
         raise click.ClickException("database.url is not set")
-    return url, site.database.sqlalchemy_admin_url() or ""
+    return url, site.database.admin_url.get_secret_value()
 
 
 def _needed(admin: str) -> str:
     if not admin:
         raise click.ClickException(
-            "database.admin_url is not set: the tables belong to a role that is not the daemon's"
+            "database.admin_url is not set: the tables need an owner other than the daemon"
         )
     return admin
 

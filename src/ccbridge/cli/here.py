@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
 
+from ccbridge.cli import show
 from ccbridge.config import DEFAULT_PATH, ConfigErrors, Site, load
 from ccbridge.control.client import ControlClient, DaemonAway
 from ccbridge.control.wire import Answer
-
-REFUSED, USAGE, AWAY = 1, 2, 3
 
 NEAR_PATH = Path("config/ccbridge.yml")
 
@@ -23,12 +21,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Stop(click.ClickException):
     """The command ends here: one sentence on standard error, and an exit code."""
 
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.exit_code = code
-
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(self.message, file=file, err=True)
+
+
+class NotDone(Stop):
+    """It was understood and refused, or what it is about does not exist."""
+
+    exit_code = 1
+
+
+class WrongUse(Stop):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class Away(Stop):
+    """The daemon or the database does not answer."""
+
+    exit_code = 3
 
 
 class Here:
@@ -38,37 +50,35 @@ class Here:
         self.file = file
 
     def config_path(self) -> Path:
-        """The file named by -c or CCBRIDGE_CONFIG, else the first that is there. Raises Stop."""
+        """The file named by -c or CCBRIDGE_CONFIG, else the first that is there. Raises WrongUse."""
         if self.file is not None:
             return self.file
         for path in (NEAR_PATH, DEFAULT_PATH):
             if path.is_file():
                 return path
-        raise Stop(
-            f"no configuration: neither {NEAR_PATH} nor {DEFAULT_PATH} is there; name it with -c", USAGE
-        )
+        raise WrongUse(f"no configuration: neither {NEAR_PATH} nor {DEFAULT_PATH} is there; name it with -c")
 
     def site(self, *, secrets: bool = False) -> Site:
         """The checked configuration; without ``secrets`` whoever may not read them can use it, too."""
         try:
             return load(self.config_path(), secrets=secrets)
         except ConfigErrors as errors:
-            raise Stop("\n".join(str(mistake) for mistake in errors.mistakes), USAGE) from errors
+            raise WrongUse("\n".join(str(mistake) for mistake in errors.mistakes)) from errors
 
     def ask(self, do: str, **fields: Any) -> Answer:
-        """The daemon's answer. Raises Stop if it refuses, or none answers."""
+        """The daemon's answer. Raises NotDone if it refuses, Away if none answers."""
         answer = self.asked(do, **fields)
         if not answer.ok:
-            raise Stop(answer.text, REFUSED)
+            raise NotDone(show.plain(answer.text))
         return answer
 
     def asked(self, do: str, **fields: Any) -> Answer:
-        """The daemon's answer, a refusal included. Raises Stop if no daemon answers."""
+        """The daemon's answer, a refusal included. Raises Away if none answers."""
         try:
             with ControlClient(self.site().control.socket) as client:
                 return client.ask(do, **fields)
         except DaemonAway as away:
-            raise Stop(str(away), AWAY) from away
+            raise Away(str(away)) from away
 
 
 def common(command: Command) -> Command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ccbridge.cli import show
-from ccbridge.cli.here import REFUSED, Here, common, pass_here
+from ccbridge.cli.here import Here, NotDone, common, pass_here
 
 
 @click.command()
@@ -21,4 +21,4 @@ def reload(here: Here, as_json: bool) -> None:
         for mistake in [] if answer.ok else answer.data or []:
             click.echo(show.plain(mistake), err=True)
     if not answer.ok:
-        raise SystemExit(REFUSED)
+        raise SystemExit(NotDone.exit_code)

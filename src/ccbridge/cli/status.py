@@ -27,7 +27,7 @@ def status(here: Here, as_json: bool) -> None:
     show.fields(
         [
             ("ccbridge", f"{data['version']}, up {show.minutes(data['uptime_s'])}"),
-            ("asterisk", data.get("asterisk_version") or data.get("asterisk")),
+            ("asterisk", data.get("asterisk_version")),
             ("link", f"up since {show.when(link['since'])}" if link["up"] else "down"),
             ("calls", _with_states(f"{calls['total']}", calls["states"])),
             ("waiting", f"{calls['waiting']}, the longest {show.minutes(calls['longest_wait_s'])}"),

@@ -17,6 +17,9 @@ START_LIMIT_S = 60.0
 STOP_LIMIT_S = 5.0
 # sun_path holds 108 bytes with the closing NUL.
 LONGEST_SOCKET = 107
+# A lab may outlive the object, and even the program, that started it; Popen objects complain when they are
+# dropped before their process ended, so they are kept.
+_started: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class Instance:
                 preexec_fn=die_with_parent if self.tethered else None,
                 env={**os.environ, "HOME": str(self.folder), "TERM": "dumb"},
             )
+        _started.add(self._child)
         self.process = Owned.of(self._child.pid)
 
     def wait_ready(self, door: AmiDoor, limit_s: float = START_LIMIT_S) -> None:
@@ -135,6 +139,7 @@ class Instance:
             self.process.end(STOP_LIMIT_S, reap=self._child.poll if self._child else lambda: None)
         if self._child is not None:
             self._child.wait()
+            _started.discard(self._child)
         self.process = self._child = None
         if self.run.parent != self.folder:
             shutil.rmtree(self.run, ignore_errors=True)

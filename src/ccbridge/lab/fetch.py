@@ -25,6 +25,8 @@ from ccbridge.lab.errors import LabError
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 DEFAULT_SUITE = "sid"
 OTHER_SUITE = {"sid": "bullseye", "bullseye": "sid"}
+# No music: the lab makes its own, a steady tone.
+PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm", "asterisk-core-sounds-en-wav")
 ARCHITECTURES = ("amd64", "arm64")
 KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -111,12 +113,11 @@ class _Fetch:
         with bar:
             task = bar.add_task(f"Asterisk from Debian {self.suite}: package list", total=None)
             self._update()
-            packages = self._packages()
-            sizes = self._resolve(packages)
+            sizes = self._resolve()
             self._check_disk(sum(sizes.values()))
             bar.update(task, description=f"Asterisk from Debian {self.suite}: {len(sizes)} packages")
             bar.update(task, total=sum(sizes.values()))
-            self._download(packages, sizes, bar, task)
+            self._download(sizes, bar, task)
             bar.update(task, description="Unpacking", completed=0)
             self._unpack(sizes, bar, task)
         # The lists and their index are half as large as all the rest, and stale tomorrow.
@@ -197,11 +198,7 @@ class _Fetch:
         if code or "Failed to fetch" in stderr:
             raise self._explain(stderr)
 
-    def _packages(self) -> list[str]:
-        music = "asterisk-moh-opsource-wav" if self.suite == "bullseye" else "asterisk-moh-opsound-wav"
-        return ["asterisk", "asterisk-core-sounds-en-gsm", "asterisk-core-sounds-en-wav", music]
-
-    def _resolve(self, packages: list[str]) -> dict[str, int]:
+    def _resolve(self) -> dict[str, int]:
         """File name -> bytes of the whole closure, also of what is here already."""
         # An empty archive folder for this one question: apt leaves out of the list what it finds there.
         empty = self.apt / "cache/none"
@@ -211,7 +208,7 @@ class _Fetch:
             "--print-uris",
             "-o",
             f"Dir::Cache::archives={empty}",
-            *packages,
+            *PACKAGES,
             limit_s=UPDATE_LIMIT_S,
         )
         if code:
@@ -229,7 +226,7 @@ class _Fetch:
                 "Make room, or put the lab elsewhere with CCBRIDGE_LAB_DIR.",
             )
 
-    def _download(self, packages: list[str], sizes: dict[str, int], bar: Progress, task: object) -> None:
+    def _download(self, sizes: dict[str, int], bar: Progress, task: object) -> None:
         done = threading.Event()
 
         def watch() -> None:
@@ -240,7 +237,7 @@ class _Fetch:
         watcher.start()
         try:
             code, stdout, stderr = self._run_apt(
-                "install", "--download-only", *packages, limit_s=DOWNLOAD_LIMIT_S
+                "install", "--download-only", *PACKAGES, limit_s=DOWNLOAD_LIMIT_S
             )
         finally:
             done.set()

@@ -86,16 +86,17 @@ class LabPostgres:
             return _checked_env_url(self._env_url)
         if self.pid() is not None:
             return self.url
-        made_folder = not self.folder.exists()
+        made_folder, known = not self.folder.exists(), self._place() is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             place = self._place() or self._create()
             self._launch(place)
         except BaseException:
             self.stop()
-            with contextlib.suppress(OSError):
-                (self.folder / "postgres.log").unlink()
-                if made_folder:
+            if not known:
+                self._forget()
+            if made_folder:
+                with contextlib.suppress(OSError):  # something else was put there meanwhile
                     self.folder.rmdir()
             raise
         return self.url
@@ -210,6 +211,12 @@ class LabPostgres:
         descriptor = os.open(self._state_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(place), file)
+
+    def _forget(self) -> None:
+        for name in ("pgdata", "pg"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("postgres.json", "postgres.log"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _create(self) -> _Place:
         """initdb into a folder that the server's user may enter."""

@@ -213,7 +213,7 @@ def recordings_of(db: Connection, name: str) -> list[Row]:
     return _all(db, select(recording).where(or_(*same)).order_by(recording.c.started_at))
 
 
-def recordings_to_finish(db: Connection, limit: int = LIMIT) -> list[Row]:
+def recordings_to_finish(db: Connection, limit: int = 500) -> list[Row]:
     """Ended ones, the oldest first."""
     query = select(recording).where(recording.c.state == "ended").order_by(recording.c.ended_at)
     return _all(db, query.limit(limit))

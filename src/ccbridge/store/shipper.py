@@ -292,9 +292,3 @@ def _number_in(path: Path) -> int:
 
 def _decoded(line: Line) -> Numbered:
     return Numbered(line.seq, from_dict(line.data))
-
-
-def rejects(db: psycopg.Connection[Any]) -> int:
-    """How many records the database refused so far, of all journals."""
-    row = db.execute("SELECT count(*) FROM ship_reject").fetchone()
-    return int(row[0]) if row else 0

@@ -1,0 +1,53 @@
+"""``ccbridge customer``: who is behind a number."""
+
+from __future__ import annotations
+
+import click
+
+from ccbridge.cli import show
+from ccbridge.cli.call import past_calls
+from ccbridge.cli.here import Here, NotDone, WrongUse, common, pass_here
+from ccbridge.cli.past import database
+from ccbridge.cli.ticket import ticket_rows
+from ccbridge.numbers import parse_caller
+from ccbridge.store import queries
+
+
+@click.group()
+def customer() -> None:
+    """Customers, known by their numbers."""
+
+
+@customer.command(name="show")
+@click.argument("number", nargs=-1, required=True)
+@common
+@pass_here
+def show_(here: Here, number: tuple[str, ...], as_json: bool) -> None:
+    """The customer of NUMBER, as people write it: national or with +, with blanks and slashes."""
+    text = " ".join(number)
+    country = here.site().callers.country
+    e164 = parse_caller(text, country).e164
+    if e164 is None:
+        raise WrongUse(f"{show.plain(text)} is no telephone number, seen from {country}")
+    with database(here) as db:
+        row = queries.customer_by_number(db, e164)
+    if row is None:
+        raise NotDone(f"there is no customer with the number {e164}")
+    if as_json:
+        show.as_json(row)
+        return
+    show.fields(
+        [
+            ("customer", row["id"]),
+            ("name", row["name"]),
+            ("numbers", row["numbers"]),
+            ("language", row["language"]),
+            ("since", show.when(row["created_at"])),
+        ]
+    )
+    if row["calls"]:
+        click.echo()
+        show.table(*past_calls(row["calls"]))
+    if row["tickets"]:
+        click.echo()
+        show.table(*ticket_rows(row["tickets"]))

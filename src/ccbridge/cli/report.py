@@ -1,0 +1,110 @@
+"""``ccbridge report``: figures, from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from ccbridge.cli import show
+from ccbridge.cli.here import Here, NotDone, common, pass_here
+from ccbridge.cli.past import database, local_zone, to_day
+from ccbridge.reports.day import day_report
+
+
+@click.group()
+def report() -> None:
+    """Reports."""
+
+
+@report.command(name="day")
+@click.argument("day", callback=to_day, required=False, metavar="[YYYY-MM-DD]")
+@click.option("--queue", metavar="QUEUE", help="This queue only.")
+@common
+@pass_here
+def day_(here: Here, day: date | None, queue: str | None, as_json: bool) -> None:
+    """The figures of the calls that arrived on a day (today if not given), by queue and by agent."""
+    zone = local_zone()
+    plan = here.site().plan
+    levels = {name: one.service_level for name, one in plan.queues.items()}
+    with database(here) as db:
+        found = day_report(db, day or datetime.now(ZoneInfo(zone)).date(), levels, zone=zone)
+    if queue is not None:
+        if queue not in found["queues"]:
+            raise NotDone(
+                f"there is no queue {show.plain(queue)}, neither configured nor in that day's calls"
+            )
+        found = {**found, "queues": {queue: found["queues"][queue]}}
+    if as_json:
+        show.as_json(found)
+        return
+    click.echo(f"{found['day']} ({found['zone']}); service level: {found['variant_formula']}")
+    click.echo()
+    lines = list(found["queues"].items())
+    if queue is None:
+        lines.append(("total", found["total"]))
+    show.table(
+        [
+            "queue",
+            ">offered",
+            ">answered",
+            ">abandoned",
+            ">overflowed",
+            ">level",
+            ">T",
+            ">asa",
+            ">longest",
+            ">talk",
+        ],
+        [_queue(name, line) for name, line in lines],
+    )
+    if queue is None and found["agents"]:
+        click.echo()
+        show.table(
+            [
+                "agent",
+                ">answered",
+                ">missed",
+                ">refused",
+                ">unreachable",
+                ">talk",
+                ">mean talk",
+                ">occupancy",
+            ],
+            [_agent(name, line) for name, line in found["agents"].items()],
+        )
+
+
+def _queue(name: str, line: Mapping[str, Any]) -> list[Any]:
+    return [
+        name,
+        line["offered"],
+        line["answered"],
+        line["abandoned"],
+        line["overflowed"],
+        _percent(line["service_level"]),
+        None if line["t_s"] is None else f"{line['t_s']:g} s",
+        show.minutes(line["asa_s"]),
+        show.minutes(line["longest_wait_s"]),
+        show.minutes(line["mean_talk_s"]),
+    ]
+
+
+def _agent(name: str, line: Mapping[str, Any]) -> list[Any]:
+    return [
+        name,
+        line["answered"],
+        line["missed"],
+        line["refused"],
+        line["unreachable"],
+        show.minutes(line["talk_s"]),
+        show.minutes(line["mean_talk_s"]),
+        _percent(line["occupancy"]),
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return show.NOTHING if share is None else f"{share:.1%}"

@@ -1,0 +1,92 @@
+"""``ccbridge ticket``: what became of the callers' matters."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+
+from ccbridge.cli import show
+from ccbridge.cli.call import caller
+from ccbridge.cli.here import Here, NotDone, common, pass_here
+from ccbridge.cli.past import database, day_option, limit_option, of_day
+from ccbridge.store import queries
+
+STATES = ("open", "closed", "resolved", "follow_up")
+
+
+@click.group()
+def ticket() -> None:
+    """Tickets: one for each call."""
+
+
+def ticket_rows(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Headings and rows of tickets."""
+    return (
+        ["ticket", "opened", "state", "set by agent", "caller", "queue", "agent", "call"],
+        [
+            [
+                row["id"],
+                show.when(row["opened_at"]),
+                row["state"],
+                row["outcome_set"],
+                caller(row),
+                row["queue"],
+                row["agent"],
+                row["call_id"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+@ticket.command(name="list")
+@click.option("--state", type=click.Choice(STATES), help="In this state only.")
+@day_option("Opened on this day only.")
+@limit_option
+@common
+@pass_here
+def list_(here: Here, state: str | None, day: date | None, limit: int, as_json: bool) -> None:
+    """Tickets, the newest first."""
+    with database(here) as db:
+        rows = of_day(lambda n: queries.tickets(db, state=state, limit=n), "opened_at", day, limit)
+    if as_json:
+        show.as_json(rows)
+        return
+    show.table(*ticket_rows(rows))
+    if len(rows) == limit:
+        click.echo(f"the newest {limit} are shown: --limit shows more", err=True)
+
+
+@ticket.command(name="show")
+@click.argument("number", metavar="TICKET", type=click.IntRange(1, 2**63 - 1))
+@common
+@pass_here
+def show_(here: Here, number: int, as_json: bool) -> None:
+    """One ticket, with its call."""
+    with database(here) as db:
+        row = queries.ticket_by_id(db, number)
+    if row is None:
+        raise NotDone(f"there is no ticket {number}")
+    if as_json:
+        show.as_json(row)
+        return
+    about = row["call"] or {}
+    show.fields(
+        [
+            ("ticket", row["id"]),
+            ("state", row["state"] if row["outcome_set"] else f"{row['state']} (no outcome keyed)"),
+            ("opened", show.when(row["opened_at"])),
+            ("updated", show.when(row["updated_at"])),
+            ("caller", caller(row)),
+            ("number", row["caller_e164"]),
+            ("queue", row["queue"]),
+            ("agent", row["agent"]),
+            ("call", row["call_id"]),
+            ("waited", show.minutes(about.get("wait_s"))),
+            ("talk", show.minutes(about.get("talk_s"))),
+            ("disposition", about.get("disposition")),
+            ("recordings", [one["id"] for one in about.get("recordings", [])]),
+        ]
+    )

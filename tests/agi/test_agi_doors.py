@@ -1,0 +1,149 @@
+"""What the dialplan asks for, against a scripted Asterisk: the commands in order, and what is posted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from fake_asterisk import FakeAsterisk
+
+from ccbridge.agi.doors import HELD, Doors
+from ccbridge.agi.server import AgiServer
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import Reply
+from ccbridge.core.plan import Flow, HangUp, Menu, Plan, ToQueue, Transfer
+
+FLOW = Flow(
+    "main",
+    "menu",
+    {
+        "menu": Menu(("ask",), {"1": "sales", "0": "desk"}, "bye", tries=1, timeout=2.0),
+        "sales": ToQueue("sales", 3),
+        "desk": Transfer("100"),
+        "bye": HangUp(),
+    },
+)
+OK = "200 result=1"
+SILENT = "200 result=0"
+
+
+class Site:
+    """The composition root's part: a plan, an inbox, a core that takes outcome 1 only, renewals."""
+
+    def __init__(self, port: int, server: AgiServer) -> None:
+        self.port, self.server = port, server
+        self.posted: list[i.Input] = []
+        self.held: list[str] = []
+        self.working = True
+
+    def plan(self) -> Plan:
+        return Plan({}, {}, {"main": FLOW}, {}, "main")
+
+    async def ask(self, make: Callable[[int], i.Input]) -> Reply:
+        keyed = make(7)
+        self.posted.append(keyed)
+        assert isinstance(keyed, i.OutcomeKeyed)
+        return Reply(7, keyed.digit == "1", "")
+
+    def parse(self, raw: str) -> tuple[str, str | None]:
+        return ("e164", "+" + raw) if raw.isdigit() else ("anonymous", None)
+
+    def hold(self, call: str) -> None:
+        self.held.append(call)
+
+    async def release(self, call: str) -> None:
+        if call in self.held:
+            self.held.remove(call)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    server = AgiServer()
+    await server.start("127.0.0.1", 0)
+    one = Site(server.port, server)
+    Doors(one.plan, one.posted.append, one.ask, one.parse, one).open(server)
+    yield one
+    await server.stop(0)
+
+
+async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        first = await peer.serve(OK, OK)
+        assert first == [f'SET VARIABLE "TIMEOUT(absolute)" "{HELD:.0f}"'] * 2
+        assert site.held == ["1700000000.1"]
+        seen = await peer.serve("200 result=49 endpos=800", OK, OK, OK, OK)
+        assert "STREAM FILE" in seen[0]
+        names = [line.split('"')[1] for line in seen[1:]]
+        # the status comes last: whatever goes wrong before it, the dialplan sees an unfinished menu
+        assert names == ["CCB_QUEUE", "CCB_PRIORITY", "CCB_SINCE", "CCB_STATUS"]
+        assert await peer.ended() == b""
+    arrived, stepped, queued = site.posted
+    assert isinstance(arrived, i.CallArrived)
+    assert (arrived.did, arrived.e164) == ("2100", "+306912345678")
+    assert isinstance(stepped, i.MenuStepped)
+    assert (stepped.step, stepped.result) == ("menu", "sales")
+    assert isinstance(queued, i.CallQueued)
+    assert (queued.queue, queued.priority) == ("sales", 3)
+    assert site.held == []
+
+
+async def test_a_caller_who_leaves_in_the_menu_gets_no_status_and_is_released(site: Site) -> None:
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        await peer.serve(OK, OK)
+        await peer.command()
+        peer.send("200 result=-1 endpos=800", "HANGUP")
+        rest = await peer.ended()
+    assert b"CCB_STATUS" not in rest
+    assert [type(one) for one in site.posted] == [i.CallArrived]
+    assert site.held == []
+
+
+async def test_without_renewals_each_step_gets_the_time_it_needs(site: Site) -> None:
+    site.working = False
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        seen = await peer.serve(OK, OK, SILENT, OK, SILENT)
+        limits = [line for line in seen if "TIMEOUT" in line]
+        assert limits[1:] == [f'SET VARIABLE "TIMEOUT(absolute)" "{limit}"' for limit in (124, 6)]
+        assert (await peer.serve(OK))[0] == 'SET VARIABLE "CCB_STATUS" "hangup"'
+        await peer.ended()
+    assert isinstance(site.posted[-1], i.FlowEnded)
+
+
+async def test_a_missing_prompt_is_skipped(site: Site) -> None:
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        await peer.serve(OK, OK)
+        await peer.command()
+        peer.send("200 result=-1 endpos=0")
+        assert await peer.command() == "CHANNEL STATUS"
+        peer.send("200 result=6")
+        assert "TIMEOUT" in (await peer.serve(OK))[0]
+        assert (await peer.serve("200 result=48"))[0].startswith("WAIT FOR DIGIT")
+        target, status = await peer.serve(OK, OK)
+        assert target == 'SET VARIABLE "CCB_TARGET" "100"'
+        assert status == 'SET VARIABLE "CCB_STATUS" "transfer"'
+        await peer.ended()
+
+
+async def test_an_agent_may_correct_a_wrong_outcome_key_once(site: Site) -> None:
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("outcome", arg_1="oab1x1")
+        seen = await peer.serve(OK, "200 result=55 endpos=1", SILENT, SILENT, "200 result=49", SILENT, OK)
+        await peer.ended()
+    assert [one.digit for one in site.posted if isinstance(one, i.OutcomeKeyed)] == ["7", "1"]
+    assert all(isinstance(one, i.OutcomeKeyed) and one.offer == "oab1x1" for one in site.posted)
+    assert "option-is-invalid" in seen[2] or "pm-invalid-option" in seen[2]
+    assert seen[-1] == 'SET VARIABLE "CCB_STATUS" "done"'
+
+
+async def test_the_code_names_the_phone_not_the_offer(site: Site) -> None:
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("code", arg_1="outcome", arg_2="1", arg_3="PJSIP/1001")
+        await peer.serve(OK, SILENT, OK)
+        await peer.ended()
+    (keyed,) = site.posted
+    assert isinstance(keyed, i.OutcomeKeyed)
+    assert (keyed.device, keyed.offer, keyed.digit) == ("PJSIP/1001", "", "1")

@@ -1,0 +1,826 @@
+"""A small PBX with callers, phones and a daemon round the core, all on one simulated clock.
+
+It performs the effects of ``Switchboard.handle`` as Asterisk would (with delays, and with the races that
+two sockets and hang-ups bring), knows the truth, and answers looks and snapshots from it. A ``Watch`` sees
+every decision. Everything random comes from one seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from watch import Watch
+
+from ccbridge.core import effects as e
+from ccbridge.core import inputs as i
+from ccbridge.core.memory import Memory
+from ccbridge.core.plan import AgentPlan, Plan, QueuePlan
+from ccbridge.core.switchboard import Switchboard
+
+EPOCH = 1_700_000_000.0
+START = 5_000.0  # what the monotonic clock shows at the start
+ALIVE_LIMIT = 30.0  # a silent daemon's callers go to the fallback
+
+
+def plan_of(queues: dict[str, QueuePlan], agents: dict[str, tuple[str, ...]], **rest: Any) -> Plan:
+    people = {
+        name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves) for name, serves in agents.items()
+    }
+    return Plan(queues, people, {}, {}, "", pause_reasons=("break", "lunch"), **rest)
+
+
+SITE = plan_of(
+    {
+        "sales": QueuePlan("sales", ring=8, wrap_up=5, max_wait=60, overflow="900"),
+        "help": QueuePlan("help", ring=5, wrap_up=0, max_wait=90, overflow="901", priority=5),
+        "late": QueuePlan("late", ring=12, wrap_up=15, max_wait=40, overflow="902"),
+    },
+    {
+        "ann": ("sales",),
+        "bob": ("sales", "help"),
+        "cyd": ("help", "late"),
+        "dan": ("sales", "help", "late"),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What goes on in a history. Figures are chances (0-1) or seconds."""
+
+    callers: int = 25
+    span: float = 150.0  # in which they come
+    phones: tuple[str, ...] = ("answer",) * 6 + ("ring_out", "refuse", "busy", "dead", "gone", "blink")
+    unregister: float = 0.0  # per agent, once
+    elsewhere: float = 0.0  # a call of his own
+    commands: int = 0  # log-ins, log-outs, pauses
+    reloads: int = 0
+    outages: int = 0
+    kills: int = 0
+    transfer: float = 0.1
+    patience: float = 60.0
+    # misbehaviour, which may cause oddities
+    lose_redirect: float = 0.0
+    refuse_redirect: float = 0.0
+    lose_event: float = 0.0
+    repeat_event: float = 0.0
+
+    @property
+    def fair(self) -> bool:
+        return not (self.lose_redirect or self.refuse_redirect or self.lose_event or self.repeat_event)
+
+    @property
+    def calm(self) -> bool:
+        """Nothing is missed: the account must equal the truth."""
+        return self.fair and not self.outages and not self.kills
+
+
+@dataclass
+class Channel:
+    id: str
+    name: str
+    linked: str
+    born: float
+    context: str = ""
+    exten: str = "s"
+    bridge: str = ""
+    up: bool = True
+    caller: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Caller:
+    channel: Channel
+    queue: str
+    priority: int
+    step: int = 0  # what was scheduled for an earlier step is void
+    dying: bool = False
+    asked: bool = False  # the far end has hung up
+    moved: float = -9.0  # when he was redirected last
+    leg: Leg | None = None
+    since: float = 0.0
+    tries: int = 0
+    in_hold: float = 0.0
+    talked: float = 0.0  # the truth about his talk
+    bridged_at: float | None = None
+    answered: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.channel.id
+
+
+@dataclass
+class Leg:
+    channel: Channel
+    caller: Caller
+    offer: str
+    phone: Phone
+    rang: bool = False
+    over: bool = False
+
+
+@dataclass
+class Phone:
+    device: str
+    registered: bool = True
+    elsewhere: bool = False
+    leg: Leg | None = None
+    shown: str = "NOT_INUSE"
+
+    def state(self) -> str:
+        if not self.registered:
+            return "UNAVAILABLE"
+        if self.leg is not None:
+            return "INUSE" if self.leg.channel.up else "RINGING"
+        return "INUSE" if self.elsewhere else "NOT_INUSE"
+
+
+class Simulator:
+    """``run()`` plays one history to its end; ``watch.faults`` says what was wrong with it."""
+
+    def __init__(self, seed: int, weather: Weather, plan: Plan = SITE) -> None:
+        self.random = random.Random(seed)
+        self.weather = weather
+        self.plan = plan
+        self.t = 0.0
+        self.serial = 0
+        self.todo: list[tuple[float, int, Callable[[], None]]] = []
+        self.callers: dict[str, Caller] = {}
+        self.legs: dict[str, Leg] = {}
+        self.phones = {a.device: Phone(a.device) for a in plan.agents.values()}
+        self.link = False
+        self.link_up_at = 0.0
+        self.logged_in = False  # to AMI: events are kept, or delivered
+        self.alive = True
+        self.alive_seen = 0.0
+        self.buffer: list[i.Input] | None = None
+        self.session = 0  # what is under way belongs to one AMI session
+        self.run_no = 0
+        self.lanes: dict[str, float] = {}
+        self.in_flight = 0
+        self.memory = Memory()
+        self.watch = Watch(self)
+        self.board = Switchboard(plan, "r0")
+        self.script: list[tuple[str, Plan, float, list[tuple[i.Input, float]]]] = []
+        self.spoken: list[list[e.Effect]] = []
+        self._open_script()
+
+    # -- time
+
+    @property
+    def now(self) -> float:
+        return START + self.t
+
+    @property
+    def at(self) -> float:
+        return EPOCH + self.t
+
+    def after(self, seconds: float, what: Callable[[], None]) -> None:
+        self.serial += 1
+        heapq.heappush(self.todo, (self.t + seconds, self.serial, what))
+
+    def ms(self, most: float = 4.0) -> float:
+        """A little delay; now and then a long one, often none."""
+        kind = self.random.random()
+        if kind < 0.2:
+            return 0.0
+        return self.random.uniform(0, most if kind < 0.95 else most * 60) / 1000
+
+    def chance(self, p: float) -> bool:
+        return p > 0 and self.random.random() < p
+
+    def lane(self, name: str) -> float:
+        """Delay of the next message on an ordered connection."""
+        due = max(self.lanes.get(name, 0.0), self.t + self.ms())
+        self.lanes[name] = due
+        return due - self.t
+
+    def run(self) -> Simulator:
+        self._set_out()
+        idle = 0
+        while idle < 3:
+            due = self.board.next_deadline() if self.alive else None
+            tick = None if due is None else max(self.t, due - START)
+            if self.todo and (tick is None or self.todo[0][0] <= tick):
+                self.t, _, what = heapq.heappop(self.todo)
+                what()
+            elif tick is not None:
+                self.t = tick
+                self.deliver(i.Tick(self.at))
+            else:
+                # all quiet: one last look at the truth ends what was missed
+                idle += 1
+                self.t += 100.0
+                self.deliver(i.LinkUp(self.at, self.snapshot()))
+                if not self.board.world.calls and not self.board.world.offers:
+                    break
+            if len(self.spoken) > 200_000 or self.t > 50_000:
+                self.watch.fault("does not come to an end")
+                break
+            if self.watch.faults:
+                break
+        self.watch.drained()
+        return self
+
+    # -- the daemon
+
+    def _open_script(self) -> None:
+        self.script.append((json.dumps(self.memory.dump()), self.plan, self.t, []))
+
+    def deliver(self, event: i.Input, then_die: bool = False) -> None:
+        if not self.alive:
+            return
+        self.script[-1][-1].append((event, self.now))
+        effects = self.board.handle(event, self.now)
+        self.spoken.append(effects)
+        for effect in effects:
+            if isinstance(effect, e.Append):
+                self.memory.apply(effect.record)
+        self.watch.see(event, effects)
+        if then_die:
+            self.die()
+            return
+        for effect in effects:
+            self.perform(effect)
+
+    def perform(self, effect: e.Effect) -> None:
+        session = self.session
+        match effect:
+            case e.PlaceOffer() | e.MoveOut() | e.DropLeg() | e.LookAt():
+                if self.link:
+                    self.in_flight += 1
+                    self.after(self.lane("out"), lambda: self._arrive(effect, session))
+                elif isinstance(effect, e.PlaceOffer | e.MoveOut):
+                    self.agi(lambda: self._failed(effect))
+            case e.LookUpCustomer():
+                found = i.CustomerFound(0, effect.call, self.random.choice((None, 7)), "Zoë")
+                self.agi(lambda: replace(found, at=self.at))
+            case _:
+                pass
+
+    def _failed(self, effect: e.PlaceOffer | e.MoveOut) -> i.MoveFailed:
+        offer = effect.offer if isinstance(effect, e.PlaceOffer) else ""
+        return i.MoveFailed(self.at, effect.call, offer, "refused")
+
+    def _arrive(self, effect: e.Effect, session: int) -> None:
+        """An action reaches the PBX, if its connection still stands (or if it was quick enough)."""
+        self.in_flight -= 1
+        if session != self.session and self.random.random() < 0.5:
+            return
+        match effect:
+            case e.PlaceOffer() | e.MoveOut():
+                self.redirect(effect)
+            case e.DropLeg():
+                leg = self.legs.get(effect.leg)
+                if leg is not None and not leg.over:
+                    self.dial_over(leg, 16, "NOANSWER")
+            case e.LookAt():
+                place = self.place_of(effect.call)
+                self.in_flight += 1
+
+                def answer() -> None:
+                    self.in_flight -= 1
+                    if session == self.session and self.alive:
+                        self.deliver(i.CallLooked(self.at, effect.call, place))
+
+                # it takes a way of its own through the daemon: what was sent after it may be first
+                self.after(self.lane("in") + self.ms(), answer)
+
+    def ami(self, event: i.Input) -> None:
+        """The PBX says something. Without a session nobody hears it."""
+        if not self.logged_in or self.chance(self.weather.lose_event):
+            return
+        for _ in range(2 if self.chance(self.weather.repeat_event) else 1):
+            if self.buffer is not None:
+                self.buffer.append(event)
+            else:
+                self._send(event)
+
+    def _send(self, event: i.Input) -> None:
+        session = self.session
+        self.in_flight += 1
+
+        def arrive() -> None:
+            self.in_flight -= 1
+            if session == self.session:
+                self.deliver(event, then_die=self.dies_now())
+
+        self.after(self.lane("in"), arrive)
+
+    def agi(
+        self, make: Callable[[], i.Input], then: Callable[[], None] | None = None, lane: str = ""
+    ) -> None:
+        """Something reaches the daemon by another way than AMI; no order but within a conversation."""
+        run = self.run_no
+        self.in_flight += 1
+
+        def arrive() -> None:
+            self.in_flight -= 1
+            if run == self.run_no and self.alive:
+                self.deliver(make(), then_die=self.dies_now())
+                if then is not None and run == self.run_no:
+                    then()
+
+        self.after(self.lane(lane) if lane else self.ms(10), arrive)
+
+    # -- outages
+
+    def cut(self) -> None:
+        if not self.link:
+            return
+        self.session += 1
+        self.link = self.logged_in = False
+        self.buffer = None
+        if self.alive:
+            self.deliver(i.LinkDown(self.at, "cut"))
+        self.after(self.random.choice((0.05, 1.0, 8.0, 45.0)) * self.random.random(), self.connect)
+
+    def connect(self) -> None:
+        """Log in, keep events, take a snapshot, tell of it, then of the events kept."""
+        if self.logged_in or not self.alive:
+            return
+        self.session += 1
+        self.logged_in, self.buffer = True, []
+        self.alive_seen = self.t
+        session = self.session
+
+        def take() -> None:
+            shot = self.snapshot()
+
+            def tell() -> None:
+                if session != self.session or not self.alive:
+                    return
+                self.link, self.link_up_at = True, self.t
+                kept, self.buffer = self.buffer or [], None
+                self.deliver(i.LinkUp(self.at, shot))
+                for event in kept:
+                    self.deliver(event)
+
+            self.after(self.ms(10), tell)
+
+        self.after(self.ms(10), take)
+
+    def kill(self) -> None:
+        """kill -9, now or in the middle of the next decision: written, and nothing of it done."""
+        self.kill_next = True
+        self.after(3.0, lambda: self.die() if self.kill_next else None)
+
+    kill_next = False
+
+    def dies_now(self) -> bool:
+        return self.kill_next and self.random.random() < 0.3
+
+    def die(self) -> None:
+        self.kill_next = False
+        if not self.alive:
+            return
+        self.alive = self.link = self.logged_in = False
+        self.session += 1
+        self.run_no += 1
+        self.buffer = None
+        for caller in list(self.callers.values()):
+            if caller.channel.context == "ccbridge-in" and not caller.dying:
+                # his AGI broke off: before or after the menu's end had been written on the channel
+                ended = "CCB_QUEUE" in caller.channel.variables
+                self.next_step(caller, 0.01, self.hold if ended else self.ask)
+        self.after(self.random.choice((0.5, 4.0, 40.0)) * self.random.random() + 0.1, self.start)
+
+    def start(self) -> None:
+        self.alive = True
+        self.memory = Memory(json.loads(json.dumps(self.memory.dump())))
+        self.board = Switchboard(self.plan, f"r{self.run_no}")
+        self.board.restore(self.memory, self.at, self.now)
+        self._open_script()
+        self.watch.restarted()
+        self.connect()
+
+    def place_of(self, channel: str) -> i.Place | None:
+        caller = self.callers.get(channel)
+        return self._place(caller.channel) if caller is not None else None
+
+    def _place(self, c: Channel) -> i.Place:
+        return i.Place(
+            c.id, c.name, c.linked, c.context, c.exten, c.bridge, self.t - c.born, c.up, c.caller,
+            dict(c.variables),
+        )  # fmt: skip
+
+    def snapshot(self) -> i.Snapshot:
+        channels = [caller.channel for caller in self.callers.values()]
+        channels += [leg.channel for leg in self.legs.values()]
+        self.random.shuffle(channels)
+        return i.Snapshot(
+            tuple(self._place(c) for c in channels), {p.device: p.state() for p in self.phones.values()}
+        )
+
+    # -- what happens by itself
+
+    def _set_out(self) -> None:
+        w, rnd = self.weather, self.random
+        self.connect()
+        for agent in self.plan.agents:
+            self.after(rnd.uniform(0, 5), lambda agent=agent: self.command(i.LogIn, agent))
+        for n in range(w.callers):
+            self.after(rnd.uniform(1, w.span), lambda n=n: self.arrive(n))
+        for phone in self.phones.values():
+            if self.chance(w.unregister):
+                self.after(rnd.uniform(1, w.span), lambda phone=phone: self.unregister(phone))
+            if self.chance(w.elsewhere):
+                self.after(rnd.uniform(1, w.span), lambda phone=phone: self.elsewhere(phone))
+        for _ in range(w.commands):
+            self.after(rnd.uniform(5, w.span), self.some_command)
+        for _ in range(w.reloads):
+            self.after(rnd.uniform(5, w.span), self.reload)
+        for _ in range(w.outages):
+            self.after(rnd.uniform(5, w.span * 1.3), self.cut)
+        for _ in range(w.kills):
+            self.after(rnd.uniform(5, w.span * 1.3), self.kill)
+        self.after(1.0, self.probe)
+
+    def probe(self) -> None:
+        self.watch.probe()
+        if self.callers or self.t < self.weather.span * 1.4:
+            self.after(1.0, self.probe)
+            return
+        if not self.link and self.alive and not self.logged_in:
+            self.connect()
+
+    def command(self, kind: Callable[..., i.Input], agent: str, *more: str) -> None:
+        self.agi(lambda: kind(self.at, agent, *more, self.random.randrange(10**6)))
+
+    def some_command(self) -> None:
+        agent = self.random.choice([*self.plan.agents, "nobody"])
+        pick = self.random.randrange(6)
+        if pick == 0:
+            self.command(i.LogOut, agent)
+            self.after(self.random.uniform(0, 40), lambda: self.command(i.LogIn, agent))
+        elif pick <= 2:
+            self.command(i.Pause, agent, self.random.choice(("break", "lunch", "fishing")))
+            self.after(self.random.uniform(0, 40), lambda: self.command(i.Unpause, agent))
+        elif pick == 3:
+            self.command(i.LogIn, agent)
+        else:
+            self.agi(lambda: i.OutcomeKeyed(self.at, "3", 7, device=f"PJSIP/{agent}"))
+
+    def reload(self) -> None:
+        rnd, plan = self.random, self.plan
+        queues = {
+            name: replace(queue, ring=rnd.choice((4.0, 8.0)), wrap_up=rnd.choice((0.0, 5.0)))
+            for name, queue in plan.queues.items()
+        }
+        agents = dict(plan.agents)
+        name = rnd.choice([*SITE.agents])
+        agents.pop(name, None)
+        if rnd.random() < 0.7:
+            agents[name] = replace(
+                SITE.agents[name], queues=tuple(q for q in queues if rnd.random() < 0.7) or ("sales",)
+            )
+            self.after(2.0, lambda: self.command(i.LogIn, name))
+        self.plan = replace(plan, queues=queues, agents=agents)
+        fresh = self.plan
+        self.agi(lambda: i.PlanLoaded(self.at, fresh))
+
+    def unregister(self, phone: Phone) -> None:
+        phone.registered = False
+        self.show(phone)
+
+        def back() -> None:
+            phone.registered = True
+            self.ami(i.ContactSeen(self.at, phone.device))
+            self.show(phone)
+
+        self.after(self.random.uniform(0.5, 40), back)
+
+    def elsewhere(self, phone: Phone) -> None:
+        phone.elsewhere = True
+        self.show(phone)
+
+        def over() -> None:
+            phone.elsewhere = False
+            self.show(phone)
+
+        self.after(self.random.uniform(0.5, 30), over)
+
+    def show(self, phone: Phone) -> None:
+        state = phone.state()
+        if state != phone.shown:
+            phone.shown = state
+            self.ami(i.DeviceChanged(self.at, phone.device, state))
+
+    # -- a caller in the dialplan
+
+    def next_step(self, caller: Caller, delay: float, what: Callable[[Caller], None]) -> None:
+        """The channel's one thread: whatever it had planned before is void."""
+        caller.step += 1
+        step = caller.step
+
+        def go() -> None:
+            if caller.step == step and caller.id in self.callers:
+                what(caller)
+
+        self.after(delay, go)
+
+    def arrive(self, n: int) -> None:
+        ident = f"1700.{n}"
+        queue = self.random.choice([*SITE.queues])
+        channel = Channel(ident, f"PJSIP/trunk-{n:08x}", ident, self.t, "ccbridge-in", "menu", caller="0301")
+        channel.variables["CCB_CALL"] = ident
+        caller = Caller(channel, queue, self.random.choice((0, 0, 0, 5)))
+        self.callers[ident] = caller
+        self.next_step(caller, self.ms(), self.ask)
+        patience = self.weather.patience
+        leave = self.random.choice((self.random.uniform(0, 3), self.random.uniform(3, patience), 500.0))
+        self.after(leave, lambda: self.hang_up(caller))
+
+    def ask(self, caller: Caller) -> None:
+        """AGI: the menu. A daemon that is not there is asked again, then comes the fallback."""
+        if not self.alive:
+            caller.tries += 1
+            again = self.fall_back if caller.tries > 2 else self.ask
+            self.next_step(caller, 2.0, again)
+            return
+        kind = self.random.choice(("e164", "anonymous"))
+        e164 = "+4930100" if kind == "e164" else None
+        self.agi(lambda: i.CallArrived(self.at, caller.id, "100", kind, e164, "0301", "Z"), lane=caller.id)
+        stay = self.random.uniform(0.2, 5)
+        self.next_step(caller, stay, self.menu_done)
+        step = caller.step
+
+        def stepped() -> None:
+            if caller.step == step:
+                self.agi(lambda: i.MenuStepped(self.at, caller.id, "top", "1"), lane=caller.id)
+
+        self.after(stay * self.random.random(), stepped)
+
+    def menu_done(self, caller: Caller) -> None:
+        if self.chance(0.1):
+            target = self.random.choice(("55", ""))
+            ended = i.FlowEnded(self.at, caller.id, "transfer" if target else "hangup")
+            leave = (lambda c: self.leave(c, "55")) if target else self.end
+            self.agi(lambda: ended, lambda: self.next_step(caller, self.ms(), leave), lane=caller.id)
+            return
+        caller.since = self.at
+        caller.channel.variables |= {
+            "CCB_QUEUE": caller.queue,
+            "CCB_PRIORITY": str(caller.priority),
+            "CCB_SINCE": str(caller.since),
+        }
+        told = i.CallQueued(self.at, caller.id, caller.queue, caller.priority)
+
+        def gone_on() -> None:
+            if not caller.dying:
+                self.next_step(caller, self.ms(), self.hold)
+
+        self.agi(lambda: told, gone_on, lane=caller.id)
+
+    def hold(self, caller: Caller) -> None:
+        c = caller.channel
+        c.context, c.exten = "ccbridge-hold", "s"
+        caller.in_hold = self.t
+        # the step has begun, its event is a moment away: a look in between is legal
+        self.next_step(caller, self.random.choice((0.0, 0.0, 0.0005)), self._holding)
+
+    def _holding(self, caller: Caller) -> None:
+        since = float(caller.channel.variables["CCB_SINCE"])
+        self.ami(i.CallHolding(self.at, caller.id, caller.queue, caller.priority, since, "0301"))
+        self.next_step(caller, 5.0, self.hold_loop)
+
+    def hold_loop(self, caller: Caller) -> None:
+        if self.alive and self.logged_in:
+            self.alive_seen = self.t
+        elif self.t - max(self.alive_seen, caller.in_hold) >= ALIVE_LIMIT:
+            self.fall_back(caller)
+            return
+        self.next_step(caller, 5.0, self.hold_loop)
+
+    def fall_back(self, caller: Caller) -> None:
+        caller.channel.context, caller.channel.exten = "ccbridge-fallback", "s"
+        self.ami(i.CallInFallback(self.at, caller.id))
+        self.next_step(caller, self.random.uniform(1, 30), self.end)
+
+    def leave(self, caller: Caller, target: str) -> None:
+        caller.channel.context, caller.channel.exten = "ccbridge-exit", target
+        self.ami(i.CallExited(self.at, caller.id, target))
+        self.next_step(caller, self.ms(), lambda c: self._site(c, target))
+
+    def _site(self, caller: Caller, target: str) -> None:
+        caller.channel.context, caller.channel.exten = "internal", target
+        self.next_step(caller, self.random.uniform(1, 200), self.end)
+
+    def end(self, caller: Caller) -> None:
+        """The dialplan ends: Hangup()."""
+        caller.step += 1
+        caller.dying = True
+        self.vanish(caller)
+
+    def vanish(self, caller: Caller) -> None:
+        if self.callers.pop(caller.id, None) is not None:
+            self.watch.truth_ended(caller)
+            self.ami(i.ChannelGone(self.at, caller.id, 16))
+
+    def hang_up(self, caller: Caller) -> None:
+        """The far end hangs up: asked at once, the channel's thread notices a little later."""
+        if caller.id not in self.callers or caller.dying:
+            return
+        if self.chance(0.8):
+            caller.asked = True
+            self.ami(i.HangupAsked(self.at, caller.id))
+        self.after(self.ms(3), lambda: self._hung_up(caller))
+
+    def _hung_up(self, caller: Caller) -> None:
+        if caller.id not in self.callers or caller.dying:
+            return
+        caller.dying = True
+        caller.step += 1
+        leg = caller.leg
+        if leg is not None and caller.channel.bridge:
+            self.unbridge(leg)
+            self.stay_for_outcome(leg)
+        elif leg is not None:
+            self.cancel(leg)
+        self.after(self.ms() if self.chance(0.8) else self.random.uniform(0, 3), lambda: self.vanish(caller))
+
+    # -- offers
+
+    def redirect(self, effect: e.PlaceOffer | e.MoveOut) -> None:
+        caller = self.callers.get(effect.call)
+        if caller is None or caller.dying or self.chance(self.weather.refuse_redirect):
+            self.ami(self._failed(effect))
+            return
+        self.watch.redirected(caller, effect)
+        if self.chance(self.weather.lose_redirect):
+            if self.chance(0.3):
+                self.next_step(caller, self.ms(), self.hold)  # the Goto's target from its first step
+            return
+        if caller.leg is not None:
+            self.cancel(caller.leg)
+        if isinstance(effect, e.MoveOut):
+            self.next_step(caller, self.ms(1), lambda c: self.leave(c, effect.target))
+        else:
+            self.next_step(caller, self.ms(1), lambda c: self.offer(c, effect))
+
+    def offer(self, caller: Caller, effect: e.PlaceOffer) -> None:
+        caller.channel.context, caller.channel.exten = "ccbridge-offer", effect.offer
+        self.ami(i.OfferReached(self.at, caller.id, effect.offer))
+        phone = self.phones[effect.device]
+        if not phone.registered:
+            ended = i.OfferEnded(self.at, caller.id, effect.offer, "CHANUNAVAIL", 3)
+            self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
+        else:
+            self.next_step(caller, self.ms(1), lambda c: self.dial(c, effect, phone))
+
+    def _back(self, caller: Caller, ended: i.OfferEnded) -> None:
+        self.ami(replace(ended, at=self.at))
+        self.next_step(caller, self.ms(1), self.hold)
+
+    def dial(self, caller: Caller, effect: e.PlaceOffer, phone: Phone) -> None:
+        self.serial += 1
+        ident = f"leg.{self.serial}"
+        channel = Channel(ident, f"{phone.device}-{self.serial:08x}", caller.id, self.t, "phones", up=False)
+        self.watch.dialled(phone)
+        leg = Leg(channel, caller, effect.offer, phone)
+        caller.leg = phone.leg = leg
+        self.legs[ident] = leg
+        self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident))
+        self.show(phone)
+        how = self.random.choice(self.weather.phones)
+        if how not in ("dead", "gone"):
+            self.during(leg, self.ms(50), lambda: self._ring(leg))
+        end: dict[str, tuple[int, str]] = {
+            "refuse": (21, "CHANUNAVAIL"),
+            "busy": (17, "BUSY"),
+            "gone": (1, "CHANUNAVAIL"),
+        }
+        if how in end:
+            self.during(leg, self.ms(1500) + 0.3, lambda: self.dial_over(leg, *end[how]))
+        elif how in ("answer", "blink"):
+            talk = 0.001 if how == "blink" else self.random.uniform(1, 25)
+            self.during(leg, self.random.uniform(0.3, effect.ring - 1), lambda: self.answer(leg, talk))
+        self.during(leg, float(effect.ring), lambda: self.dial_over(leg, 0, "NOANSWER"))
+
+    def during(self, leg: Leg, delay: float, what: Callable[[], None]) -> None:
+        """While the leg is being dialled."""
+        self.after(delay, lambda: None if leg.over or leg.channel.up else what())
+
+    def _ring(self, leg: Leg) -> None:
+        leg.rang = True
+        self.ami(i.LegRinging(self.at, leg.channel.id))
+
+    def dial_over(self, leg: Leg, cause: int, status: str) -> None:
+        """Unanswered: the leg's end and Dial's result, in either order."""
+        leg.over = True
+        caller = leg.caller
+        caller.leg = None
+        if self.random.random() < 0.5:
+            self.leg_gone(leg, cause)
+        else:
+            self.after(self.ms(2), lambda: self.leg_gone(leg, cause))
+        ended = i.OfferEnded(self.at, caller.id, leg.offer, status, cause)
+        if not caller.dying:
+            self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
+
+    def cancel(self, leg: Leg) -> None:
+        leg.over = True
+        leg.caller.leg = None
+        self.after(self.ms(), lambda: self.leg_gone(leg, 16))
+
+    def leg_gone(self, leg: Leg, cause: int) -> None:
+        if self.legs.pop(leg.channel.id, None) is None:
+            return
+        leg.over = True
+        self.ami(i.ChannelGone(self.at, leg.channel.id, cause))
+        if leg.phone.leg is leg:
+            leg.phone.leg = None
+        self.show(leg.phone)
+
+    # -- talk
+
+    def answer(self, leg: Leg, talk: float) -> None:
+        caller = leg.caller
+        if caller.dying:
+            return
+        caller.step += 1
+        leg.channel.up = True
+        bridge = f"b{self.serial}"
+        caller.channel.bridge = leg.channel.bridge = bridge
+        caller.bridged_at = self.t
+        caller.answered = caller.answered or not caller.asked
+        channels = [caller.id, leg.channel.id]
+        self.random.shuffle(channels)
+        for channel in channels:
+            self.ami(i.BridgeEntered(self.at, channel, bridge))
+        self.show(leg.phone)
+        if self.chance(0.2):
+            self.talking(leg, talk * 0.3, lambda: self.ami(i.LegHeld(self.at, leg.channel.id)))
+            self.talking(leg, talk * 0.6, lambda: self.ami(i.LegResumed(self.at, leg.channel.id)))
+        if self.chance(self.weather.transfer):
+            self.talking(leg, talk * 0.7, lambda: self.transfer(leg))
+        if self.random.random() < 0.5:
+            self.talking(leg, talk, lambda: self.agent_ends(leg))
+        else:
+            self.talking(leg, talk, lambda: self.hang_up(caller))
+
+    def talking(self, leg: Leg, delay: float, what: Callable[[], None]) -> None:
+        self.after(delay, lambda: what() if leg.channel.bridge and not leg.caller.dying else None)
+
+    def unbridge(self, leg: Leg) -> None:
+        caller = leg.caller
+        channels = [caller.channel, leg.channel]
+        self.random.shuffle(channels)
+        for channel in channels:
+            self.ami(i.BridgeLeft(self.at, channel.id, channel.bridge))
+            channel.bridge = ""
+        assert caller.bridged_at is not None
+        caller.talked += self.t - caller.bridged_at
+        caller.bridged_at = None
+        caller.leg = None
+
+    def stay_for_outcome(self, leg: Leg) -> None:
+        """The caller has gone; his agent is asked for the outcome, on the same leg."""
+        stay = self.random.choice((0.0, self.random.uniform(0, 8)))
+        if stay > 1:
+            digit = self.random.choice("1239")
+            keyed = i.OutcomeKeyed(self.at, digit, 1, offer=leg.offer)
+            self.after(stay / 2, lambda: self.agi(lambda: replace(keyed, at=self.at)))
+        self.after(stay + self.ms(), lambda: self.leg_gone(leg, 16))
+
+    def agent_ends(self, leg: Leg) -> None:
+        caller = leg.caller
+        self.ami(i.HangupAsked(self.at, leg.channel.id))
+        self.unbridge(leg)
+        returned = i.OfferEnded(self.at, caller.id, leg.offer, "ANSWER", 16)
+        if self.random.random() < 0.5:
+            self.leg_gone(leg, 16)
+        else:
+            self.after(self.ms(2), lambda: self.leg_gone(leg, 16))
+
+        def go_on(c: Caller) -> None:
+            self.ami(replace(returned, at=self.at))
+            self.next_step(c, self.ms(), self.end)
+
+        self.next_step(caller, self.ms(2), go_on)
+
+    def transfer(self, leg: Leg) -> None:
+        caller = leg.caller
+        kind = self.random.choice(("blind", "attended"))
+        self.ami(i.ChannelTransferred(self.at, leg.channel.id, kind, "77" if kind == "blind" else ""))
+        self.unbridge(leg)
+        self.after(self.ms(), lambda: self.leg_gone(leg, 16))
+        self.next_step(caller, self.ms(), lambda c: self._site(c, "77"))
+
+
+def replayed(sim: Simulator) -> list[list[e.Effect]]:
+    """The same inputs once more, on fresh switchboards."""
+    spoken = []
+    for run, (memory, plan, t, inputs) in enumerate(sim.script):
+        board = Switchboard(plan, f"r{run}")
+        if run:
+            board.restore(Memory(json.loads(memory)), EPOCH + t, START + t)
+        spoken += [board.handle(event, now) for event, now in inputs]
+    return spoken

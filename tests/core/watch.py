@@ -1,0 +1,349 @@
+"""What must be true of every decision, checked as it is made: on the state, on the stream of effects, and
+against the truth that the simulator knows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ccbridge.core import effects as e
+from ccbridge.core import inputs as i
+from ccbridge.core import records as r
+from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState
+from ccbridge.core.memory import Memory
+from ccbridge.core.switchboard import Switchboard
+from ccbridge.core.world import World
+
+if TYPE_CHECKING:
+    from simulator import Caller, Phone, Simulator
+
+WHILE_DOWN = (e.Append, e.Reply, e.Oddity, e.LookAt, e.LookUpCustomer)
+LONGEST_WRAP_UP = 15.0 + 61.0  # the longest of the site, or a leg that stays for the outcome
+STEADY = (CallState.FLOW, CallState.QUEUED, CallState.HOLDING, CallState.TALKING, CallState.FALLBACK)
+
+
+def eligible(call: Call) -> bool:
+    return call.state is CallState.HOLDING and not call.hold_off and not call.offer
+
+
+def turn(call: Call) -> tuple[int, float, int]:
+    """The documented order of service."""
+    return -call.priority, call.since, call.number
+
+
+class Watch:
+    """``faults`` is empty as long as all is well."""
+
+    def __init__(self, sim: Simulator | None = None, *, fair: bool = True) -> None:
+        self.sim = sim
+        self.fair = sim.weather.fair if sim is not None else fair
+        self.faults: list[str] = []
+        self.counts: Counter[str] = Counter()
+        # folded from the stream of effects alone
+        self.opened: dict[str, r.CallOpened] = {}
+        self.closed: dict[str, r.CallClosed] = {}
+        self.live_offer: dict[str, str] = {}  # call -> offer
+        self.offer_of: dict[str, str] = {}  # agent -> offer
+        self.talking: dict[str, str] = {}  # call -> offer
+        self.holds: set[str] = set()  # calls that hold as far as was said
+        self.agent_said: dict[str, r.AgentEvent] = {}
+        self.recording: set[str] = set()
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+
+    # -- one decision
+
+    def see(self, event: i.Input, effects: list[e.Effect]) -> None:
+        assert self.sim is not None
+        self.decision(self.sim.board, event, effects, self.sim.now)
+
+    def decision(self, board: Switchboard, event: i.Input, effects: list[e.Effect], now: float) -> None:
+        before = len(self.faults)
+        for effect in effects:
+            self._effect(board.world, event, effect)
+        self._state(board.world, effects, now)
+        if len(self.faults) > before:
+            self.faults.append(f"... after {event}, giving {effects}")
+
+    def _effect(self, w: World, event: i.Input, effect: e.Effect) -> None:
+        self.counts[type(effect).__name__] += 1
+        if not w.link and not isinstance(event, i.LinkDown) and not isinstance(effect, WHILE_DOWN):
+            self.fault(f"{effect} while the link is down")
+        match effect:
+            case e.Append():
+                self._record(effect.record)
+            case e.Oddity() if self.fair:
+                self.fault(f"{effect} although all behaved well")
+            case e.PlaceOffer():
+                if self.live_offer.get(effect.call) != effect.offer:
+                    self.fault(f"{effect}, but the call's offer is {self.live_offer.get(effect.call)}")
+                if effect.call in self.talking:
+                    self.fault(f"{effect} for a call that is talking")
+                if effect.call not in self.holds:
+                    self.fault(f"{effect} for a call that does not hold")
+                self.holds.discard(effect.call)
+            case e.MoveOut():
+                if effect.call in self.live_offer:
+                    self.fault(f"{effect} for a call that is offered or talking")
+                if effect.call not in self.holds and self.fair:
+                    self.fault(f"{effect} for a call that does not hold")
+                self.holds.discard(effect.call)
+
+    def _record(self, record: r.Record) -> None:
+        match record:
+            case r.CallOpened():
+                if record.call in self.opened:
+                    self.fault(f"{record.call} was opened twice")
+                self.opened[record.call] = record
+            case r.CallClosed():
+                if record.call in self.closed:
+                    self.fault(f"{record.call} was closed twice")
+                if record.call not in self.opened:
+                    self.fault(f"{record.call} was closed and never opened")
+                if record.call in self.live_offer:
+                    self.fault(f"{record.call} was closed with its offer alive")
+                if record.disposition not in r.DISPOSITIONS:
+                    self.fault(f"what is {record.disposition}?")
+                self.closed[record.call] = record
+                self.holds.discard(record.call)
+            case r.CallEvent():
+                self._call_event(record)
+            case r.AgentEvent():
+                self._agent_event(record)
+            case r.RecordingStarted():
+                self.recording.add(record.offer)
+            case r.RecordingEnded():
+                self.recording.discard(record.offer)
+
+    def _call_event(self, event: r.CallEvent) -> None:
+        call, kind, offer = event.call, event.kind, event.data.get("offer", "")
+        if kind not in r.CALL_KINDS:
+            self.fault(f"what is {kind}?")
+        if call not in self.opened:
+            self.fault(f"{event} of a call that was never opened")
+        if call in self.closed and kind != "outcome":
+            self.fault(f"{event} of a closed call")
+        if kind == "holding":
+            self.holds.add(call)
+        elif kind == "offered":
+            agent = event.data["agent"]
+            if call in self.live_offer:
+                self.fault(f"{call} was offered by {offer} while {self.live_offer[call]} lives")
+            if agent in self.offer_of:
+                self.fault(f"{agent} got {offer} while {self.offer_of[agent]} lives")
+            said = self.agent_said.get(agent)
+            if not event.data.get("found") and (said is None or said.state != "available"):
+                self.fault(f"{agent} got {offer} while {said}")
+            self.live_offer[call], self.offer_of[agent] = offer, offer
+        elif kind == "answered":
+            if call in self.talking:
+                self.fault(f"{call} has two winners: {self.talking[call]} and {offer}")
+            if self.live_offer.get(call) != offer:
+                self.fault(f"{call} was answered by {offer}, its offer is {self.live_offer.get(call)}")
+            self.talking[call] = offer
+        elif kind == "offer_ended":
+            if self.live_offer.get(call) != offer:
+                self.fault(f"{offer} of {call} ended twice, or never was")
+            if (event.data["result"] == "talked") != (call in self.talking):
+                self.fault(f"{event}: talking is {call in self.talking}")
+            self.live_offer.pop(call, None)
+            self.talking.pop(call, None)
+            self.offer_of.pop(event.data["agent"], None)
+            self.counts[event.data["result"]] += 1
+        elif kind == "in_fallback":
+            self.holds.discard(call)
+
+    def _agent_event(self, event: r.AgentEvent) -> None:
+        before = self.agent_said.get(event.agent)
+        if event.state not in r.AGENT_STATES:
+            self.fault(f"what is {event.state}?")
+        if before is not None and (before.state, before.reason) == (event.state, event.reason):
+            self.fault(f"{event} is no change from {before}")
+        if before is not None and event.at < before.at:
+            self.fault(f"{event} is before {before}")
+        self.agent_said[event.agent] = event
+
+    # -- the state after it
+
+    def _state(self, w: World, effects: list[e.Effect], now: float) -> None:
+        self._built_right(w)
+        free = [a for a in w.agents.values() if a.state()[0] == "available"]
+        waiting = [c for c in w.calls.values() if eligible(c)]
+        if w.link:
+            for call in waiting:
+                for agent in free:
+                    if call.queue in agent.plan.queues:
+                        self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
+        for effect in effects:
+            if isinstance(effect, e.PlaceOffer) and effect.call in w.calls:
+                self._fair_turn(w, w.calls[effect.call], effect.offer, waiting, free)
+        for agent in w.agents.values():
+            said = self.agent_said.get(agent.id)
+            if (said.state if said else "logged_out") != agent.state()[0]:
+                self.fault(f"{agent.id} is {agent.state()}, and {said} was said")
+            if agent.shown[0] == "wrap_up" and w.at - agent.shown_at > LONGEST_WRAP_UP:
+                self.fault(f"{agent.id}'s wrap-up does not end")
+        due = w.next_deadline()
+        if due is not None and due < now - 3600:
+            self.fault(f"a deadline of {due} has gone by unseen")
+
+    def _fair_turn(self, w: World, call: Call, offer: str, waiting: list[Call], free: list[Any]) -> None:
+        agent = w.agents[w.offers[offer].agent]
+        for other in waiting:
+            if other.queue in agent.plan.queues and turn(other) < turn(call):
+                self.fault(f"{call.id} overtook {other.id} for {agent.id}")
+        for other_agent in free:
+            if call.queue in other_agent.plan.queues and other_agent.idle_since < agent.idle_since:
+                self.fault(f"{agent.id} got {call.id}, {other_agent.id} has been idle longer")
+
+    def _built_right(self, w: World) -> None:
+        timers = w._due
+        bound: dict[str, str] = {}
+        for call in w.calls.values():
+            if call.offer:
+                offer = w.offers.get(call.offer)
+                if offer is None or offer.call != call.id:
+                    self.fault(f"{call.id} points to {call.offer}, which is {offer}")
+                    continue
+                if w.agents[offer.agent].offer != offer.id:
+                    self.fault(f"{offer.id} does not bind {offer.agent}")
+                if offer.state is OfferState.OVER:
+                    self.fault(f"{call.id} is bound to an offer that is over")
+                if (offer.state is OfferState.TALKING) != (call.state is CallState.TALKING):
+                    self.fault(f"{call} but {offer}")
+            elif call.state in (CallState.OFFERED, CallState.TALKING):
+                self.fault(f"{call.id} is {call.state.value} without an offer")
+            if ("call", call.id) not in timers and ("offer", call.offer) not in timers:
+                self.fault(f"{call} waits for nothing")
+            if CALL_LIMIT[call.state] is not None and ("call", call.id) not in timers:
+                self.fault(f"{call} has no limit")
+        for offer in w.offers.values():
+            if ("offer", offer.id) not in timers:
+                self.fault(f"{offer} has no limit")
+            agent = w.agents.get(offer.agent)
+            if agent is None:
+                self.fault(f"{offer} has no agent")
+            elif agent.offer == offer.id:
+                if offer.agent in bound:
+                    self.fault(f"{offer.agent} has two offers")
+                bound[offer.agent] = offer.id
+                if agent.talking != (offer.state is OfferState.TALKING):
+                    self.fault(f"{agent} but {offer}")
+            elif offer.state is not OfferState.OVER:
+                self.fault(f"{offer} lives and binds nobody")
+        for agent in w.agents.values():
+            if agent.offer and agent.offer not in w.offers:
+                self.fault(f"{agent.id} is bound to {agent.offer}, which is gone")
+            if agent.leg and agent.leg not in w.offers:
+                self.fault(f"{agent.id} has the leg of {agent.leg}, which is gone")
+            if agent.due() is not None and ("agent", agent.id) not in timers:
+                self.fault(f"{agent.id} has no deadline")
+        line = sorted(place.call for places in w.waiting.values() for place in places)
+        if line != sorted(call.id for call in w.calls.values() if eligible(call)):
+            self.fault(f"in line: {line}")
+        if any(places != sorted(places) for places in w.waiting.values()):
+            self.fault("a line is out of order")
+        if w.free != {agent.id for agent in w.agents.values() if agent.state()[0] == "available"}:
+            self.fault(f"free: {w.free}")
+        for queue, census in w.census.items():
+            people = Counter(a.shown[0] for a in w.agents.values() if queue in a.plan.queues)
+            if +census != people:
+                self.fault(f"census of {queue}: {census}, not {people}")
+        if w.out:
+            self.fault("effects are left over")
+
+    # -- against the truth
+
+    def restarted(self) -> None:
+        assert self.sim is not None
+        # a call that had been moved out when the daemon died is asked for once more
+        self.holds |= {call.id for call in self.sim.board.world.calls.values() if eligible(call)}
+
+    def redirected(self, caller: Caller, effect: e.PlaceOffer | e.MoveOut) -> None:
+        assert self.sim is not None
+        if caller.channel.context != "ccbridge-hold" and self.fair:
+            self.fault(f"{effect} met {caller.id} in {caller.channel.context}")
+        if self.sim.t - caller.moved < 0.01:
+            self.fault(f"{effect}: redirected twice in {self.sim.t - caller.moved:.4f} s")
+        caller.moved = self.sim.t
+
+    def dialled(self, phone: Phone) -> None:
+        assert self.sim is not None
+        if phone.leg is not None and self.sim.weather.calm:
+            self.fault(f"{phone.device} has two legs: {phone.leg.offer} and a new one")
+
+    def truth_ended(self, caller: Caller) -> None:
+        assert self.sim is not None
+        self.counts["truth_answered"] += caller.answered
+
+    def probe(self) -> None:
+        """Once a second: whoever has held for long, with the link up for long, is known to hold."""
+        sim = self.sim
+        assert sim is not None
+        if not self.fair or not sim.alive or not sim.link or sim.t - sim.link_up_at < 10:
+            return
+        for caller in sim.callers.values():
+            if caller.channel.context != "ccbridge-hold" or caller.dying or sim.t - caller.in_hold < 10:
+                continue
+            call = sim.board.world.calls.get(caller.id)
+            if call is None or (not eligible(call) and sim.t - caller.moved > 10):
+                self.fault(f"{caller.id} has held since {caller.in_hold:.1f}, the core says {call}")
+        if not sim.in_flight and not any(c.dying or c.asked for c in sim.callers.values()):
+            self.remembered()
+
+    def remembered(self) -> None:
+        """All is quiet: a restart at this moment would change nothing."""
+        sim = self.sim
+        assert sim is not None
+        w = sim.board.world
+        if any(call.state not in STEADY for call in w.calls.values()):
+            return
+        self.counts["compared"] += 1
+        twin = Switchboard(w.plan, "twin")
+        twin.restore(Memory(json.loads(json.dumps(sim.memory.dump()))), sim.at, sim.now)
+        for effect in twin.handle(i.LinkUp(sim.at, sim.snapshot()), sim.now):
+            if isinstance(effect, e.Append) and isinstance(effect.record, r.CallOpened | r.CallClosed):
+                self.fault(f"a restart would give {effect}")
+        after = _essence(twin.world)
+        for key, value in _essence(w).items():
+            if value != after.pop(key, None):
+                self.fault(f"{key} is {value}, not so after a restart: {_essence(twin.world).get(key)}")
+
+    def drained(self) -> None:
+        """The history is over."""
+        assert self.sim is not None
+        if self.faults:
+            return
+        w = self.sim.board.world
+        if w.calls or w.offers or w.legs or any(w.waiting.values()):
+            self.fault(f"left over: {w.calls} {w.offers} {w.waiting}")
+        for agent in w.agents.values():
+            if agent.state()[0] in ("offered", "talking", "wrap_up") or agent.leg:
+                self.fault(f"{agent.id} is left over as {agent.state()}")
+        if self.opened.keys() != self.closed.keys():
+            self.fault(f"never closed: {self.opened.keys() - self.closed.keys()}")
+        if self.live_offer or self.talking or self.recording:
+            self.fault(f"never ended: {self.live_offer} {self.talking} {self.recording}")
+        if self.sim.weather.calm:
+            answered = sum(c.answered_at is not None for c in self.closed.values())
+            if answered != self.counts["truth_answered"]:
+                self.fault(f"{answered} answered, in truth {self.counts['truth_answered']}")
+
+
+def _essence(w: World) -> dict[str, Any]:
+    """What a restart must not change, once all is quiet."""
+    calls = {
+        call.id: (
+            call.state, call.queue, call.priority, call.since, call.queued_at, call.answered_at, call.agent,
+            call.offers, call.customer, call.arrived, call.e164, call.offer,
+        )
+        for call in w.calls.values()
+    }  # fmt: skip
+    agents = {
+        f"agent {agent.id}": (agent.logged_in, agent.pause, agent.state(), agent.offer)
+        for agent in w.agents.values()
+        if not agent.leg  # whose phone still asks for the outcome: that a restart forgets
+    }
+    return calls | agents
