@@ -70,6 +70,7 @@ def past(pg_server: str) -> Iterator[Past]:
     board = Board(at=float(int(time.time()) - 900))
     board.login("anna")
     talked = board.caller("sales", "+302101234567")
+    board.ring(talked)
     board.go(12)
     board.answer(talked)
     board.go(95)

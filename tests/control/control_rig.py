@@ -49,6 +49,7 @@ class Board:
         self.requests = itertools.count(1)
         self.numbers = itertools.count(1)
         self.effects: list[Any] = []
+        self.rung: set[str] = set()
         self.reloads = True
         self.put(i.LinkUp(self.at, i.Snapshot((), DEVICES)))
 
@@ -88,6 +89,9 @@ class Board:
 
     def ring(self, call: str) -> None:
         offer = self.offer_of(call).offer
+        if offer in self.rung:
+            return
+        self.rung.add(offer)
         self.put(i.OfferReached(self.at, call, offer))
         self.put(i.LegDialled(self.at, call, offer, f"leg-{offer}"))
         self.put(i.LegRinging(self.at, f"leg-{offer}"))

@@ -49,6 +49,7 @@ class Watch:
         self.holds: set[str] = set()  # calls that hold as far as was said
         self.agent_said: dict[str, r.AgentEvent] = {}
         self.recording: set[str] = set()
+        self.astray: Counter[tuple[str, float]] = Counter()
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -288,7 +289,9 @@ class Watch:
             if caller.channel.context != "ccbridge-hold" or caller.dying or sim.t - caller.in_hold < 10:
                 continue
             call = sim.board.world.calls.get(caller.id)
-            if call is None or (not eligible(call) and sim.t - caller.moved > 10):
+            key = (caller.id, caller.in_hold)
+            self.astray[key] = 0 if call is not None and eligible(call) else self.astray[key] + 1
+            if self.astray[key] > 12:
                 self.fault(f"{caller.id} has held since {caller.in_hold:.1f}, the core says {call}")
         if not sim.in_flight and not any(c.dying or c.asked for c in sim.callers.values()):
             self.remembered()
@@ -298,7 +301,8 @@ class Watch:
         sim = self.sim
         assert sim is not None
         w = sim.board.world
-        if any(call.state not in STEADY for call in w.calls.values()):
+        due = w.next_deadline()
+        if any(c.state not in STEADY for c in w.calls.values()) or (due is not None and due < sim.now + 1):
             return
         self.counts["compared"] += 1
         twin = Switchboard(w.plan, "twin")

@@ -3,12 +3,11 @@
 import asyncio
 
 import pytest
+from e2e_rig import MENU, Site, new_number
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.tones import dominant
-
-from .conftest import MENU, Site, new_number
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -99,9 +98,7 @@ async def test_the_outcome_can_be_corrected_on_the_line(
     await house.until_closed(name)
     await asyncio.sleep(0.3)
     await leg.press("9")
-    await house.until(
-        lambda: any(line.get("event") == "outcome.refused" for line in house.daemon.lines())
-    )
+    await house.until(lambda: any(line.get("event") == "outcome.refused" for line in house.daemon.lines()))
     await asyncio.sleep(1.5)  # the announcement
     await leg.press("1")
     assert (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]["state"] == "resolved"

@@ -59,9 +59,13 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(one) for one in value) or NOTHING
     if isinstance(value, dict):
-        return ", ".join(f"{name} {plain(one)}" for name, one in value.items()) or NOTHING
+        return ", ".join(f"{plain(name)} {_inner(one)}" for name, one in value.items()) or NOTHING
     text = value if isinstance(value, str) else str(value)
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _inner(value: Any) -> str:
+    return f"({plain(value)})" if isinstance(value, dict | list | tuple) else plain(value)
 
 
 def minutes(seconds: float | None) -> str:

@@ -544,9 +544,9 @@ def call_due(w: World, call: Call) -> None:
     call.hold_off = False
     queued_at = call.queued_at or w.at
     if w.at - queued_at >= w.queue(call.queue).max_wait - 0.001:
-        if w.link:
+        if w.link and not call.offer:
             max_wait_over(w, call)
-        else:
+        else:  # no link, or his last offer's result is a moment away
             w.arm("call", call.id, w.now + 1.0)
     else:
         w.line_up(call)

@@ -50,6 +50,8 @@ def _adopt(w: World, place: i.Place) -> None:
     """A caller of ours whom we do not remember: the journal is gone, or he came while we were away."""
     if place.variables.get("CCB_CALL") != place.channel:
         return
+    if place.context == CONTEXT_IN:
+        return  # still at the door: his arrival comes, with his number, or he leaves unheard
     did = place.variables.get("CCB_DID", "")
     kind = "unparsable" if place.caller else "anonymous"
     moves.arrived(

@@ -73,7 +73,8 @@ class Switchboard:
         for call_id, known in memory.calls.items():
             _restore_call(w, call_id, known)
         w.out.clear()  # all this is in the journal already
-        w.touched.clear()
+        for agent in w.agents.values():
+            w.refresh(agent)  # but not what time has ended since: it is told with the first input
 
     # -- inside
 

@@ -11,14 +11,14 @@ from ccbridge.lab.legs import DEFAULT_LIMIT_S, Leg, Legs
 from ccbridge.lab.sip_register import DeadContact
 from ccbridge.lab.site_pbx import PHONES_ADDRESS
 
-#: behaviour -> (DO_<line>, SIP code)
+#: behaviour -> (DO_<line>, SIP code, Q.850 cause for an Asterisk that knows no PJSIPHangup)
 BEHAVIOURS = {
-    "answer": ("answer", 0),
-    "ring": ("ring", 0),
-    "busy": ("reject", 486),
-    "refuse": ("reject", 603),
-    "unavailable": ("reject", 480),
-    "error": ("reject", 503),
+    "answer": ("answer", 0, 0),
+    "ring": ("ring", 0, 0),
+    "busy": ("reject", 486, 17),
+    "refuse": ("reject", 603, 21),
+    "unavailable": ("reject", 480, 19),
+    "error": ("reject", 503, 34),
 }
 POLL_S = 0.02
 DEFAULT_TONE_HZ = 1000
@@ -86,10 +86,11 @@ class Phone:
         `hangup_after` seconds of talk, or never. `outcome`: digits pressed `outcome_after` seconds after the
         caller hung up, if the phone is still on the line then.
         """
-        kind, code = BEHAVIOURS[do]
+        kind, code, cause = BEHAVIOURS[do]
         settings = {
             "DO": kind,
             "CODE": str(code),
+            "CAUSE": str(cause),
             "AFTER": f"{after:g}",
             "TONE": str(tone),
             "TALK": "86400" if hangup_after is None else f"{hangup_after:g}",

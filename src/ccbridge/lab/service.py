@@ -110,7 +110,7 @@ class Service:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CCBRIDGE_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", f"from ccbridge.cli.{self.command} import {self.command}; {self.command}()", "-c", str(self.config)],
+                [sys.executable, "-m", "ccbridge", "-c", str(self.config), self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -32,7 +32,7 @@ def write_outside(instance: Instance, ports: Ports, keys: Secrets) -> None:
     template = resources.files("ccbridge.lab").joinpath("templates/outside_extensions.conf").read_text()
     # Since 18 Answer() can be told not to wait for the other side's first audio packet.
     answer = "Answer(,i)" if instance.distribution.major >= 18 else "Answer()"
-    refuse = "PJSIPHangup(${CODE})" if instance.distribution.major >= 22 else "Hangup(21)"
+    refuse = "PJSIPHangup(${CODE_${LINE}})" if instance.distribution.major >= 22 else "Hangup(${CAUSE_${LINE}})"
     instance.write(
         "extensions.conf",
         template.replace("@HEARD@", str(heard)).replace("@ANSWER@", answer).replace("@REFUSE@", refuse),

@@ -1,0 +1,54 @@
+# Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint types run lab-up lab-down clean
+
+PY := .venv/bin/python
+CODE := src tests
+
+help:
+	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running)'
+	@echo 'make test        everything: lint, types, unit tests, real PostgreSQL, real Asterisk'
+	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
+	@echo 'make lint        ruff; make types: mypy'
+	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
+	@echo 'make lab-up      start a PBX, phones, a carrier and PostgreSQL in .lab/; make lab-down ends them'
+	@echo 'make clean       end a running lab, remove .venv, .lab, var and caches'
+
+.venv/stamp: pyproject.toml .ci/venv
+	@.ci/venv
+
+demo: .venv/stamp
+	@$(PY) -m ccbridge.lab.demo $(if $(KEEP),--keep)
+
+test: lint types
+	@$(PY) -m pytest
+
+test-unit: .venv/stamp
+	@$(PY) -m pytest --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg'
+
+lint: .venv/stamp
+	@$(PY) -m ruff check $(CODE)
+	@$(PY) -m ruff format --check $(CODE)
+
+types: .venv/stamp
+	@$(PY) -m mypy --strict src
+
+run: .venv/stamp
+	@if [ -z "$(CONFIG)" ]; then echo 'make run: say which site, e.g. make run CONFIG=/etc/ccbridge/ccbridge.yml' >&2; exit 2; fi
+	@exec $(PY) -m ccbridge run -c "$(CONFIG)"
+
+lab-up: .venv/stamp
+	@$(PY) -m ccbridge lab up
+
+lab-down: .venv/stamp
+	@$(PY) -m ccbridge lab down
+
+# A lab that still runs would lose its folder under its feet: it is ended first, or nothing is removed.
+clean:
+	@for state in $$(find .lab var -name state.json 2>/dev/null); do \
+	    run=$$(dirname "$$state"); \
+	    if [ ! -x $(PY) ]; then echo "make clean: a lab may run in $$run and .venv is gone: make lab-down first" >&2; exit 1; fi; \
+	    $(PY) -c 'import sys; from pathlib import Path; from ccbridge.lab.lab import Lab; Lab(Path(sys.argv[1])).down()' "$$run"; \
+	done
+	rm -rf .venv .lab var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
