@@ -5,6 +5,14 @@
 PY := .venv/bin/python
 CODE := src tests
 
+# Scratch files in a folder of their own, which goes at the end; after a failure it stays, to be looked at. Not
+# inside the project: the path of a Unix socket has at most 107 bytes.
+define PYTEST
+scratch=$$(mktemp -d); trap 'exit 130' INT TERM; \
+check() { $(PY) -m pytest --basetemp="$$scratch/t" "$$@"; code=$$?; [ $$code -eq 1 ] || rm -rf "$$scratch"; return $$code; }; \
+check
+endef
+
 help:
 	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running)'
 	@echo 'make test        everything: lint, types, unit tests, real PostgreSQL, real Asterisk'
@@ -21,10 +29,10 @@ demo: .venv/stamp
 	@$(PY) -m ccbridge.lab.demo $(if $(KEEP),--keep)
 
 test: lint types
-	@$(PY) -m pytest
+	@$(PYTEST)
 
 test-unit: .venv/stamp
-	@$(PY) -m pytest --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg'
+	@$(PYTEST) --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg'
 
 lint: .venv/stamp
 	@$(PY) -m ruff check $(CODE)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from config_bench import EXAMPLE, Bench
 
-from ccbridge.cli.config import config
+from ccbridge.cli import main
 from ccbridge.config import ConfigErrors, load
 from ccbridge.core.plan import AgentPlan, HangUp, Menu, Plan, Play, QueuePlan, ToQueue, Transfer
 
@@ -201,29 +201,29 @@ def test_check_command(bench: Bench) -> None:
     run = CliRunner()
     bench.change()
     environ = {name: None for name in os.environ if name.startswith("CCBRIDGE_")}
-    good = run.invoke(config, ["check", "-c", str(bench.file)], env=environ)
+    good = run.invoke(main, ["config", "check", "-c", str(bench.file)], env=environ)
     assert good.exit_code == 0
     assert good.stdout == f"{bench.file}: OK: 2 queues, 4 agents, 1 flow, 6 steps, 2 numbers\n"
 
     bench.change(("  port: 5038", "  port: 0"), ("queues: [support]", "queues: [x]"))
-    bad = run.invoke(config, ["check", str(bench.file)], env=environ)
+    bad = run.invoke(main, ["config", "check", str(bench.file)], env=environ)
     assert bad.exit_code == 2
     assert len(bad.stdout.splitlines()) == 2
     assert bad.stdout.startswith(f"{bench.file}:13: asterisk.port: must be 1 to 65535, not 0\n")
 
-    as_json = run.invoke(config, ["check", str(bench.file), "--json"], env=environ)
+    as_json = run.invoke(main, ["config", "check", str(bench.file), "--json"], env=environ)
     assert as_json.exit_code == 2
     answer = json.loads(as_json.stdout)
     assert answer["ok"] is False
     assert [mistake["key"] for mistake in answer["mistakes"]] == ["asterisk.port", "agents.chloe.queues[0]"]
 
-    assert run.invoke(config, ["check", "a.yml", "-c", "b.yml"]).exit_code == 2
+    assert run.invoke(main, ["config", "check", "a.yml", "-c", "b.yml"]).exit_code == 2
 
 
 def test_warnings_go_to_standard_error(bench: Bench) -> None:
     bench.change()
     bench.file.chmod(0o644)
-    result = CliRunner().invoke(config, ["check", str(bench.file)])
+    result = CliRunner().invoke(main, ["config", "check", str(bench.file)])
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 1
     assert "asterisk.secret: warning:" in result.stderr

@@ -20,7 +20,7 @@ def test_nothing_yet() -> None:
     assert status["link"] == {"up": True, "since": "2023-11-14T22:13:20.000+00:00"}
     assert status["calls"] == {"total": 0, "waiting": 0, "longest_wait_s": None, "states": {}}
     assert status["agents"] == {"total": 3, "logged_in": 0, "states": {"logged_out": 3}}
-    assert view.calls(b.board, b.at) == []
+    assert view.calls(b.board, b.at) == {"total": 0, "calls": []}
     assert view.queue(b.board, "none", b.at, b.at) is None
     assert view.agent(b.board, "none", b.at, b.at) is None
     assert view.call(b.board, "none", b.at) is None
@@ -45,10 +45,14 @@ def test_line_is_in_the_order_of_service() -> None:
     assert (shown["waiting"], shown["longest_wait_s"], shown["offered"]) == (2, 17.5, 0)
     assert [member["agent"] for member in shown["members"]] == ["anna", "ben"]
     assert shown["agents"] == {"total": 2, "logged_in": 0, "states": {"logged_out": 2}}
+    short = view.queue(b.board, "sales", b.at, b.at, rows=1)
+    assert short is not None
+    assert (short["waiting"], len(short["line"])) == (2, 1)
+    assert view.calls(b.board, b.at, rows=1)["total"] == 3
     positions = {call: view.call(b.board, call, b.at) for call in (first, second, other)}
     assert [row and row["position"] for row in positions.values()] == [1, 2, 1]
-    assert [row["call"] for row in view.calls(b.board, b.at)] == [first, second, other]
-    assert [row["call"] for row in view.calls(b.board, b.at, "support")] == [other]
+    assert [row["call"] for row in view.calls(b.board, b.at)["calls"]] == [first, second, other]
+    assert [row["call"] for row in view.calls(b.board, b.at, "support")["calls"]] == [other]
     assert [(row["queue"], row["waiting"]) for row in view.queues(b.board, b.at)] == [
         ("sales", 2),
         ("support", 1),

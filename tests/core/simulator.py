@@ -28,9 +28,7 @@ ALIVE_LIMIT = 30.0  # a silent daemon's callers go to the fallback
 
 
 def plan_of(queues: dict[str, QueuePlan], agents: dict[str, tuple[str, ...]], **rest: Any) -> Plan:
-    people = {
-        name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves) for name, serves in agents.items()
-    }
+    people = {name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves) for name, serves in agents.items()}
     return Plan(queues, people, {}, {}, "", pause_reasons=("break", "lunch"), **rest)
 
 

@@ -50,6 +50,8 @@ class Watch:
         self.agent_said: dict[str, r.AgentEvent] = {}
         self.recording: set[str] = set()
         self.astray: Counter[tuple[str, float]] = Counter()
+        self.link = False  # as it was told
+        self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -62,19 +64,35 @@ class Watch:
 
     def decision(self, board: Switchboard, event: i.Input, effects: list[e.Effect], now: float) -> None:
         before = len(self.faults)
+        self._heard(board.world, event)
         for effect in effects:
             self._effect(board.world, event, effect)
         self._state(board.world, effects, now)
         if len(self.faults) > before:
             self.faults.append(f"... after {event}, giving {effects}")
 
+    def _heard(self, w: World, event: i.Input) -> None:
+        """What was told to the core: the link's state, and what ends an agent's pause after a failed offer."""
+        match event:
+            case i.LinkUp():
+                self.link = True
+                self.rests.clear()
+            case i.LinkDown():
+                self.link = False
+            case i.LogOut():
+                self.rests.pop(event.agent, None)
+            case i.ContactSeen() | i.DeviceChanged():
+                for agent in w.agents.values():
+                    if agent.plan.device == event.device and self.rests.get(agent.id, (0.0, ""))[1] == "dead":
+                        del self.rests[agent.id]
+
     def _effect(self, w: World, event: i.Input, effect: e.Effect) -> None:
         self.counts[type(effect).__name__] += 1
-        if not w.link and not isinstance(event, i.LinkDown) and not isinstance(effect, WHILE_DOWN):
+        if not self.link and not isinstance(event, i.LinkDown) and not isinstance(effect, WHILE_DOWN):
             self.fault(f"{effect} while the link is down")
         match effect:
             case e.Append():
-                self._record(effect.record)
+                self._record(effect.record, w)
             case e.Oddity() if self.fair:
                 self.fault(f"{effect} although all behaved well")
             case e.PlaceOffer():
@@ -92,7 +110,7 @@ class Watch:
                     self.fault(f"{effect} for a call that does not hold")
                 self.holds.discard(effect.call)
 
-    def _record(self, record: r.Record) -> None:
+    def _record(self, record: r.Record, w: World) -> None:
         match record:
             case r.CallOpened():
                 if record.call in self.opened:
@@ -110,7 +128,7 @@ class Watch:
                 self.closed[record.call] = record
                 self.holds.discard(record.call)
             case r.CallEvent():
-                self._call_event(record)
+                self._call_event(record, w)
             case r.AgentEvent():
                 self._agent_event(record)
             case r.RecordingStarted():
@@ -118,7 +136,7 @@ class Watch:
             case r.RecordingEnded():
                 self.recording.discard(record.offer)
 
-    def _call_event(self, event: r.CallEvent) -> None:
+    def _call_event(self, event: r.CallEvent, w: World) -> None:
         call, kind, offer = event.call, event.kind, event.data.get("offer", "")
         if kind not in r.CALL_KINDS:
             self.fault(f"what is {kind}?")
@@ -137,6 +155,8 @@ class Watch:
             said = self.agent_said.get(agent)
             if not event.data.get("found") and (said is None or said.state != "available"):
                 self.fault(f"{agent} got {offer} while {said}")
+            if event.at < self.rests.get(agent, (0.0, ""))[0]:
+                self.fault(f"{agent} got {offer} at {event.at}, before {self.rests[agent]}")
             self.live_offer[call], self.offer_of[agent] = offer, offer
         elif kind == "answered":
             if call in self.talking:
@@ -152,7 +172,17 @@ class Watch:
             self.live_offer.pop(call, None)
             self.talking.pop(call, None)
             self.offer_of.pop(event.data["agent"], None)
-            self.counts[event.data["result"]] += 1
+            result = event.data["result"]
+            self.counts[result] += 1
+            rest = {
+                "missed": w.plan.miss_cooldown,
+                "refused": w.plan.refuse_cooldown,
+                "busy": w.plan.refuse_cooldown,
+                "unreachable": w.plan.unreachable_backoff[0],
+            }.get(result)
+            if rest is not None:  # stamps are the PBX's, deadlines ours: a second apart at most
+                why = "dead" if result == "unreachable" else ""
+                self.rests[event.data["agent"]] = (event.at + rest - 1.0, why)
         elif kind == "in_fallback":
             self.holds.discard(call)
 
@@ -172,7 +202,7 @@ class Watch:
         self._built_right(w)
         free = [a for a in w.agents.values() if a.state()[0] == "available"]
         waiting = [c for c in w.calls.values() if eligible(c)]
-        if w.link:
+        if self.link:
             for call in waiting:
                 for agent in free:
                     if call.queue in agent.plan.queues:
@@ -259,6 +289,7 @@ class Watch:
 
     def restarted(self) -> None:
         assert self.sim is not None
+        self.link = False
         # a call that had been moved out when the daemon died is asked for once more
         self.holds |= {call.id for call in self.sim.board.world.calls.values() if eligible(call)}
 
@@ -304,6 +335,8 @@ class Watch:
         due = w.next_deadline()
         if any(c.state not in STEADY for c in w.calls.values()) or (due is not None and due < sim.now + 1):
             return
+        if w.agents.keys() != w.plan.agents.keys():
+            return  # a reload has taken an agent away in the middle of his call
         self.counts["compared"] += 1
         twin = Switchboard(w.plan, "twin")
         twin.restore(Memory(json.loads(json.dumps(sim.memory.dump()))), sim.at, sim.now)
@@ -348,6 +381,7 @@ def _essence(w: World) -> dict[str, Any]:
     agents = {
         f"agent {agent.id}": (agent.logged_in, agent.pause, agent.state(), agent.offer)
         for agent in w.agents.values()
-        if not agent.leg  # whose phone still asks for the outcome: that a restart forgets
+        # a restart forgets a phone that still asks for the outcome, or that stops ringing in this moment
+        if not agent.leg and (not agent.offer or w.offers[agent.offer].state is not OfferState.OVER)
     }
     return calls | agents

@@ -99,7 +99,7 @@ async def test_the_outcome_can_be_corrected_on_the_line(
     await asyncio.sleep(0.3)
     await leg.press("9")
     await house.until(lambda: any(line.get("event") == "outcome.refused" for line in house.daemon.lines()))
-    await asyncio.sleep(1.5)  # the announcement
+    await asyncio.sleep(3.8)  # the announcement takes 3.4 s, and keys count again after it
     await leg.press("1")
     assert (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]["state"] == "resolved"
     await leg.ended()

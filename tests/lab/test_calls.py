@@ -119,14 +119,24 @@ async def test_a_script_is_followed(outside: Outside, phones: Phones, carrier: C
         assert [row[3] for row in csv.reader(file) if row[1] == call.id] == ["5"]
 
 
-async def test_the_outcome_is_pressed_only_by_a_phone_left_on_the_line(
-    pbx: Pbx, outside: Outside, phones: Phones, carrier: Carrier
+async def test_the_outcome_is_pressed_by_a_phone_left_on_the_line(
+    pbx: Pbx, phones: Phones, carrier: Carrier
+) -> None:
+    await phones["1001"].will("answer", after=0, outcome="2", outcome_after=0.2)
+    call = await carrier.call("561001")
+    leg = await phones["1001"].talks()
+    await call.hangup()
+    await leg.ended()
+    assert "LAB_DIGIT=2" in pbx.rx("dialplan show globals")
+
+
+async def test_the_outcome_is_not_pressed_by_a_phone_that_is_let_go(
+    outside: Outside, phones: Phones, carrier: Carrier
 ) -> None:
     await phones["1001"].will("answer", after=0, outcome="2", outcome_after=0.1)
     call = await carrier.call("551001")
     leg = await phones["1001"].talks()
     await call.hangup()
-    # A plain Dial lets go of the phone with the caller, so there is nothing to press.
     await leg.ended()
     await asyncio.sleep(0.2)
     pressed = outside.pressed.read_text() if outside.pressed.exists() else ""
@@ -150,7 +160,7 @@ async def test_the_log_tells_what_phones_and_carrier_saw(
     invited = told[leg.uniqueid, "INVITED"]
     assert invited[5] == "+306900000007"
     assert invited[6].startswith("Ζωή")
-    assert json.loads(invited[9])["extra"].startswith("1001|")
+    assert json.loads(invited[9])["extra"] == "1001|X-Lab=55;"
     assert json.loads(told[leg.uniqueid, "HANGUP"][9])["hangupcause"] == 16
     assert leg.ended_at is not None
     assert math.isclose(float(told[leg.uniqueid, "HANGUP"][0]), leg.ended_at, abs_tol=0.05)

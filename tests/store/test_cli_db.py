@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from ccbridge.cli.db import db as group
+from ccbridge.cli import main
 from ccbridge.lab.scratch import Database, daemon_url, drop_role
 from ccbridge.store import urls
 
@@ -28,7 +28,7 @@ def run(tmp_path: Path, command: str, url: str, admin: str = "") -> Result:
     file = tmp_path / "ccbridge.yml"
     file.write_text(SITE.format(url=url, admin=f', admin_url: "{admin}"' if admin else ""))
     file.chmod(0o600)
-    return CliRunner().invoke(group, [command, "-c", str(file)])
+    return CliRunner().invoke(main, ["db", command, "-c", str(file)])
 
 
 def test_a_new_site(tmp_path: Path, pg: str) -> None:
@@ -59,7 +59,7 @@ def test_a_new_site(tmp_path: Path, pg: str) -> None:
 
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, pg: str) -> None:
     no_owner = run(tmp_path, "init", "postgresql://u:hidden@127.0.0.1/x")
-    assert (no_owner.exit_code, "database.admin_url is not set" in no_owner.output) == (1, True)
+    assert (no_owner.exit_code, "database.admin_url is not set" in no_owner.output) == (2, True)
     away = run(tmp_path, "status", "postgresql://u:hidden@127.0.0.1:1/none")
     assert (away.exit_code, "does not answer" in away.output) == (3, True)
     same = run(tmp_path, "init", pg, pg)
@@ -71,5 +71,5 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, pg: str) -> None:
         assert len(told.output.splitlines()) == 1
     broken = tmp_path / "broken.yml"
     broken.write_text("queues: 5\n")
-    told = CliRunner().invoke(group, ["status", "-c", str(broken)])
+    told = CliRunner().invoke(main, ["db", "status", "-c", str(broken)])
     assert (told.exit_code, "broken.yml:1" in told.output) == (2, True)

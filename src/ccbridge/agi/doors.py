@@ -23,6 +23,7 @@ from .session import AgiSession, CommandRefused
 log = structlog.get_logger(__name__)
 
 ANY_KEY = "0123456789*#"
+WRONG_KEY = "pm-invalid-option"
 # A prompt of more than two minutes is not one.
 PROMPT_LIMIT = 120.0
 # On top of what a step takes, where nobody renews the limit.
@@ -137,14 +138,14 @@ class Doors:
     async def outcome(self, session: AgiSession) -> None:
         """The agent stays on the line after his caller has hung up: one key says how the matter ended."""
         offer = session.args[0] if session.args else ""
-        await _extend(session, 2 * OUTCOME_WAIT_MS / 1000 + FREEZE_MARGIN)
+        await _extend(session, OUTCOME_TRIES * (OUTCOME_WAIT_MS / 1000 + FREEZE_MARGIN))
+        digit = ""
         for _ in range(OUTCOME_TRIES):
-            digit = await _play(session, "beep", ANY_KEY)
+            digit = digit or await _play(session, "beep", ANY_KEY)
             digit = digit or await session.wait_for_digit(OUTCOME_WAIT_MS)
-            if not digit:
+            if not digit or await self._set_outcome(session, digit, offer=offer):
                 break
-            if await self._set_outcome(session, digit, offer=offer):
-                break
+            digit = await _play(session, WRONG_KEY, ANY_KEY)
         await session.set_variable("CCB_STATUS", "done")
 
     async def code(self, session: AgiSession) -> None:
@@ -152,10 +153,12 @@ class Doors:
         await _extend(session, PROMPT_LIMIT)
         what, digit, device = (*session.args, "", "", "")[:3]
         if what == "outcome":
-            await self._set_outcome(session, digit, device=device)
+            understood = await self._set_outcome(session, digit, device=device)
         else:
+            understood = False
             log.warning("agi.unknown_code", code=what, device=device)
-            await _play(session, "pm-invalid-option", "")
+        if not understood:
+            await _play(session, WRONG_KEY, "")
         await session.set_variable("CCB_STATUS", "done")
 
     async def _set_outcome(
@@ -166,7 +169,8 @@ class Doors:
         )
         if not reply.ok:
             log.info("outcome.refused", offer=offer, device=device, why=reply.text)
-        await _play(session, "auth-thankyou" if reply.ok else "pm-invalid-option", "")
+        else:
+            await _play(session, "auth-thankyou", "")
         return reply.ok
 
 

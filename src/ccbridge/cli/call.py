@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -131,7 +131,7 @@ def show_(here: Here, name: str, as_json: bool) -> None:
         click.echo()
         show.table(
             [">after", "at", "event", "details"],
-            [[_offset(e["after_s"]), show.clock(e["at"]), e["kind"], e["data"]] for e in events],
+            [[_offset(e["after_s"]), show.clock(e["at"]), e["kind"], _details(e["data"])] for e in events],
         )
     if recordings:
         click.echo()
@@ -163,6 +163,12 @@ def _timed(events: list[dict[str, Any]], arrived: datetime | None) -> list[dict[
         return []
     start = arrived or events[0]["at"]
     return [{**event, "after_s": round((event["at"] - start).total_seconds(), 3)} for event in events]
+
+
+def _details(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The event's data; ``since``, the virtual start, is epoch seconds there."""
+    since = data.get("since")
+    return {**data, "since": show.clock(datetime.fromtimestamp(since, UTC))} if since else dict(data)
 
 
 def _offset(seconds: float) -> str:

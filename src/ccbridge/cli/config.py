@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ccbridge.config import DEFAULT_PATH, ConfigErrors, Mistake, Site, load
+from ccbridge.cli.here import Here, WrongUse, common, pass_here
+from ccbridge.config import ConfigErrors, Mistake, Site, load
 
 
 @click.group()
@@ -18,16 +19,16 @@ def config() -> None:
 
 @config.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("-c", "--config", "option", type=click.Path(path_type=Path), help="The same as FILE.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def check(file: Path | None, option: Path | None, as_json: bool) -> None:
-    """Check FILE (default: /etc/ccbridge/ccbridge.yml) and list every mistake, one a line.
+@common
+@pass_here
+def check(here: Here, file: Path | None, as_json: bool) -> None:
+    """Check FILE (or the one that -c names, or the site's own) and list every mistake, one a line.
 
     Exit 0: no mistake. Exit 2: mistakes, on standard output. Warnings go to standard error.
     """
-    if file and option and file != option:
-        raise click.UsageError("give the file once: as FILE or with -c")
-    path = file or option or DEFAULT_PATH
+    if file and here.file and file != here.file:
+        raise WrongUse("give the file once: as FILE or with -c")
+    path = file or here.config_path()
     try:
         site = load(path)
     except ConfigErrors as errors:

@@ -81,18 +81,21 @@ class Here:
             raise Away(str(away)) from away
 
 
-def common(command: Command) -> Command:
-    """The options of every command: ``--json`` (as ``as_json``), and ``-c`` after the command, too."""
-    with_config = click.option(
+def with_config(command: Command) -> Command:
+    """``-c`` after the command, too."""
+    return click.option(
         "-c",
         "--config",
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_remember,
         help="The site's configuration.",
-    )
-    with_json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
-    return with_config(with_json(command))
+    )(command)
+
+
+def common(command: Command) -> Command:
+    """The options of every command: ``--json`` (as ``as_json``), and ``-c``."""
+    return with_config(click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")(command))
 
 
 def _remember(context: click.Context, option: click.Parameter, file: Path | None) -> None:

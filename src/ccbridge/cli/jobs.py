@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 
 import click
 
-from ccbridge.config import DEFAULT_PATH, ConfigErrors, Site, load
+from ccbridge.cli.here import Here, pass_here, with_config
+from ccbridge.config import Site
 from ccbridge.jobs import run_jobs
+from ccbridge.logs import logging_to_stderr
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path), envvar="CCBRIDGE_CONFIG", default=DEFAULT_PATH,
-    show_default=True, help="The configuration file.",
-)  # fmt: skip
-def jobs(file: Path) -> None:
+@with_config
+@pass_here
+def jobs(here: Here) -> None:
     """Finish recordings and make the events' partitions, until TERM or INT."""
-    try:
-        site = load(file)
-    except ConfigErrors as errors:
-        for mistake in errors.mistakes:
-            click.echo(str(mistake), err=True)
-        raise SystemExit(2) from None
-    asyncio.run(_until_told(site))
+    site = here.site(secrets=True)
+    with logging_to_stderr(site.log.format, site.log.level):
+        asyncio.run(_until_told(site))
 
 
 async def _until_told(site: Site) -> None:

@@ -12,7 +12,8 @@ import click
 import structlog
 
 from ccbridge.ami.errors import LoginRefused
-from ccbridge.config import ConfigErrors, Site, load
+from ccbridge.cli.here import Here, pass_here, with_config
+from ccbridge.config import Site
 from ccbridge.control.server import SocketTaken
 from ccbridge.control.wire import Answer
 from ccbridge.daemon import Daemon, DaemonRefused
@@ -26,23 +27,17 @@ STOP_LIMIT = 15.0
 
 
 @click.command()
-@click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="The site's ccbridge.yml.")
-@click.pass_context
-def run(context: click.Context, config: Path | None) -> None:
+@with_config
+@pass_here
+def run(here: Here) -> None:
     """Run the routing daemon until TERM or INT; HUP reloads the configuration.
 
     Exit codes: 0 stopped, 1 a fault or Asterisk refused the login, 2 mistakes in the configuration,
     3 another daemon runs already or something it needs is not there.
     """
-    path = config or context.obj.config_path()
-    try:
-        site = load(path)
-    except ConfigErrors as errors:
-        for mistake in errors.mistakes:
-            click.echo(str(mistake), err=True)
-        sys.exit(2)
+    site = here.site(secrets=True)
     with logging_to_stderr(site.log.format, site.log.level):
-        code = _run(site, path)
+        code = _run(site, here.config_path())
     sys.exit(code)
 
 

@@ -28,9 +28,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
         # nobody looks at the width of a pipe: nothing is cut or wrapped
         console = Console(highlight=False, width=10_000, no_color=True)
     shown = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
+    for place, column in enumerate(columns, 1):
+        # on a terminal the last column, such as an event's details, wraps rather than being cut
         shown.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", no_wrap=True
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            no_wrap=place < len(columns),
+            overflow="fold",
         )
     for row in rows:
         shown.add_row(*(Text(plain(value)) for value in row))

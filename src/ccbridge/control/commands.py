@@ -18,9 +18,6 @@ from ccbridge.core import view
 from ccbridge.core.effects import Reply
 from ccbridge.core.switchboard import Switchboard
 
-# More rows than this in one answer would hold up the loop; ``total`` says how many there are.
-ROWS = 1000
-
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 """Post the input made with a fresh request number; await the core's Reply to it."""
 
@@ -93,7 +90,6 @@ class Commands:
         row = view.queue(self._board, name, self._clock(), self._monotonic())
         if row is None:
             raise Refused(f"there is no queue {quoted(name)}")
-        row["line"] = row["line"][:ROWS]
         return Answer(True, f"{name}: {row['waiting']} waiting", row)
 
     async def _agent_list(self, fields: dict[str, Any]) -> Answer:
@@ -128,10 +124,10 @@ class Commands:
 
     async def _call_list(self, fields: dict[str, Any]) -> Answer:
         queue = texts("call.list", fields, optional=("queue",))["queue"]
-        if queue and view.queue(self._board, queue, self._clock(), self._monotonic()) is None:
+        found = view.calls(self._board, self._clock(), queue)
+        if queue and not found["total"] and queue not in self._board.world.plan.queues:
             raise Refused(f"there is no queue {quoted(queue)}")
-        rows = view.calls(self._board, self._clock(), queue)
-        return Answer(True, f"{len(rows)} calls", {"total": len(rows), "calls": rows[:ROWS]})
+        return Answer(True, f"{found['total']} calls", found)
 
     async def _call_show(self, fields: dict[str, Any]) -> Answer:
         call = texts("call.show", fields, required=("call",))["call"]

@@ -106,6 +106,7 @@ class Offer:
     dial_status: str = ""
     dial_cause: int = 0
     dropped: bool = False  # we hung the leg up because it did not ring
+    refused: bool = False  # the Redirect: its caller is hanging up, mostly
     recording: str = ""
 
 

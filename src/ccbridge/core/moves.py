@@ -164,7 +164,7 @@ def offer_due(w: World, offer: Offer) -> None:
     if offer.state is OfferState.ENDING:
         _settle_by_evidence(w, offer)
     elif offer.state is OfferState.OVER:
-        _leg_off(w, offer)
+        leg_off(w, offer)
     elif offer.state is OfferState.DIALLED and not offer.dropped and not offer.leg_gone and w.link:
         offer.dropped = True
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
@@ -338,10 +338,10 @@ def _part(w: World, offer: Offer) -> None:
         agent.leg = offer.id
         offer_state(w, offer, OfferState.OVER)
     else:
-        _leg_off(w, offer)
+        leg_off(w, offer)
 
 
-def _leg_off(w: World, offer: Offer) -> None:
+def leg_off(w: World, offer: Offer) -> None:
     w.arm("offer", offer.id, None)
     w.legs.pop(offer.leg, None)
     w.offers.pop(offer.id, None)
@@ -361,11 +361,12 @@ def leg_late(w: World, offer: Offer, d: i.LegDialled) -> None:
 
 def leg_gone_over(w: World, offer: Offer, g: i.ChannelGone) -> None:
     offer.leg_gone, offer.leg_cause = True, g.cause
-    _leg_off(w, offer)
+    leg_off(w, offer)
 
 
 def move_failed(w: World, offer: Offer, m: i.MoveFailed) -> None:
     """Refused or unknown: the caller may hang up this moment, or live on. Look before deciding anew."""
+    offer.refused = True
     look(w, w.calls[offer.call])
 
 
@@ -386,7 +387,7 @@ def lose_offer(w: World, call: Call, offer: Offer, *, expected: bool = False) ->
 
     After a lost link or a restart it is ``expected``: the Redirect went with the link.
     """
-    if not expected:
+    if not expected and not offer.refused:
         w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
     call.hold_off = True
     offer.leg_gone = True
@@ -515,7 +516,7 @@ def _withdraw(w: World, call: Call, offer: Offer) -> None:
     w.event(call, "offer_ended", offer=offer.id, agent=agent.id, result="withdrawn")
     offer_state(w, offer, OfferState.OVER)
     if offer.leg and offer.leg_gone:
-        _leg_off(w, offer)
+        leg_off(w, offer)
     else:
         # his phone stops ringing in a moment, or the leg is still to appear: reserved until then
         w.arm("offer", offer.id, w.now + 2.0)

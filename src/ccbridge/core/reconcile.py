@@ -28,8 +28,10 @@ def link_up(w: World, up: i.LinkUp) -> None:
     for agent in w.agents.values():
         moves.phone_is(w, agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
     for offer in list(w.offers.values()):
-        if offer.leg and offer.leg not in places and offer.state is OfferState.OVER:
-            moves.leg_gone_over(w, offer, i.ChannelGone(w.at, offer.leg, 0))
+        if offer.leg and offer.leg not in places:
+            offer.leg_gone = True  # its end went by unseen
+            if offer.state is OfferState.OVER:
+                moves.leg_off(w, offer)
     for place in places.values():
         if place.channel not in w.calls and place.channel not in w.closed:
             _adopt(w, place)
@@ -150,9 +152,8 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
             # his phone may well be ringing since before we looked: do not drop the leg for silence
             offer.rang = True
             moves.offer_state(w, offer, OfferState.RINGING)
-    elif places is not None and leg is None and offer.leg:
-        offer.leg_gone = True  # its end went by unseen; Dial returns in a moment
-        w.arm("offer", offer.id, w.now + 2.0)
+    elif places is not None and offer.leg_gone:
+        w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
 
 
 def _leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:

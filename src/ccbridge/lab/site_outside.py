@@ -32,7 +32,9 @@ def write_outside(instance: Instance, ports: Ports, keys: Secrets) -> None:
     template = resources.files("ccbridge.lab").joinpath("templates/outside_extensions.conf").read_text()
     # Since 18 Answer() can be told not to wait for the other side's first audio packet.
     answer = "Answer(,i)" if instance.distribution.major >= 18 else "Answer()"
-    refuse = "PJSIPHangup(${CODE_${LINE}})" if instance.distribution.major >= 22 else "Hangup(${CAUSE_${LINE}})"
+    refuse = (
+        "PJSIPHangup(${CODE_${LINE}})" if instance.distribution.major >= 22 else "Hangup(${CAUSE_${LINE}})"
+    )
     instance.write(
         "extensions.conf",
         template.replace("@HEARD@", str(heard)).replace("@ANSWER@", answer).replace("@REFUSE@", refuse),

@@ -184,10 +184,22 @@ def _pjsip(ports: Ports, keys: Secrets, include: str) -> str:
 
 _SITE_DIALPLAN = """
 [from-trunk]
-; 55 and a phone's number: straight to that phone, for tests of the lab itself.
-exten => _551XXX,1,Dial(PJSIP/${EXTEN:2},30)
+; For tests of the lab itself. 55 and a phone's number: straight to that phone. 56: the same, and when the
+; caller has hung up the phone stays on the line and is asked for a digit.
+exten => _551XXX,1,Dial(PJSIP/${EXTEN:2},30,b(lab-header^s^1))
+ same => n,Hangup()
+exten => _561XXX,1,Dial(PJSIP/${EXTEN:2},30,F(lab-digit^s^1))
  same => n,Hangup()
 exten => _[+0-9]!,1,Goto(ccbridge-in,${EXTEN},1)
+
+[lab-header]
+exten => s,1,Set(PJSIP_HEADER(add,X-Lab)=55)
+ same => n,Return()
+
+[lab-digit]
+exten => s,1,Read(DIGIT,,1,,1,5)
+ same => n,Set(GLOBAL(LAB_DIGIT)=${DIGIT})
+ same => n,Hangup()
 
 [from-phones]
 include => ccbridge-agent

@@ -1,0 +1,258 @@
+"""The invariants bite: each of these plants makes histories fail that pass without it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from simulator import Simulator
+from test_histories import CALM, CHANGING, KILLED, LINK_LOST, Weather
+
+from ccbridge.core import acd, moves, reconcile, switchboard, world
+from ccbridge.core import inputs as i
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import CallState, OfferState
+from ccbridge.core.effects import Append
+from ccbridge.core.memory import Memory
+from ccbridge.core.records import CallClosed
+from ccbridge.core.switchboard import Switchboard
+from ccbridge.core.world import World
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+PLANTS: dict[str, tuple[Plant, Weather]] = {}
+
+
+def plant(weather: Weather) -> Callable[[Plant], Plant]:
+    def note(make: Plant) -> Plant:
+        PLANTS[make.__name__] = (make, weather)
+        return make
+
+    return note
+
+
+def nothing(*args: Any, **more: Any) -> None:
+    pass
+
+
+@plant(CALM)
+def stays_in_line_when_offered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "leave_line", nothing)
+
+
+@plant(CALM)
+def no_pause_after_a_miss(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moves, "_cool", nothing)
+
+
+@plant(CALM)
+def withdrawn_agent_stays_reserved(patch: pytest.MonkeyPatch) -> None:
+    def leg_off(w: World, offer: Any) -> None:
+        w.arm("offer", offer.id, None)
+        w.legs.pop(offer.leg, None)
+        w.offers.pop(offer.id, None)
+
+    patch.setattr(moves, "leg_off", leg_off)
+
+
+@plant(CALM)
+def withdrawn_agent_is_free_too_early(patch: pytest.MonkeyPatch) -> None:
+    right = moves._withdraw
+
+    def withdraw(w: World, call: Any, offer: Any) -> None:
+        right(w, call, offer)
+        if not offer.leg:  # the Redirect may well be under way
+            moves.leg_off(w, offer)
+
+    patch.setattr(moves, "_withdraw", withdraw)
+
+
+@plant(CALM)
+def last_in_first_out(patch: pytest.MonkeyPatch) -> None:
+    def place(self: World, call: Any) -> acd.Waiting:
+        return acd.Waiting(-call.priority, -call.since, call.number, call.id, call.queue)
+
+    patch.setattr(World, "_place", place)
+
+
+@plant(CALM)
+def priority_upside_down(patch: pytest.MonkeyPatch) -> None:
+    def place(self: World, call: Any) -> acd.Waiting:
+        return acd.Waiting(call.priority, call.since, call.number, call.id, call.queue)
+
+    patch.setattr(World, "_place", place)
+
+
+@plant(CALM)
+def shortest_idle_first(patch: pytest.MonkeyPatch) -> None:
+    right = acd.match
+
+    def match(waiting: Any, free: Any) -> Any:
+        return right(waiting, [one._replace(idle_since=-one.idle_since) for one in free])
+
+    patch.setattr(acd, "match", match)
+
+
+@plant(CALM)
+def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
+    right = acd.match
+
+    def match(waiting: Any, free: Any) -> Any:
+        pairs = right(waiting, free)
+        for queue, line in waiting.items():
+            for pair in [p for p in pairs if p.queue == queue][:1]:
+                pairs += [pair._replace(call=place.call) for place in line[1:2]]
+        return pairs
+
+    patch.setattr(acd, "match", match)
+
+
+@plant(CALM)
+def one_pair_at_a_time(patch: pytest.MonkeyPatch) -> None:
+    right = acd.match
+    patch.setattr(acd, "match", lambda waiting, free: right(waiting, free)[1:])
+
+
+@plant(CALM)
+def a_free_agent_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    right = World.refresh
+
+    def refresh(self: World, agent: Agent, at: float | None = None) -> None:
+        touched = set(self.touched)
+        right(self, agent, at)
+        self.touched = touched
+
+    patch.setattr(World, "refresh", refresh)
+
+
+@plant(LINK_LOST)
+def calls_are_not_compared_on_link_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile, "settle", nothing)
+
+
+@plant(LINK_LOST)
+def works_on_without_a_link(patch: pytest.MonkeyPatch) -> None:
+    right = Switchboard.handle
+
+    def handle(self: Switchboard, event: i.Input, now: float) -> Any:
+        if isinstance(event, i.LinkDown):
+            event = i.Tick(event.at)
+        return right(self, event, now)
+
+    patch.setattr(Switchboard, "handle", handle)
+
+
+@plant(CALM)
+def wrap_up_does_not_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Switchboard, "_agent_due", nothing)
+
+
+@plant(CALM)
+def closed_twice(patch: pytest.MonkeyPatch) -> None:
+    right = moves.close
+
+    def close(w: World, call: Any, *args: Any, **more: Any) -> None:
+        right(w, call, *args, **more)
+        w.out += [x for x in w.out[-1:] if isinstance(x, Append) and isinstance(x.record, CallClosed)]
+
+    patch.setattr(moves, "close", close)
+
+
+@plant(CALM)
+def not_closed_when_released(patch: pytest.MonkeyPatch) -> None:
+    right = moves.close
+
+    def close(w: World, call: Any, *args: Any, **more: Any) -> None:
+        if call.state is CallState.RELEASED:
+            w.forget(call, "")
+        else:
+            right(w, call, *args, **more)
+
+    patch.setattr(moves, "close", close)
+
+
+@plant(CALM)
+def our_own_ring_time_out_redirects(patch: pytest.MonkeyPatch) -> None:
+    right = moves.offer_due
+
+    def offer_due(w: World, offer: Any) -> None:
+        if offer.state is OfferState.RINGING:
+            call = w.calls[offer.call]
+            moves.lose_offer(w, call, offer, expected=True)
+            call.hold_off = False
+            w.line_up(call)
+        else:
+            right(w, offer)
+
+    patch.setattr(moves, "LEASE_MARGIN", -4.0)
+    patch.setattr(moves, "offer_due", offer_due)
+
+
+@plant(CALM)
+def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
+    right = moves._talk_if_together
+
+    def together(w: World, offer: Any) -> None:
+        before = offer.state
+        right(w, offer)
+        if offer.state is OfferState.TALKING is not before:
+            moves.max_wait_over(w, w.calls[offer.call])
+
+    patch.setattr(moves, "_talk_if_together", together)
+
+
+@plant(CALM)
+def deaf_to_bridges(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moves, "_talk_if_together", nothing)
+
+
+@plant(CALM)
+def the_pause_during_a_call_is_not_written(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Agent, "_next", lambda self: "")
+
+
+@plant(CALM)
+def an_offer_has_no_limit(patch: pytest.MonkeyPatch) -> None:
+    right = World.arm
+
+    def arm(self: World, kind: str, key: str, due: float | None) -> None:
+        right(self, kind, key, None if kind == "offer" else due)
+
+    patch.setattr(World, "arm", arm)
+
+
+@plant(KILLED)
+def a_restart_forgets_who_ended(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Any) -> None:
+        right(self, record)
+        self.closed.clear()
+
+    patch.setattr(Memory, "apply", apply)
+
+
+@plant(CHANGING)
+def a_stale_census(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "drop_agent", lambda self, agent: self.agents.pop(agent.id))
+
+
+@pytest.fixture(params=PLANTS)
+def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Weather]:
+    make, weather = PLANTS[request.param]
+    make(monkeypatch)
+    yield weather
+
+
+def test_a_planted_fault_is_found(planted: Weather) -> None:
+    for seed in range(8):
+        try:
+            if Simulator(seed, planted).run().watch.faults:
+                return
+        except (KeyError, AssertionError):
+            return  # the plant broke the core itself: seen as well
+    pytest.fail("eight histories passed")
+
+
+def test_the_plants_name_what_exists() -> None:
+    """A plant in a function that was renamed would prove nothing."""
+    assert {switchboard, world, moves, reconcile, acd}
+    assert len(PLANTS) >= 20

@@ -1,0 +1,116 @@
+"""The caller in the menu, and the ways in which he leaves: everywhere, and at any moment."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from e2e_rig import MENU, SALES, SUPPORT, Site
+
+from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.phones import Phone
+
+pytestmark = [pytest.mark.lab, pytest.mark.pg]
+
+Phones = dict[str, Phone]
+
+
+async def test_wrong_key_then_silence_then_right(house: Site, phones: Phones, carrier: Carrier) -> None:
+    house.login("anna")
+    call, name = await house.dial(carrier, MENU, script=[0.3, "9"])
+    await house.until_event(name, "menu_step", result="time_out")
+    await call.press("1")
+    await house.until_event(name, "answered")
+    steps = [(e["data"]["step"], e["data"]["result"]) for e in house.events(name, "menu_step")]
+    assert steps == [("choose", "invalid"), ("choose", "time_out"), ("choose", "to-sales")]
+    # no event holds the keys themselves
+    assert all("9" not in str(e["data"]) for e in house.events(name, "menu_step"))
+    await call.hangup()
+
+
+async def test_silence_ends_in_the_goodbye(house: Site, carrier: Carrier) -> None:
+    call, name = await house.dial(carrier, MENU)
+    assert await call.ended() == 16
+    account = await house.until_closed(name)
+    assert (account["disposition"], account["queue"]) == ("menu_ended", None)
+    results = [e["data"]["result"] for e in house.events(name, "menu_step")]
+    assert results == ["time_out"] * 3 + ["goodbye", "hangup"]
+
+
+async def test_the_menus_transfer(house: Site, phones: Phones, carrier: Carrier) -> None:
+    call, name = await house.dial(carrier, MENU, script=[0.3, "0"])
+    await phones["1008"].talks()
+    account = await house.until_closed(name)
+    assert (account["disposition"], account["offers"]) == ("left", 0)
+    transferred = house.events(name, "transferred")[0]["data"]
+    assert (transferred["how"], transferred["target"]) == ("menu", "1008")
+    await call.hangup()
+
+
+async def test_hanging_up_in_the_menu(house: Site, carrier: Carrier) -> None:
+    call, name = await house.dial(carrier, MENU)
+    await call.answered()
+    await call.hangup()
+    account = await house.until_closed(name, 3.0)
+    assert (account["disposition"], account["ended_by"]) == ("menu_ended", "caller")
+
+
+async def test_hanging_up_while_waiting(house: Site, carrier: Carrier) -> None:
+    call, name = await house.hold(carrier)
+    await asyncio.sleep(1.0)
+    await call.hangup()
+    account = await house.until_closed(name, 3.0)
+    assert (account["disposition"], account["ended_by"], account["offers"]) == ("abandoned", "caller", 0)
+    assert abs(account["wait"] - 1.0) < 0.4
+    ticket = (await house.until_rows(1, "SELECT state FROM ticket WHERE call_id = %s", name))[0]
+    assert ticket["state"] == "open"
+
+
+async def test_hanging_up_while_it_rings(house: Site, phones: Phones, carrier: Carrier) -> None:
+    """The phone stops ringing at once, and the agent is free again: that was not his doing."""
+    house.login("anna")
+    await phones["1001"].will("ring")
+    call, name = await house.dial(carrier)
+    leg = await phones["1001"].rings()
+    await call.hangup()
+    assert await leg.ended(2.0) == 16
+    await house.until_agent("anna", "available")
+    assert (await house.until_closed(name))["disposition"] == "abandoned"
+    assert house.results(name) == [("anna", "withdrawn")]
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40])
+async def test_hanging_up_in_the_middle_of_the_offer(
+    house: Site, phones: Phones, carrier: Carrier, delay_ms: int
+) -> None:
+    """The caller's BYE meets the Redirect, the Dial, the ringing: whichever, the agent is free after it."""
+    house.login("anna")
+    await phones["1001"].will("ring")
+    call = await carrier.call(SALES, "+306988888888")
+    await call.answered()
+    await asyncio.sleep(delay_ms / 1000)
+    await call.hangup()
+    await house.until(lambda: not house.ask("status")["calls"]["total"])
+    await house.until_agent("anna", "available")
+    await phones["1001"].idle()
+
+
+async def test_nobody_waits_longer_than_max_wait(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    """While one waits too long for nobody, another waits too long through ringing phones."""
+    site = make_site(queues={"sales": {"max_wait": 10}, "support": {"max_wait": 10}})
+    site.login("anna")
+    await phones["1001"].will("ring")
+    (first, one), (second, two) = await asyncio.gather(site.hold(carrier, SUPPORT), site.hold(carrier, SALES))
+    for name in (one, two):
+        account = await site.until_closed(name, 20.0)
+        assert account["disposition"] == "overflowed"
+        # an offer that is under way is not torn away from the agent
+        assert 9.9 <= account["wait"] < 10.5 + (3.0 if name == two else 0.0)
+        assert site.events(name, "overflowed")[0]["data"]["target"] == "1008"
+    assert len(site.offers(two)) >= 2
+    assert len(phones["1008"].legs) == 2
+    await first.hangup()
+    await second.hangup()
+    await site.audit()
+    assert site.oddities() == []
