@@ -68,7 +68,6 @@ def test_defaults_are_the_plans_own(bench: Bench) -> None:
     )
     site = load(bench.file, environ={})
     assert site.plan.flows["bye"].steps["ask"] == Menu(("beep",), {"1": "end"}, "end")
-    assert site.asterisk.recorder is None
 
 
 def test_paths_start_at_the_files_folder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,8 +81,6 @@ def test_paths_start_at_the_files_folder(bench: Bench, monkeypatch: pytest.Monke
 def test_secret_precedence(bench: Bench) -> None:
     site = bench.site()
     assert site.asterisk.secret.get_secret_value() == "change-me"
-    assert site.asterisk.recorder is not None
-    assert site.asterisk.recorder.secret.get_secret_value() == "change-me-too"
 
     secret = bench.folder / "ami.secret"
     secret.write_text("from-file\n")
@@ -95,15 +92,12 @@ def test_secret_precedence(bench: Bench) -> None:
 
     bench.environ = {
         "CCBRIDGE_AMI_SECRET": "from-environment",
-        "CCBRIDGE_RECORDER_SECRET": "rec",
         "CCBRIDGE_DATABASE_URL": "postgresql+psycopg://e@h/d",
         "CCBRIDGE_DATABASE_ADMIN_URL": "postgres://o@h/d",
     }
     secret.unlink()  # not even looked at
     site = bench.site(in_file)
-    assert site.asterisk.recorder is not None
     assert site.asterisk.secret.get_secret_value() == "from-environment"
-    assert site.asterisk.recorder.secret.get_secret_value() == "rec"
     assert site.database.url.get_secret_value() == "postgresql+psycopg://e@h/d"
     assert site.database.admin_url.get_secret_value() == "postgres://o@h/d"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WHILE_DOWN = (e.Append, e.Reply, e.Oddity, e.LookAt, e.LookUpCustomer)
 LONGEST_WRAP_UP = 15.0 + 61.0  # the longest of the site, or a leg that stays for the outcome
-STEADY = (CallState.FLOW, CallState.QUEUED, CallState.HOLDING, CallState.TALKING, CallState.FALLBACK)
+STEADY = (CallState.FLOW, CallState.HOLDING, CallState.TALKING, CallState.FALLBACK)
 
 
 def eligible(call: Call) -> bool:

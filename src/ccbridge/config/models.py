@@ -48,19 +48,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class RecorderSection(Section):
-    user: Account = "ccbridge-recorder"
-    secret: SecretStr = NO_SECRET
-    secret_file: SitePath | None = None
-
-
 class AsteriskSection(Section):
     host: Host = "127.0.0.1"
     port: Annotated[Whole, Between(1, 65535)] = 5038
     user: Account = "ccbridge"
     secret: SecretStr = NO_SECRET
     secret_file: SitePath | None = None
-    recorder: RecorderSection | None = None
     system: Account = "pbx"
     exit_context: Context = "ccbridge-internal"
 

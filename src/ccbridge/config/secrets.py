@@ -35,7 +35,6 @@ class Slot:
 
 SLOTS = (
     Slot(("asterisk", "secret"), "CCBRIDGE_AMI_SECRET", required=True),
-    Slot(("asterisk", "recorder", "secret"), "CCBRIDGE_RECORDER_SECRET", required=True),
     Slot(("database", "url"), "CCBRIDGE_DATABASE_URL", required=True, is_url=True),
     Slot(("database", "admin_url"), "CCBRIDGE_DATABASE_ADMIN_URL", required=False, is_url=True),
 )
@@ -148,9 +147,6 @@ class Secrets:
 def apply(site: SiteFile, found: Mapping[Loc, SecretStr]) -> SiteFile:
     """The same site with the secrets that were found, wherever they stood, in their places."""
     asterisk, database = site.asterisk, site.database
-    if asterisk.recorder and (secret := found.get(("asterisk", "recorder", "secret"))):
-        recorder = asterisk.recorder.model_copy(update={"secret": secret})
-        asterisk = asterisk.model_copy(update={"recorder": recorder})
     if secret := found.get(("asterisk", "secret")):
         asterisk = asterisk.model_copy(update={"secret": secret})
     urls = {key: found[loc] for key in ("url", "admin_url") if (loc := ("database", key)) in found}

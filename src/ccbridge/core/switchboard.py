@@ -288,6 +288,7 @@ class Switchboard:
                 w.drop_agent(agent)
             elif fresh is None:
                 agent.logged_in = False  # leaves at the next reload, when his call is over
+                w.refresh(agent)
             elif fresh != agent.plan:
                 self._replan(agent, fresh)
         for agent_id, fresh in plan.agents.items():

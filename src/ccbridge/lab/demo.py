@@ -89,6 +89,7 @@ class Demo:
             self.running.note_process(service)
         screen.step(f"The database and ccbridge are up; {len(ACTS)} calls come now.")
         surprises, placed = asyncio.run(self._calls(self.daemon, self.database))
+        _ = self.jobs.pid  # raises if it has ended meanwhile
         return self._conclude(account, config, surprises, placed)
 
     async def _calls(self, daemon: Service, database: Database) -> tuple[list[str], int]:
