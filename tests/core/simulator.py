@@ -270,7 +270,7 @@ class Simulator:
     def _arrive(self, effect: e.Effect, session: int) -> None:
         """An action reaches the PBX, if its connection still stands (or if it was quick enough)."""
         self.in_flight -= 1
-        if session != self.session and self.random.random() < 0.5:
+        if session != self.session and (self.logged_in or self.random.random() < 0.5):
             return
         match effect:
             case e.PlaceOffer() | e.MoveOut():

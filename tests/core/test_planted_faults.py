@@ -1,6 +1,6 @@
 """The invariants bite: each of these plants makes histories fail that pass without it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -224,10 +224,10 @@ def a_stale_census(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=PLANTS)
-def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Weather]:
+def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Weather:
     make, weather = PLANTS[request.param]
     make(monkeypatch)
-    yield weather
+    return weather
 
 
 def test_a_planted_fault_is_found(planted: Weather) -> None:

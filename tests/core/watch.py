@@ -72,7 +72,7 @@ class Watch:
             self.faults.append(f"... after {event}, giving {effects}")
 
     def _heard(self, w: World, event: i.Input) -> None:
-        """What was told to the core: the link's state, and what ends an agent's pause after a failed offer."""
+        """What the core was told of: the link, and what ends an agent's pause after a failed offer."""
         match event:
             case i.LinkUp():
                 self.link = True

@@ -154,7 +154,8 @@ async def test_agents_come_and_go_while_calls_run(house: Site, phones: Phones, c
     state = house.agent("anna")
     assert (state["state"], state["reason"]) == ("talking", "lunch")
     await call.hangup()
-    await phones["1001"].idle(0.5) if phones["1001"].leg is None else await phones["1001"].hangup()
+    await house.until_closed(name)
+    await phones["1001"].hangup()  # he is being asked for the outcome
     await house.until_agent("anna", "wrap_up")
     await house.until_agent("anna", "paused", "lunch")
     second, other = await house.hold(carrier)
@@ -168,7 +169,6 @@ async def test_agents_come_and_go_while_calls_run(house: Site, phones: Phones, c
     assert house.agent("anna")["state"] == "talking"
     third, last = await house.hold(carrier)
     await phones["1001"].hangup()
-    await house.until_agent("anna", "wrap_up")
     await house.until_agent("anna", "logged_out")
     assert house.offers(last) == []
     # refused requests change nothing

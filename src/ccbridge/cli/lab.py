@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import click
 
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
+from ccbridge.lab.service import Database, site_file
 from ccbridge.lab.site_pbx import AGENT_PHONES, CUSTOMER_PHONE, FALLBACK_PHONE
 
 
@@ -64,6 +66,8 @@ def up(
             postgres=not no_postgres,
             progress=sys.stderr.isatty(),
         )
+        if one.database_url:
+            _site(one, one.database_url)
         _show(one)
 
 
@@ -100,6 +104,15 @@ def console(one: Lab) -> None:
     os.execv(command[0], command)
 
 
+def _site(one: Lab, server_url: str) -> None:
+    """The shipped example as this lab's site, with an empty database and journal."""
+    database = Database(server_url, "lab")
+    database.drop()
+    shutil.rmtree(one.folder / "journal", ignore_errors=True)
+    database.create()
+    site_file(one.folder, one.pbx, database)
+
+
 def _show(one: Lab) -> None:
     pbx, ports = one.pbx, one.ports
     lines = [
@@ -114,9 +127,15 @@ def _show(one: Lab) -> None:
     ]
     if one.database_url:
         lines.append(("PostgreSQL", one.database_url))
+        lines.append(("Start ccbridge with", f"ccbridge run -c {shown(one.folder / 'ccbridge.yml')}"))
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         click.echo(f"{name:<{width}}  {value}")
+
+
+def shown(path: Path) -> Path:
+    """Relative to where we are, if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @contextmanager

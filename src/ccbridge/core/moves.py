@@ -542,7 +542,6 @@ def call_due(w: World, call: Call) -> None:
         w.call_state(call, call.state)  # the same state, its limit anew
         look(w, call)
         return
-    call.hold_off = False
     queued_at = call.queued_at or w.at
     if w.at - queued_at >= w.queue(call.queue).max_wait - 0.001:
         if w.link and not call.offer:
@@ -550,6 +549,7 @@ def call_due(w: World, call: Call) -> None:
         else:  # no link, or his last offer's result is a moment away
             w.arm("call", call.id, w.now + 1.0)
     else:
+        call.hold_off = False
         w.line_up(call)
 
 

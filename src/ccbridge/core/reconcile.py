@@ -25,6 +25,7 @@ CONTEXT_FALLBACK = "ccbridge-fallback"
 def link_up(w: World, up: i.LinkUp) -> None:
     w.link, w.link_since = True, w.now
     places = {place.channel: place for place in up.snapshot.places}
+    w.devices = dict(up.snapshot.devices)
     for agent in w.agents.values():
         moves.phone_is(w, agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
     for offer in list(w.offers.values()):
@@ -71,7 +72,9 @@ def looked(w: World, call: Call, look: i.CallLooked) -> None:
 
 def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place] | None) -> None:
     """Bring one call to where its channel is. ``places`` is None when only this channel was looked at."""
-    if place is None:
+    if place is None and places is not None and call.state in (CallState.FLOW, CallState.QUEUED):
+        moves.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
+    elif place is None:
         _vanished(w, call)
     elif place.context == CONTEXT_HOLD:
         _found_holding(w, call, place.variables, expected=places is not None)

@@ -218,10 +218,10 @@ class Switchboard:
 
     def _device_changed(self, change: i.DeviceChanged) -> None:
         w = self.world
+        w.devices[change.device] = change.state
         agent = w.agent_of(change.device)
-        if agent is None:
-            return
-        moves.phone_is(w, agent, change.state)
+        if agent is not None:
+            moves.phone_is(w, agent, change.state)
 
     def _command(self, command: i.LogIn | i.LogOut | i.Pause | i.Unpause) -> None:
         w = self.world
@@ -293,7 +293,7 @@ class Switchboard:
                 self._replan(agent, fresh)
         for agent_id, fresh in plan.agents.items():
             if agent_id not in w.agents:
-                w.add_agent(Agent(fresh))
+                w.add_agent(Agent(fresh, device=w.devices.get(fresh.device, "UNKNOWN")))
         w.touched.update(w.waiting)
 
     def _replan(self, agent: Agent, fresh: Any) -> None:
@@ -301,7 +301,7 @@ class Switchboard:
         due = agent.due()
         w.drop_agent(agent)
         if fresh.device != agent.plan.device:
-            agent.device = "UNKNOWN"  # until its own event or the next snapshot
+            agent.device = w.devices.get(fresh.device, "UNKNOWN")
         agent.plan = fresh
         w.add_agent(agent)
         w.arm("agent", agent.id, due)

@@ -31,6 +31,7 @@ class World:
         self.offers: dict[str, Offer] = {}
         self.legs: dict[str, Offer] = {}
         self.agents: dict[str, Agent] = {}
+        self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[str, list[Waiting]] = {}
         self.free: set[str] = set()  # agents who are available
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state

@@ -23,7 +23,17 @@ import click
 import psycopg
 
 from ccbridge.lab.demo_account import CALLS, Account
-from ccbridge.lab.demo_calls import ACTS, CHANGES, DID, FREE_PHONE, FUMBLING, PHONE_TONES, SALES, SUPPORT, Calls
+from ccbridge.lab.demo_calls import (
+    ACTS,
+    CHANGES,
+    DID,
+    FREE_PHONE,
+    FUMBLING,
+    PHONE_TONES,
+    SALES,
+    SUPPORT,
+    Calls,
+)
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import PROJECT, Lab, default_cache
@@ -114,7 +124,9 @@ class Demo:
         assert self.daemon is not None
         daemon, screen = self.daemon, self.screen
         screen.step("The calls are over; waiting for rows and recordings.")
-        missing = account.settle(placed, self.lab.pbx.cdr_csv, lambda: daemon.must("status")["ship_lag_records"])
+        missing = account.settle(
+            placed, self.lab.pbx.cdr_csv, lambda: daemon.must("status")["ship_lag_records"]
+        )
         if missing:
             surprises.append(missing)
         agents = {
@@ -130,7 +142,10 @@ class Demo:
         summary: dict[str, Any] = {
             "asterisk_version": self.lab.pbx.version,
             "calls_placed": placed,
-            **{key: figures[key] for key in ("calls_answered", "calls_abandoned", "cdrs", "customers_created")},
+            **{
+                key: figures[key]
+                for key in ("calls_answered", "calls_abandoned", "cdrs", "customers_created")
+            },
             "tickets": figures["tickets"],
             "recordings": figures["recordings"],
             "recordings_verified": verified,
@@ -143,7 +158,11 @@ class Demo:
         inputs = self._inputs(agents, caller_tones, summary_file)
         screen.step("tests/verify_demo.py looks at the same calls with nothing of ccbridge:")
         check = subprocess.run(
-            [sys.executable, str(VERIFIER), str(inputs)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, str(VERIFIER), str(inputs)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         summary["agree"] = check.returncode == 0
         _write(summary_file, summary)
@@ -315,7 +334,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
         )
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
 
 

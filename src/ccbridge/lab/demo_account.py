@@ -97,7 +97,9 @@ class Account:
         times = sorted(row["ms"] for row in self.rows(ROUTES))
         return {**self.rows(FIGURES)[0], "route_ms": {"p50": _rank(times, 0.5), "p99": _rank(times, 0.99)}}
 
-    def verified(self, recordings: Path, agent_tones: Mapping[str, int], caller_tones: Mapping[str, int]) -> int:
+    def verified(
+        self, recordings: Path, agent_tones: Mapping[str, int], caller_tones: Mapping[str, int]
+    ) -> int:
         """How many recordings have the caller's tone on the left only, and the agent's on the right only."""
         return sum(
             _sides_right(

@@ -30,8 +30,9 @@ EXAMPLE = PROJECT / "config" / "ccbridge.yml"
 class Database:
     """A fresh database on the lab's server: an owner's URL, and the daemon's with a role of its own."""
 
-    def __init__(self, server_url: str) -> None:
-        word = secrets.token_hex(4)
+    def __init__(self, server_url: str, word: str = "") -> None:
+        """``word`` is part of the database's and the role's name; a random one if not given."""
+        word = word or secrets.token_hex(4)
         self.name, self.role, self.password = f"ccb_{word}_test", f"ccb_{word}", secrets.token_hex(12)
         self._server_url = server_url
         parts = urlsplit(server_url)

@@ -207,6 +207,7 @@ include => internal
 
 [internal]
 ; Where overflow and transfers end, and what a phone can dial.
+exten => 100,1,Goto(1008,1)
 exten => _100X,1,Dial(PJSIP/${EXTEN},30)
  same => n,Hangup()
 exten => _0X.,1,Dial(PJSIP/${EXTEN:1}@carrier,60)
