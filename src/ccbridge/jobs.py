@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,15 @@ import structlog
 from sqlalchemy import text
 
 from ccbridge.config import Site
-from ccbridge.desk.recordings import RecordingBroken, discard, finish, inside, newest_change, stereo
+from ccbridge.desk.recordings import (
+    RecordingBroken,
+    discard,
+    finish,
+    inside,
+    newest_change,
+    stereo,
+    sweep_empty,
+)
 from ccbridge.store.queries import StoreAway, finish_recording, reading, recordings_to_finish
 
 log = structlog.get_logger(__name__)
@@ -27,6 +36,8 @@ MISSING_AFTER = 60.0  # seconds after the end when a recording without files has
 RETRY_FOR = 3600.0  # seconds after the end in which a fault of the disk is tried again
 AWAY = 10.0  # seconds to wait while the database is away
 PARTITIONS_EVERY = 6 * 3600.0  # seconds
+SWEEP_EVERY = 600.0  # seconds between two looks for files of offers that nobody answered
+SWEEP_AGE = 300.0  # seconds: no phone rings that long
 ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::date, 25)"
 
 
@@ -37,7 +48,7 @@ async def run_jobs(site: Site) -> None:
 
 async def work(url: str, directory: Path, poll: float = POLL) -> None:
     """``run_jobs`` on a database and a folder. ``poll``: seconds."""
-    partitions_due = 0.0
+    partitions_due = sweep_due = 0.0
     away = False
     while True:
         wait = poll
@@ -47,6 +58,9 @@ async def work(url: str, directory: Path, poll: float = POLL) -> None:
             if time.monotonic() >= partitions_due:
                 await asyncio.to_thread(_add_partitions, url)
                 partitions_due = time.monotonic() + PARTITIONS_EVERY
+            if time.monotonic() >= sweep_due:
+                await asyncio.to_thread(_sweep, directory)
+                sweep_due = time.monotonic() + SWEEP_EVERY
             away = False
         except StoreAway as error:
             if not away:
@@ -97,6 +111,18 @@ def _failed(url: str, row: dict[str, Any], error: Exception) -> None:
     log.error("recording_failed", call=row["call_id"], offer=row["offer"], error=str(error))
     with reading(url) as db:
         finish_recording(db, row["id"], "failed", error=str(error))
+
+
+def _sweep(directory: Path) -> None:
+    now = time.time()
+    days = {datetime.fromtimestamp(at, UTC).date() for at in (now, now - 86_400.0)}
+    try:
+        count = sweep_empty(directory, days, now - SWEEP_AGE)
+    except OSError as error:
+        log.warning("sweep_failed", error=str(error))
+        return
+    if count:
+        log.info("empty_files_removed", count=count)
 
 
 def _add_partitions(url: str) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import time
 import wave
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 
 from ccbridge import jobs
 from ccbridge.desk import recordings
-from ccbridge.desk.recordings import RecordingBroken, finish, halves, inside, stereo
+from ccbridge.desk.recordings import RecordingBroken, finish, halves, inside, stereo, sweep_empty
 from ccbridge.lab.scratch import Database
 
 
@@ -197,3 +197,21 @@ async def test_the_jobs_process_finishes_what_has_ended(
     assert ready == (len(content), hashlib.sha256(content).hexdigest())
     assert os.listdir(tmp_path / "c4") == []
     assert len(os.listdir(tmp_path / "c6")) == 2
+
+
+def test_halves_without_a_sample_are_swept(tmp_path: Path) -> None:
+    day = tmp_path / "2026" / "11" / "22"
+    day.mkdir(parents=True)
+    for name, size, age in (
+        ("a-o1-r.wav", 44, 400),  # of an offer that nobody answered
+        ("a-o1-t.wav", 44, 400),
+        ("b-o2-r.wav", 44, 10),  # his phone may be ringing
+        ("c-o3-r.wav", 364, 400),
+        ("c-o3.wav", 44, 400),  # not a half
+    ):
+        (day / name).write_bytes(b"x" * size)
+        os.utime(day / name, (time.time() - age,) * 2)
+    days = [date(2026, 11, 22), date(2026, 11, 21)]
+    assert sweep_empty(tmp_path, days, time.time() - 300) == 2
+    assert sorted(one.name for one in day.iterdir()) == ["b-o2-r.wav", "c-o3-r.wav", "c-o3.wav"]
+    assert sweep_empty(tmp_path, days, time.time() - 300) == 0

@@ -13,11 +13,14 @@ import hashlib
 import os
 import sys
 import wave
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 RATE = 8000  # samples a second
+HEADER = 44  # bytes of a wav file without a sample
 PIECE = 64 * 1024  # samples of one side handled at once: memory stays the same for any length
 
 
@@ -72,6 +75,26 @@ def finish(base: Path) -> Finished | None:
     caller.unlink(missing_ok=True)
     agent.unlink(missing_ok=True)
     return _measured(made)
+
+
+def sweep_empty(directory: Path, days: Iterable[date], older_than: float) -> int:
+    """Delete halves that hold a header and no sample; returns how many.
+
+    The PBX opens the files before it dials, so an offer that nobody answered leaves two of them. ``days``:
+    whose folders to look into; ``older_than``: epoch seconds, younger files may still be in use. Raises OSError.
+    """
+    gone = 0
+    for day in days:
+        folder = directory / day.strftime("%Y/%m/%d")
+        if not folder.is_dir():
+            continue
+        for entry in os.scandir(folder):
+            if entry.name.endswith(("-r.wav", "-t.wav")):
+                seen = entry.stat()
+                if seen.st_size <= HEADER and seen.st_mtime < older_than:
+                    os.unlink(entry.path)
+                    gone += 1
+    return gone
 
 
 def discard(base: Path) -> None:
