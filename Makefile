@@ -1,6 +1,6 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint types run lab-up lab-down clean
+.PHONY: help demo demo-stop test test-unit lint types run lab-up lab-down clean
 
 PY := .venv/bin/python
 CODE := src tests
@@ -14,7 +14,7 @@ check
 endef
 
 help:
-	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running)'
+	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running; make demo-stop ends it)'
 	@echo 'make test        everything: lint, types, unit tests, real PostgreSQL, real Asterisk'
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make lint        ruff; make types: mypy'
@@ -27,6 +27,9 @@ help:
 
 demo: .venv/stamp
 	@$(PY) -m ccbridge.lab.demo $(if $(KEEP),--keep)
+
+demo-stop: .venv/stamp
+	@$(PY) -m ccbridge.lab.demo --stop
 
 test: lint types
 	@$(PYTEST)
@@ -53,10 +56,9 @@ lab-down: .venv/stamp
 
 # A lab that still runs would lose its folder under its feet: it is ended first, or nothing is removed.
 clean:
-	@for state in $$(find .lab var -name state.json 2>/dev/null); do \
-	    run=$$(dirname "$$state"); \
-	    if [ ! -x $(PY) ]; then echo "make clean: a lab may run in $$run and .venv is gone: make lab-down first" >&2; exit 1; fi; \
-	    $(PY) -c 'import sys; from pathlib import Path; from ccbridge.lab.lab import Lab; Lab(Path(sys.argv[1])).down()' "$$run"; \
-	done
+	@if [ -e .lab/run/state.json ] || [ -e var/demo/running.json ] || [ -e var/demo/lab/state.json ]; then \
+	    [ -x $(PY) ] || { echo 'make clean: a lab may be running, and .venv is gone; make lab-down demo-stop first' >&2; exit 1; }; \
+	    $(PY) -m ccbridge lab down && $(PY) -m ccbridge.lab.demo --stop; \
+	fi
 	rm -rf .venv .lab var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,153 +9,21 @@ these is worked out anew. Every difference is one line; exit code 1 if there is 
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import math
 import sys
-import wave
-from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from functools import cache
-from operator import mul
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
+from demo_evidence import Differences, Inputs, Row, Seen, legs_of, number_of, read, talk_s
+from demo_sound import check_heard, check_recordings
 
-RATE, FRAME = 8000, 160
 TALK_TOLERANCE_S = 0.25
 CLOCK_TOLERANCE_S = 1.0
-SILENCE = 100  # mean amplitude of a frame
-SHARE = 1 / 3  # of a frame's energy
-MOSTLY = 0.8  # of a file's frames
-# Asterisk skips tones and frames on a machine that is busy with other things: so much of a talk must be there.
-HEARD = 0.3
-
-TABLES = {
-    "call": "arrived_at",
-    "call_opened": "arrived_at",
-    "call_event": "seq",
-    "agent_event": "seq",
-    "agent_state": "agent",
-    "agent_interval": "started_at",
-    "customer": "id",
-    "phone_number": "e164",
-    "ticket": "opened_at",
-    "cdr": "sequence",
-    "cdr_party": "sequence",
-    "recording": "started_at",
-    "ship_reject": "seq",
-}
-Row = dict[str, Any]
-
-
-@dataclass
-class Seen:
-    """A channel of the second Asterisk: a caller, a phone that was rung, or a phone that dialled a code."""
-
-    id: str
-    line: str = ""  # a phone's number, a caller's number
-    shown: str = ""  # the caller's number on a phone's display
-    name: str = ""  # the name there
-    invited: float | None = None
-    ringing: float | None = None
-    answered: float | None = None
-    ended: float | None = None
-    keys: list[tuple[float, str]] = field(default_factory=list)
-
-
-@dataclass
-class Inputs:
-    """What `inputs.json` says, and what lies where it says."""
-
-    told: dict[str, Any]
-    callers: list[Seen]
-    rung: list[Seen]
-    codes: list[Seen]
-    cdr_file: list[Row]
-    tables: dict[str, list[Row]]
-
-
-class Differences(list[str]):
-    """Every one is told; none stops the search for others."""
-
-    def same(self, what: str, ours: object, theirs: object) -> None:
-        """``ours``: what the database says. ``theirs``: everybody else."""
-        if ours != theirs:
-            self.append(f"{what}: the database says {ours}, the others say {theirs}")
-
-    def near(self, what: str, ours: float | None, theirs: float | None, tolerance: float) -> None:
-        if ours is None or theirs is None or not abs(ours - theirs) <= tolerance:
-            self.append(f"{what}: the database says {ours}, the others say {theirs}")
-
-
-# -- reading ------------------------------------------------------------------------------------------
-
-
-def read(path: Path) -> Inputs:
-    told = json.loads(path.read_text())
-    seen = _channels(Path(told["outside_log"]), Path(told["pressed_log"]))
-    callers = [one for one in seen if one.id.startswith("call-") and one.answered]
-    codes = [one for one in seen if one.id.startswith("dial-") and one.answered]
-    rung = [one for one in seen if one.invited]
-    with psycopg.connect(told["database_url"], row_factory=dict_row) as db:
-        db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        tables = {
-            name: db.execute(f"SELECT * FROM {name} ORDER BY {order}").fetchall()  # type: ignore[arg-type]
-            for name, order in TABLES.items()
-        }
-    return Inputs(told, callers, rung, codes, _cdrs(Path(told["cdr_csv"])), tables)
-
-
-def _channels(log: Path, pressed: Path) -> list[Seen]:
-    seen: dict[str, Seen] = {}
-    with log.open(newline="") as file:
-        for at, kind, _, uniqueid, _, number, name, _, _, extra in csv.reader(file):
-            one = seen.setdefault(uniqueid, Seen(uniqueid))
-            line = json.loads(extra).get("extra", "").partition("|")[0] if extra else ""
-            if kind == "INVITED":
-                one.invited, one.line, one.shown, one.name = float(at), line, number, name
-            elif kind == "RINGING":
-                one.ringing = float(at)
-            elif kind == "ANSWER":
-                one.answered = float(at)
-            elif kind == "CONNECTED":
-                one.line = line
-            elif kind == "HANGUP":
-                one.ended = float(at)
-    with pressed.open(newline="") as file:
-        for at, uniqueid, _, digit in csv.reader(file):
-            seen[uniqueid].keys.append((float(at), digit))
-    return list(seen.values())
-
-
-CDR_COLUMNS = (
-    "clid Source Destination DestinationContext Channel DestinationChannel LastApplication LastData StartTime"
-    " AnswerTime EndTime Duration BillableSeconds Disposition AMAFlags AccountCode UniqueID UserField linkedid"
-    " sequence peeraccount"
-).split()
-
-
-def _cdrs(path: Path) -> list[Row]:
-    with path.open(newline="") as file:
-        return [dict(zip(CDR_COLUMNS, row, strict=True)) for row in csv.reader(file)]
 
 
 # -- calls --------------------------------------------------------------------------------------------
-
-
-def number_of(call: Row) -> str:
-    """The caller, as the carrier knows him."""
-    return call["caller_e164"] or "anonymous"
-
-
-def legs_of(inputs: Inputs, caller: Seen) -> list[Seen]:
-    """The phones that were rung for this caller."""
-    return sorted((one for one in inputs.rung if one.shown == caller.line), key=lambda one: one.invited or 0)
 
 
 def check_calls(inputs: Inputs, found: Differences) -> dict[str, tuple[Row, Seen]]:
@@ -186,7 +54,7 @@ def _check_call(inputs: Inputs, call: Row, caller: Seen, found: Differences) -> 
     found.near(f"{who}, end", call["ended_at"].timestamp(), caller.ended, CLOCK_TOLERANCE_S)
     found.same(f"{who}, queue", call["queue"], queue)
     found.same(f"{who}, agent", call["agent"], agents[talked[-1].line] if talked else None)
-    found.near(f"{who}, talk", call["talk_s"], sum(_talk(one, caller) for one in talked), TALK_TOLERANCE_S)
+    found.near(f"{who}, talk", call["talk_s"], sum(talk_s(one, caller) for one in talked), TALK_TOLERANCE_S)
     if talked:
         answered = talked[0].answered or math.nan
         found.near(f"{who}, answer", _epoch(call["answered_at"]), answered, CLOCK_TOLERANCE_S)
@@ -201,11 +69,6 @@ def _check_call(inputs: Inputs, call: Row, caller: Seen, found: Differences) -> 
     for one in phones:
         if known and known not in one.name:
             found.append(f"{who}: phone {one.line} showed {one.name!r}, not {known}")
-
-
-def _talk(phone: Seen, caller: Seen) -> float:
-    """Both on the line, by the second Asterisk's clock."""
-    return min(phone.ended or math.inf, caller.ended or math.inf) - (phone.answered or math.inf)
 
 
 def _epoch(moment: Any) -> float:
@@ -271,6 +134,10 @@ def check_agents(inputs: Inputs, found: Differences) -> None:
         if agent in last:
             since, before = last[agent]
             at = max(at, since)
+            if event["state"] == "offered" and before["state"] != "available":
+                found.append(
+                    f"agent {agent} is offered a call at {at} while {before['state']}, not available"
+                )
             if at > since:
                 expected.add((agent, since, at, before["state"], before["reason"]))
         last[agent] = at, event
@@ -297,7 +164,7 @@ def check_agents(inputs: Inputs, found: Differences) -> None:
 
 
 def pressed_outcomes(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]]) -> dict[str, list[str]]:
-    """By call: the outcomes that its agent keyed, on the line after the caller's end or as a code of his own."""
+    """By call: the outcomes its agent keyed, on the line after the caller's end or as a code of his own."""
     told, keyed = inputs.told, defaultdict(list)
     by_caller = {caller.line: call_id for call_id, (_, caller) in pairs.items()}
     for phone in inputs.rung:
@@ -355,10 +222,18 @@ def check_customers(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: D
 
 # -- CDRs ---------------------------------------------------------------------------------------------
 
-CDR_FIELDS = (
-    "Destination Channel DestinationChannel LastApplication StartTime AnswerTime EndTime Duration"
-    " BillableSeconds Disposition"
-).split()
+CDR_FIELDS = [
+    "Destination",
+    "Channel",
+    "DestinationChannel",
+    "LastApplication",
+    "StartTime",
+    "AnswerTime",
+    "EndTime",
+    "Duration",
+    "BillableSeconds",
+    "Disposition",
+]
 
 
 def check_cdrs(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Differences) -> None:
@@ -386,25 +261,7 @@ def check_cdrs(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Differ
         found.same(f"call {call_id}, the caller in Asterisk's file", caller.line, sources.get(call_id))
 
 
-# -- sound --------------------------------------------------------------------------------------------
-
-
-def check_heard(inputs: Inputs, found: Differences) -> None:
-    """Both heard each other: what each one received was written down on his side."""
-    heard, told = Path(inputs.told["heard"]), inputs.told
-    for caller in inputs.callers:
-        for phone in (one for one in legs_of(inputs, caller) if one.answered):
-            talk_s = _talk(phone, caller)
-            for listener, hz in (
-                (phone, told["caller_tones"][caller.line]),
-                (caller, told["phone_tones"][phone.line]),
-            ):
-                (data,) = _channels_of(heard / f"{listener.id}.wav")
-                seconds = sum(_frames(data, hz)) * FRAME / RATE
-                if seconds < HEARD * talk_s:
-                    found.append(
-                        f"{listener.line} heard {hz} Hz for {seconds:.2f} s of a talk of {talk_s:.2f} s"
-                    )
+# -- recordings, log and summary ----------------------------------------------------------------------
 
 
 def check_talks(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Differences) -> None:
@@ -418,90 +275,6 @@ def check_talks(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diffe
     rows = inputs.tables["recording"]
     found.same("recordings", sorted((row["call_id"], row["agent"]) for row in rows), talks)
     found.same("recordings that are not ready", sorted({row["state"] for row in rows} - {"ready"}), [])
-
-
-def check_recordings(inputs: Inputs, found: Differences) -> int:
-    """Each side's tone is on its own channel; returns how many files are as they should be."""
-    told, good = inputs.told, 0
-    calls = {row["call_id"]: row for row in inputs.tables["call"]}
-    phones = {agent: phone for phone, agent in told["agents"].items()}
-    for row in inputs.tables["recording"]:
-        call = calls.get(row["call_id"])
-        if call is None or row["state"] != "ready":
-            continue
-        before = len(found)
-        _check_recording(
-            Path(told["recordings"]) / f"{row['path']}.wav",
-            row,
-            told["caller_tones"][number_of(call)],
-            told["phone_tones"][phones[row["agent"]]],
-            call["talk_s"],
-            found,
-        )
-        good += len(found) == before
-    return good
-
-
-def _check_recording(
-    path: Path, row: Row, caller: int, agent: int, talk_s: float, found: Differences
-) -> None:
-    if not path.is_file():
-        found.append(f"recording {path} is not there")
-        return
-    sides = _channels_of(path)
-    if len(sides) != 2:
-        found.append(f"recording {path.name} has {len(sides)} channels")
-        return
-    for side, data, mine, other in (("left", sides[0], caller, agent), ("right", sides[1], agent, caller)):
-        frames = len(data) // FRAME
-        part = sum(_frames(data, mine)) / max(1, frames)
-        strange = sum(_frames(data, other))
-        if part < MOSTLY or strange:
-            found.append(
-                f"recording {path.name}, {side}: {part:.0%} of it holds {mine} Hz, {strange} frames hold {other} Hz"
-            )
-    found.near(f"recording {path.name}, length", row["duration_s"], len(sides[0]) / RATE, 0.001)
-    length = len(sides[0]) / RATE
-    if not HEARD * talk_s < length < talk_s + TALK_TOLERANCE_S:
-        found.append(f"recording {path.name} is {length:.2f} s long, the talk was {talk_s:.2f} s")
-    found.same(f"recording {path.name}, bytes", row["bytes"], path.stat().st_size)
-    found.same(f"recording {path.name}, hash", row["sha256"], hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def _channels_of(path: Path) -> list[array[int]]:
-    """The samples of each channel of a 16-bit WAV file of 8 kHz."""
-    with wave.open(str(path), "rb") as sound:
-        if (sound.getframerate(), sound.getsampwidth()) != (RATE, 2):
-            raise ValueError(f"{path} is not 16 bit at {RATE} Hz")
-        data = array("h", sound.readframes(sound.getnframes()))
-        if sys.byteorder == "big":
-            data.byteswap()
-        count = sound.getnchannels()
-    return [data[index::count] for index in range(count)]
-
-
-def _frames(data: array[int], hz: float) -> list[bool]:
-    """Per 20 ms, whether the tone has at least a third of the energy: one bin of a Fourier transform."""
-    cosines, sines = _wave(hz)
-    found = []
-    for start in range(0, len(data) - FRAME + 1, FRAME):
-        frame = data[start : start + FRAME]
-        energy = sum(map(mul, frame, frame))
-        if energy < SILENCE * SILENCE * FRAME:
-            found.append(False)
-            continue
-        real, imaginary = sum(map(mul, frame, cosines)), sum(map(mul, frame, sines))
-        found.append(2 * (real * real + imaginary * imaginary) / (FRAME * energy) > SHARE)
-    return found
-
-
-@cache
-def _wave(hz: float) -> tuple[list[float], list[float]]:
-    angles = [2 * math.pi * hz * n / RATE for n in range(FRAME)]
-    return [math.cos(angle) for angle in angles], [math.sin(angle) for angle in angles]
-
-
-# -- the rest -----------------------------------------------------------------------------------------
 
 
 def check_log(inputs: Inputs, found: Differences) -> int:

@@ -101,6 +101,7 @@ class Caller:
     dying: bool = False
     asked: bool = False  # the far end has hung up
     moved: float = -9.0  # when he was redirected last
+    moving: bool = False  # and has not arrived
     leg: Leg | None = None
     since: float = 0.0
     tries: int = 0
@@ -580,6 +581,7 @@ class Simulator:
     def hold(self, caller: Caller) -> None:
         c = caller.channel
         c.context, c.exten = "ccbridge-hold", "s"
+        caller.moving = False
         caller.in_hold = self.t
         # the step has begun, its event is a moment away: a look in between is legal
         self.next_step(caller, self.random.choice((0.0, 0.0, 0.0005)), self._holding)
@@ -604,6 +606,7 @@ class Simulator:
 
     def leave(self, caller: Caller, target: str) -> None:
         caller.channel.context, caller.channel.exten = "ccbridge-exit", target
+        caller.moving = False
         self.ami(i.CallExited(self.at, caller.id, target))
         self.next_step(caller, self.ms(), lambda c: self._site(c, target))
 
@@ -665,6 +668,7 @@ class Simulator:
 
     def offer(self, caller: Caller, effect: e.PlaceOffer) -> None:
         caller.channel.context, caller.channel.exten = "ccbridge-offer", effect.offer
+        caller.moving = False
         self.ami(i.OfferReached(self.at, caller.id, effect.offer))
         phone = self.phones[effect.device]
         if not phone.registered:

@@ -1,5 +1,6 @@
 """Anything in any order: oddities are allowed, exceptions and a broken state are not."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,7 @@ from simulator import EPOCH, SITE, START
 from watch import Watch
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import Append, PlaceOffer
+from ccbridge.core.effects import Append, Effect, PlaceOffer
 from ccbridge.core.memory import Memory
 from ccbridge.core.switchboard import Switchboard
 
@@ -113,34 +114,39 @@ class Rough(Watch):
             self.fault(f"{effect} while the link is down")
 
 
-def start() -> tuple[Switchboard, Rough]:
-    board, watch = Switchboard(SITE, "r0"), Rough(fair=False)
+def start() -> tuple[Switchboard, Rough, Memory]:
+    board, watch, memory = Switchboard(SITE, "r0"), Rough(fair=False), Memory()
     first: list[i.Input] = [
         i.LinkUp(EPOCH, i.Snapshot((), {agent.device: "NOT_INUSE" for agent in SITE.agents.values()})),
         *(i.LogIn(EPOCH, agent, 1) for agent in ("ann", "bob")),
     ]
     for event in first:
-        watch.decision(board, event, board.handle(event, START), START)
-    return board, watch
+        effects = board.handle(event, START)
+        remember(memory, effects)
+        watch.decision(board, event, effects, START)
+    return board, watch, memory
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+def remember(memory: Memory, effects: list[Effect]) -> None:
+    for effect in effects:
+        if isinstance(effect, Append):
+            memory.apply(effect.record)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.integers(0, 60))
 def test_garbage_is_survived(steps: list[tuple[float, Any, float]], restart_at: int) -> None:
-    board, watch = start()
-    memory = Memory()
+    board, watch, memory = start()
     t = 0.0
     for n, (delay, event, skew) in enumerate(steps):
         t += delay
-        object.__setattr__(event, "at", EPOCH + t + skew)
+        event = replace(event, at=EPOCH + t + skew)
         if n == restart_at:
             board = Switchboard(SITE, "r1")
             board.restore(memory, EPOCH + t, START + t)
             watch.link = False
         effects = board.handle(event, START + t)
-        for effect in effects:
-            if isinstance(effect, Append):
-                memory.apply(effect.record)
+        remember(memory, effects)
         watch.decision(board, event, effects, START + t)
         assert not watch.faults, "\n".join(watch.faults)
     # nothing is there any more: all accounts are closed, and everybody is free in the end

@@ -164,7 +164,7 @@ def our_own_ring_time_out_redirects(patch: pytest.MonkeyPatch) -> None:
     def offer_due(w: World, offer: Any) -> None:
         if offer.state is OfferState.RINGING:
             call = w.calls[offer.call]
-            moves.lose_offer(w, call, offer, expected=True)
+            moves.lose_offer(w, call, offer)
             call.hold_off = False
             w.line_up(call)
         else:

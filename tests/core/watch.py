@@ -297,9 +297,9 @@ class Watch:
         assert self.sim is not None
         if caller.channel.context != "ccbridge-hold" and self.fair:
             self.fault(f"{effect} met {caller.id} in {caller.channel.context}")
-        if self.sim.t - caller.moved < 0.01:
-            self.fault(f"{effect}: redirected twice in {self.sim.t - caller.moved:.4f} s")
-        caller.moved = self.sim.t
+        if caller.moving and self.sim.t - caller.moved < 0.5:
+            self.fault(f"{effect} {self.sim.t - caller.moved:.4f} s after another Redirect that is under way")
+        caller.moved, caller.moving = self.sim.t, True
 
     def dialled(self, phone: Phone) -> None:
         assert self.sim is not None
@@ -337,6 +337,8 @@ class Watch:
             return
         if w.agents.keys() != w.plan.agents.keys():
             return  # a reload has taken an agent away in the middle of his call
+        if any(offer.state is OfferState.OVER for offer in w.offers.values()):
+            return  # a phone still asks for the outcome or stops ringing: that a restart forgets
         self.counts["compared"] += 1
         twin = Switchboard(w.plan, "twin")
         twin.restore(Memory(json.loads(json.dumps(sim.memory.dump()))), sim.at, sim.now)
@@ -381,7 +383,5 @@ def _essence(w: World) -> dict[str, Any]:
     agents = {
         f"agent {agent.id}": (agent.logged_in, agent.pause, agent.state(), agent.offer)
         for agent in w.agents.values()
-        # a restart forgets a phone that still asks for the outcome, or that stops ringing in this moment
-        if not agent.leg and (not agent.offer or w.offers[agent.offer].state is not OfferState.OVER)
     }
     return calls | agents

@@ -173,6 +173,7 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
         i.LegDialled: "dialled",
         i.OfferEnded: "dial_returned",
         i.MoveFailed: "offer_ignore",  # the answer was late or lost: the Redirect has worked
+        i.OfferReached: "offer_ignore",  # a look was faster
     },
     OfferState.DIALLED: {
         i.LegRinging: "ringing",

@@ -382,12 +382,13 @@ def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
     holding(w, call, h)
 
 
-def lose_offer(w: World, call: Call, offer: Offer, *, expected: bool = False) -> None:
+def lose_offer(w: World, call: Call, offer: Offer) -> None:
     """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
 
-    After a lost link or a restart it is ``expected``: the Redirect went with the link.
+    No wonder if the offer is older than the link: Redirect or result went with the former one.
     """
-    if not expected and not offer.refused:
+    older = offer.placed <= w.at - (w.now - w.link_since)
+    if not older and not offer.refused:
         w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
     call.hold_off = True
     offer.leg_gone = True

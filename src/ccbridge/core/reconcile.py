@@ -77,7 +77,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
     elif place is None:
         _vanished(w, call)
     elif place.context == CONTEXT_HOLD:
-        _found_holding(w, call, place.variables, expected=places is not None)
+        _found_holding(w, call, place.variables)
     elif place.context == CONTEXT_OFFER:
         _found_offered(w, call, place, places)
     elif place.context == CONTEXT_FALLBACK:
@@ -114,12 +114,14 @@ def _vanished(w: World, call: Call) -> None:
         moves.close(w, call, "lost", "unknown", inferred=True)
 
 
-def _found_holding(w: World, call: Call, variables: Mapping[str, str], *, expected: bool) -> None:
-    if call.state is CallState.HOLDING:
+def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
+    offer = w.offers.get(call.offer)
+    settled = offer is None or offer.state is OfferState.ENDING
+    if settled and call.state is CallState.HOLDING:
         return
-    if call.offer and w.offers[call.offer].state is not OfferState.ENDING:
+    if offer is not None and not settled:
         w.call_state(call, CallState.RETURNING)
-        moves.lose_offer(w, call, w.offers[call.offer], expected=expected)
+        moves.lose_offer(w, call, offer)
     if call.queued_at is None:
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
@@ -130,6 +132,8 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str], *, expect
 
 
 def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> None:
+    if not place.exten.startswith("o"):
+        return  # in h or i, on his way out: the limit asks again
     offer = w.offers.get(call.offer)
     if offer is None or offer.id != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
@@ -140,6 +144,8 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
             w.call_state(call, CallState.RETURNING)
             return
+    if offer.state is OfferState.PLACED:
+        moves.offer_state(w, offer, OfferState.REACHED)
     leg = _leg_of(w, offer, places) if places is not None else None
     if leg is not None and offer.leg != leg.channel:
         moves._note_leg(w, offer, leg.channel)

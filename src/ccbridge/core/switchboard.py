@@ -283,11 +283,11 @@ class Switchboard:
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
             if fresh is None and not agent.offer and not agent.leg:
-                agent.logged_in = False
+                agent.logged_in, agent.pause = False, ""
                 w.refresh(agent)
                 w.drop_agent(agent)
             elif fresh is None:
-                agent.logged_in = False  # leaves at the next reload, when his call is over
+                agent.logged_in, agent.pause = False, ""  # leaves at the next reload, when his call is over
                 w.refresh(agent)
             elif fresh != agent.plan:
                 self._replan(agent, fresh)

@@ -81,7 +81,7 @@ def sweep_empty(directory: Path, days: Iterable[date], older_than: float) -> int
     """Delete halves that hold a header and no sample; returns how many.
 
     The PBX opens the files before it dials, so an offer that nobody answered leaves two of them. ``days``:
-    whose folders to look into; ``older_than``: epoch seconds, younger files may still be in use. Raises OSError.
+    whose folders to look into; ``older_than``: epoch seconds, younger files may be in use. Raises OSError.
     """
     gone = 0
     for day in days:

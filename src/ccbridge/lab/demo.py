@@ -1,4 +1,4 @@
-"""``python -m ccbridge.lab.demo``: a dozen real calls through a real PBX, and the proof of what became of them.
+"""``python -m ccbridge.lab.demo``: a dozen calls through a real PBX, and the proof of what became of them.
 
 Everything lies in one folder (default ``var/demo``). At the end, after Ctrl-C and after a failure nothing is
 left running, unless ``--keep`` asks for it; ``--stop`` ends what was kept.
@@ -6,16 +6,10 @@ left running, unless ``--keep`` asks for it; ``--stop`` ends what was kept.
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +28,18 @@ from ccbridge.lab.demo_calls import (
     SUPPORT,
     Calls,
 )
+from ccbridge.lab.demo_running import Running, alone, empty, stoppable, undisturbed, write
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import PROJECT, Lab, default_cache
 from ccbridge.lab.outside import Outside
-from ccbridge.lab.process import Owned
-from ccbridge.lab.service import STOP_GRACE_S, Database, Service, site_file
+from ccbridge.lab.service import Database, Service, site_file
 from ccbridge.lab.site_pbx import CUSTOMER_PHONE
 from ccbridge.store.roles import RoleRefused
 from ccbridge.store.schema import SchemaTrouble
 
 FOLDER = PROJECT / "var" / "demo"
 VERIFIER = PROJECT / "tests" / "verify_demo.py"
-LOCK = "demo.lock"
 FAULTS = (LabError, SchemaTrouble, RoleRefused, psycopg.Error, OSError, subprocess.SubprocessError)
 
 
@@ -65,9 +58,9 @@ class Demo:
 
     def run(self) -> bool:
         """The whole demo; whether everything agrees. Raises what FAULTS lists; ends what it started."""
-        with _alone(self.folder):
+        with alone(self.folder):
             self.running.end()
-            _empty(self.folder)
+            empty(self.folder)
             kept = False
             try:
                 good = self._play()
@@ -75,7 +68,7 @@ class Demo:
             finally:
                 if not kept:
                     self.screen.step("Stopping everything.")
-                    with _undisturbed():
+                    with undisturbed():
                         self._end()
         return good
 
@@ -154,7 +147,7 @@ class Demo:
             "agree": False,
         }
         summary_file = self.folder / "summary.json"
-        _write(summary_file, summary)
+        write(summary_file, summary)
         inputs = self._inputs(agents, caller_tones, summary_file)
         screen.step("tests/verify_demo.py looks at the same calls with nothing of ccbridge:")
         check = subprocess.run(
@@ -165,7 +158,7 @@ class Demo:
             check=False,
         )
         summary["agree"] = check.returncode == 0
-        _write(summary_file, summary)
+        write(summary_file, summary)
         self._report(account, config, (check.stdout + check.stderr).strip(), surprises, summary)
         return bool(summary["agree"]) and not summary["oddities"] and not surprises
 
@@ -176,7 +169,7 @@ class Demo:
         outside = self.lab.outside
         path = self.folder / "inputs.json"
         path.touch(mode=0o600)
-        _write(
+        write(
             path,
             {
                 "database_url": self.database.admin_url,
@@ -226,7 +219,8 @@ class Demo:
         return f"""
 All goes on running. With a softphone on this machine:
   registrar        {pbx.sip_host}:{pbx.sip_port} (UDP, codec PCMU)
-  as a customer    user {CUSTOMER_PHONE}, password {keys.phones[CUSTOMER_PHONE]}; call {DID}, then press 1 (sales) or 2 (support)
+  as a customer    user {CUSTOMER_PHONE}, password {keys.phones[CUSTOMER_PHONE]}
+                   call {DID}, then press 1 (sales) or 2 (support)
   as an agent      user {FREE_PHONE}, password {keys.phones[FREE_PHONE]}: this is the agent "guest" of sales
   watch it         ccbridge -c {config} status
   stop it          {Path(sys.executable).name} -m ccbridge.lab.demo --stop{self._folder_option()}"""
@@ -244,60 +238,6 @@ All goes on running. With a softphone on this machine:
             for service in (self.daemon, self.jobs):
                 if service is not None:
                     last.callback(service.stop)
-
-
-class Running:
-    """What runs in a demo's folder, written down so that another program can end it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file = folder / "running.json"
-
-    def note(self, **facts: Any) -> None:
-        """Add to what is known."""
-        self._file.touch(mode=0o600)
-        _write(self._file, self._read() | facts)
-
-    def note_process(self, service: Service) -> None:
-        """Add a process."""
-        self.note(**{service.command: asdict(Owned.of(service.pid))})
-
-    def forget(self) -> None:
-        self._file.unlink(missing_ok=True)
-
-    def end(self) -> bool:
-        """End what a demo before has left or kept; whether there was anything."""
-        lab = Lab(self._folder / "lab", default_cache())
-        known = self._read()
-        if not known and not lab.state_file.exists():
-            return False
-        for name in ("run", "jobs"):
-            if name in known:
-                Owned(**known[name]).end(STOP_GRACE_S)
-        if "database" in known:
-            # With the lab's own server the database goes with it; a server of the user's stays.
-            with contextlib.suppress(psycopg.OperationalError):
-                _drop(known["server"], known["database"], known["role"])
-        lab.down()
-        self.forget()
-        return True
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self._file.read_text() or "{}")
-        except FileNotFoundError:
-            return {}
-        return found
-
-
-def _drop(server: str, database: str, role: str) -> None:
-    one = Database(server)
-    one.name, one.role = database, role
-    one.drop()
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n")
 
 
 def _ccbridge(config: Path, *arguments: str) -> str:
@@ -339,58 +279,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
     )
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep a second demo out of it. Raises LabError if there is one already."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
-        raise LabError(f"{folder} holds other things.", "The demo empties its folder: name another one.")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(f"A demo runs in {folder} already.", "Wait for its end.") from None
-        yield
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name == LOCK:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """TERM and a closed terminal end the demo as Ctrl-C does."""
-
-    def stop(number: int, frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [(number, signal.signal(number, stop)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """The clearing away is short and is not to be broken off."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave all running, for a softphone.")
 @click.option("--stop", is_flag=True, help="End what --keep left running.")
@@ -406,9 +294,9 @@ def demo(keep: bool, stop: bool, folder: Path) -> None:
     Exit codes: 0 all agrees, 1 something does not or the demo failed, 130 interrupted.
     """
     try:
-        with _stoppable():
+        with stoppable():
             if stop:
-                with _alone(folder.resolve()), _undisturbed():
+                with alone(folder.resolve()), undisturbed():
                     ended = Running(folder.resolve()).end()
                 click.echo("The demo is stopped." if ended else "No demo runs there.")
                 return

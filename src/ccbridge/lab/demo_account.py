@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from ccbridge.lab.tones import FRAME, SHARE, share
 
 SETTLE_LIMIT_S = 20.0
-#: of a recording's frames: so many hold the tone that belongs there, the rest is the call's first and last breath
+#: of a recording's frames: so many hold the tone that belongs there, the rest is its first and last breath
 MOSTLY = 0.8
 
 # From "this caller holds" to the ringing of the offer that this very moment made, because an agent was free.
@@ -42,8 +42,9 @@ SELECT (SELECT count(*) FROM call) AS calls,
        (SELECT count(*) FROM recording WHERE state IN ('writing', 'ended')) AS unfinished"""
 
 CALLS = """
-SELECT c.call_id, c.arrived_at, coalesce(customer.name, c.caller_e164, c.caller_kind) AS caller, c.queue, c.agent,
-       c.offers, c.wait_s, c.talk_s, c.disposition, c.ended_by, t.state AS ticket, t.outcome_set
+SELECT c.call_id, c.arrived_at, coalesce(customer.name, c.caller_e164, c.caller_kind) AS caller,
+       c.queue, c.agent, c.offers, c.wait_s, c.talk_s, c.disposition, c.ended_by,
+       t.state AS ticket, t.outcome_set
 FROM call c LEFT JOIN customer ON customer.id = c.customer_id LEFT JOIN ticket t USING (call_id)
 ORDER BY c.arrived_at"""
 
@@ -86,9 +87,9 @@ class Account:
                 return ""
             if time.monotonic() > deadline:
                 return (
-                    f"after {SETTLE_LIMIT_S:.0f} s: {state['calls']} of {placed} calls, {state['open']} still open, "
-                    f"{state['cdrs']} of {written} CDRs, {state['unfinished']} recordings unfinished, "
-                    f"{behind} records to ship"
+                    f"after {SETTLE_LIMIT_S:.0f} s: {state['calls']} of {placed} calls, "
+                    f"{state['open']} open, {state['cdrs']} of {written} CDRs, "
+                    f"{state['unfinished']} recordings unfinished, {behind} records to ship"
                 )
             time.sleep(0.1)
 

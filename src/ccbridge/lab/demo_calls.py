@@ -1,4 +1,4 @@
-"""The demo's calls: who calls, what he does, and which agent is meant to answer. All real SIP calls in the lab."""
+"""The demo's calls: who calls, what he does, which agent is to answer. All real SIP calls in the lab."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ TALK_S = 2.5
 PHONE_TONES = {"1001": 1250, "1002": 1350, "1003": 1450, "1004": 1550}
 FREE_PHONE = "1008"
 
-# What the demo changes in the shipped example: shorter times, a team for each queue, an agent for a softphone.
+# What the demo changes in the shipped example: brisk times, a team for each queue, an agent for a softphone.
 CHANGES: dict[str, Any] = {
     "queues": {
         name: {"ring": 4, "wrap_up": 3, "max_wait": 60, "overflow": "1009"} for name in ("sales", "support")

@@ -1,0 +1,213 @@
+"""kill -9: of the daemon (acceptance 2), and of the PBX."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+from e2e_rig import BRISK, MENU, SALES, SUPPORT, Site, merged, new_number
+
+from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.lab import Lab, Pbx
+from ccbridge.lab.legs import Leg
+from ccbridge.lab.outside import Outside
+from ccbridge.lab.phones import Phone
+from ccbridge.lab.postgres import LabPostgres
+from ccbridge.lab.tones import longest_gap_ms, tone_frames
+
+pytestmark = [pytest.mark.lab, pytest.mark.pg]
+
+Phones = dict[str, Phone]
+MUSIC = 300
+
+
+def gap_ms(leg: Leg, tone: float, start: float, end: float) -> int:
+    """The longest hole in a tone as this side heard it, between two moments (epoch seconds)."""
+    assert leg.answered_at is not None
+    begin, stop = start - leg.answered_at, end - leg.answered_at
+    assert len(tone_frames(leg.heard, tone)) * 0.02 >= stop - 0.1  # the file reaches that far
+    return longest_gap_ms(leg.heard, tone, begin, stop)
+
+
+async def test_a_hole_would_be_seen(house: Site, pbx: Pbx, carrier: Carrier) -> None:
+    """The measure itself: a PBX that stands still for a quarter of a second is a hole in the music."""
+    call, _ = await house.hold(carrier)
+    begun = time.time()
+    await asyncio.sleep(1.0)
+    os.kill(pbx.pid, signal.SIGSTOP)
+    await asyncio.sleep(0.25)
+    os.kill(pbx.pid, signal.SIGCONT)
+    await asyncio.sleep(1.0)
+    ended = time.time()
+    await call.hangup()
+    assert 100 <= gap_ms(call.leg, MUSIC, begun + 0.2, ended - 0.2) <= 500
+
+
+async def test_the_daemon_is_killed_amid_calls(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    """Three wait, one is in the menu, one rings, one talks, one agent is in wrap-up."""
+    site = make_site(queues={"sales": {"ring": 20, "wrap_up": 1}, "support": {"wrap_up": 12}})
+    await phones["1001"].will("answer", after=0.1)
+    await phones["1003"].will("answer", after=0.1)
+    site.login("anna")
+    talking, one = await site.dial(carrier)
+    await site.until_event(one, "answered", agent="anna")
+    site.login("chloe")
+    _, two = await site.dial(carrier, SUPPORT)
+    await site.until_event(two, "answered", agent="chloe")
+    await phones["1003"].hangup()
+    await site.until_agent("chloe", "wrap_up")
+    ringing, three = await site.dial(carrier)
+    waiting = [await site.hold(carrier) for _ in range(3)]
+    await phones["1002"].will("ring")
+    site.login("ben")
+    await site.until_event(three, "ringing", agent="ben")
+    ben = await phones["1002"].rings()
+    in_menu, four = await site.dial(carrier, MENU)
+    await asyncio.sleep(0.6)
+
+    killed = time.time()
+    site.daemon.kill()
+    await asyncio.sleep(0.3)  # the dialplan asks for the menu again 2 s and 4 s after the death, then no more
+    assert all(call.leg.live for call, _ in [(talking, one), (ringing, three), (in_menu, four), *waiting])
+    assert ben.live
+    site.daemon.start()
+    back = time.time()
+    await site.until(lambda: site.ask("status")["link"]["up"])
+    left = site.agent("chloe")
+    assert left["state"] == "wrap_up"
+    ended = [r for r in site.records("agent_event") if r["agent"] == "chloe" and r["state"] == "wrap_up"]
+    assert abs(left["left_s"] - (ended[-1]["data"]["until"] - time.time())) < 1.0
+    # the caller of the menu is asked anew, chooses, and is last in line
+    await site.until(lambda: any(e["data"].get("again") for e in site.events(four, "arrived")))
+    await in_menu.press("1")
+    await site.until_event(four, "holding")
+    await asyncio.sleep(0.5)
+    quiet = time.time()
+    assert phones["1001"].leg is not None
+    assert phones["1002"].leg is ben  # still the same ringing
+    # anna is done with hers: the line is served in its order
+    await phones["1001"].will("answer", after=0.1, hangup_after=0.2)
+    await phones["1001"].hangup()
+    for call, _ in [*waiting, (in_menu, four)]:
+        await call.ended(30.0)
+    names = [name for _, name in waiting] + [four]
+    assert site.offers(*names) == [(name, "anna") for name in names]
+    await phones["1002"].will("answer", after=0.1)
+    await ringing.hangup()
+    await ben.ended()
+    await site.audit()
+
+    await site.until_agent("chloe", "available")
+    freed = [r for r in site.records("agent_event") if r["agent"] == "chloe" and r["state"] == "available"]
+    assert abs(freed[-1]["at"] - ended[-1]["data"]["until"]) < 0.5
+    assert site.oddities() == []
+    dispositions = {r["call"]: r["disposition"] for r in site.records("call_closed")}
+    assert dispositions == {
+        **dict.fromkeys([one, two, *names], "answered"),
+        three: "abandoned",
+    }
+    assert not any(r["inferred"] for r in site.records("call_closed"))
+    gaps = {
+        "talk, caller's side": gap_ms(talking.leg, 1000, killed - 0.5, quiet),
+        "talk, agent's side": gap_ms(phones["1001"].legs[0], 440, killed - 0.5, quiet),
+        "ringing": gap_ms(ringing.leg, MUSIC, killed - 0.5, quiet),
+        **{f"waiting {n}": gap_ms(c.leg, MUSIC, killed - 0.5, quiet) for n, (c, _) in enumerate(waiting)},
+    }
+    print(f"down {back - killed:.1f} s; longest gap, ms: {gaps}")
+    assert max(gaps.values()) <= 40, gaps
+
+
+async def test_killed_again_and_again(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    """At moments that nobody chose: each call is served once, and accounted for once."""
+    site = make_site(
+        queues={"sales": {"wrap_up": 0, "ring": 5}},
+        agents={"ben": {"queues": ["sales"]}, "dimitris": {"queues": ["sales"]}},
+    )
+    # 1009 stands by for callers who find no daemon three times in a row
+    for number in ("1001", "1002", "1004", "1009"):
+        await phones[number].will("answer", after=0.2, hangup_after=0.6)
+    site.login("anna", "ben", "dimitris")
+    calls: list[Call] = []
+
+    async def keep_calling() -> None:
+        for _ in range(30):
+            calls.append(await carrier.call(SALES, new_number()))
+            await asyncio.sleep(0.2)
+
+    calling = asyncio.create_task(keep_calling())
+    for moment in (0.75, 1.0, 1.3, 0.4):
+        await asyncio.sleep(moment)
+        site.daemon.kill()
+        await asyncio.to_thread(site.daemon.start)
+    await calling
+    for call in calls:
+        assert await call.ended(40.0) == 16
+    await site.audit()
+    closed = site.records("call_closed")
+    by_end = {end: sum(r["disposition"] == end for r in closed) for end in {r["disposition"] for r in closed}}
+    print(f"{len(calls)} calls, 4 kills: {by_end}, {sum(r['inferred'] for r in closed)} inferred")
+    assert len(closed) == len(calls)
+    # a call may end while nobody watches; then the account says that it is inferred
+    assert all(r["inferred"] for r in closed if r["disposition"] == "lost")
+    assert set(by_end) <= {"answered", "lost", "fallback"}
+    assert by_end["answered"] >= len(calls) / 2
+    # on the phones' side each caller was talked with exactly once
+    legs = [leg for number in ("1001", "1002", "1004", "1009") for leg in phones[number].legs]
+    assert len([leg for leg in legs if leg.answered_at]) == len(calls)
+
+
+@pytest_asyncio.fixture
+async def other_lab(lab: Lab) -> AsyncIterator[Lab]:
+    """A lab whose PBX may be killed: the session's own is connected to all the others."""
+    one = Lab(lab.folder / "other", lab.cache)
+    one.up(progress=False, tethered=True)
+    yield one
+    one.down()
+
+
+async def test_the_pbx_is_killed_with_calls_up(other_lab: Lab, lab_postgres: LabPostgres) -> None:
+    """The daemon ends the calls honestly, and serves new ones when the PBX is back."""
+    site = Site(other_lab.folder / "site", other_lab, lab_postgres.url, merged(BRISK, {}))
+    site.daemon.start()
+    try:
+        async with Outside(other_lab) as outside:
+            await outside.reset()
+            site.login("anna")
+            _, one = await site.dial(outside.carrier)
+            await site.until_event(one, "answered")
+            _, two = await site.hold(outside.carrier)
+            _, three = await site.dial(outside.carrier, MENU)
+        other_lab.pbx.kill()
+        await site.until(lambda: not site.ask("status")["link"]["up"])
+        assert site.ask("status")["calls"]["total"] == 3  # nothing is known of them yet
+        other_lab.pbx.start()
+        await site.until(lambda: site.ask("status")["link"]["up"], 30.0)
+        ended = {name: await site.until_closed(name, 10.0) for name in (one, two, three)}
+        assert {name: account["disposition"] for name, account in ended.items()} == {
+            one: "answered",
+            two: "lost",
+            three: "lost",
+        }
+        assert all(account["inferred"] for account in ended.values())
+        async with Outside(other_lab) as outside:
+            await outside.reset()
+            # Asterisk has kept the contacts, but calls none before the next qualify, which may take 30 s;
+            # a phone that registers anew is asked at once.
+            await outside.phones["1001"].unregister()
+            await outside.phones["1001"].register()
+            await site.until_agent("anna", "available")
+            call, name = await site.dial(outside.carrier)
+            await site.until_event(name, "answered", agent="anna")
+            await call.hangup()
+            await outside.quiet()
+        await site.audit()
+        assert site.oddities() == []
+    finally:
+        site.close()

@@ -1,0 +1,374 @@
+"""The pages tell the truth: every block of code is exercised, as the word after its language says.
+
+    make              a target of the Makefile
+    root              a script for a machine of its own: syntax, and every file of ours that it names
+    cli               parsed by the real command line
+    live              run, in order, against a running site
+    postgres          what makes the owner of the tables; the same is done here in SQL
+    <name>.conf       together: the files of a PBX, which is started with them
+    asterisk          typed into that PBX
+    ccbridge.yml      over the shipped example: the configuration of a daemon beside that PBX
+    diagram           its contexts are in the dialplan, its inputs in the core
+
+docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import psycopg
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from ccbridge.cli import main
+from ccbridge.cli.here import Here
+from ccbridge.core import calls, inputs
+from ccbridge.lab.asterisk import AmiDoor, Instance
+from ccbridge.lab.lab import PROJECT, Lab
+from ccbridge.lab.modules import left_out
+from ccbridge.lab.ports import free_tcp, free_udp
+from ccbridge.lab.postgres import LabPostgres
+from ccbridge.lab.service import Database, Service, site_file
+from ccbridge.lab.site_pbx import write_common
+from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+ELSEWHERE = PROJECT / "docs" / "configuration.md"
+FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram"}
+
+
+class Block(NamedTuple):
+    page: str
+    language: str
+    word: str
+    text: str
+
+    def lines(self) -> list[str]:
+        return [line for line in self.text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+BLOCKS = [
+    Block(page.name, *match.groups())
+    for page in PAGES
+    if page != ELSEWHERE
+    for match in FENCE.finditer(page.read_text())
+]
+
+
+def blocks(word: str) -> list[Block]:
+    found = [block for block in BLOCKS if block.word == word]
+    assert found, f"no block is marked {word!r}"
+    return found
+
+
+# -- every block, and what it is
+
+
+def test_every_block_says_how_it_is_exercised() -> None:
+    unknown = [
+        (block.page, block.language, block.word)
+        for block in BLOCKS
+        if block.word not in WORDS and not (block.language == "ini" and block.word.endswith(".conf"))
+    ]
+    assert not unknown
+    assert sum(page.read_text().count("\n```") for page in PAGES if page != ELSEWHERE) == 2 * len(BLOCKS)
+
+
+@pytest.mark.parametrize("line", [line for block in blocks("make") for line in block.lines()])
+def test_make(line: str) -> None:
+    done = subprocess.run(["make", "-n", *shlex.split(line)[1:]], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", blocks("root"), ids=lambda block: block.lines()[0])
+def test_scripts_for_a_machine(block: Block) -> None:
+    assert subprocess.run(["sh", "-n"], input=block.text, text=True).returncode == 0
+    for path in re.findall(r"/opt/ccbridge/(\S+)", block.text):
+        assert path.startswith("venv") or list(PROJECT.glob(path)), path
+
+
+def parse(words: Sequence[str]) -> list[str]:
+    """Have click take the words as a command line, doing nothing; the names of the commands on the way."""
+    command: click.Command = main
+    rest, context, path = list(words), None, []
+    while True:
+        name = rest.pop(0)
+        path.append(name)
+        context = command.make_context(name, rest, parent=context, obj=Here())
+        if not isinstance(command, click.Group):
+            return path
+        _, next_command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert next_command is not None
+        command, rest = next_command, [next_command.name or "", *rest]
+
+
+@pytest.mark.parametrize(
+    "line", [line for word in ("cli", "live") for b in blocks(word) for line in b.lines()]
+)
+def test_command_lines(line: str) -> None:
+    words = shlex.split(line)
+    assert words[0] == "ccbridge"
+    parse(words)
+
+
+def test_commands_named_in_the_text_exist() -> None:
+    named = 0
+    for page in PAGES:
+        for text in re.findall(r"`ccbridge ([a-z][^`]*)`", page.read_text()):
+            command: click.Command | None = main
+            for word in text.split():
+                if not isinstance(command, click.Group):
+                    break
+                command = command.get_command(click.Context(command), word)
+                assert command is not None, f"{page.name}: ccbridge {text}"
+                named += 1
+    assert named > 20
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", FENCE.sub("", page.read_text())):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("block", blocks("diagram"), ids=lambda block: block.page)
+def test_diagrams(block: Block) -> None:
+    dialplan = (PROJECT / "dialplan" / "ccbridge.conf").read_text()
+    for context in re.findall(r"\[ccbridge-\w+\]", block.text):
+        assert f"\n{context}\n" in dialplan
+    seen = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", block.text)) - {"UserEvent", "MixMonitor"}
+    assert "CallHolding" in seen
+    for name in seen - {"FastAGI", "PostgreSQL"}:
+        assert hasattr(inputs, name), name
+
+
+# -- tables that are the code's own
+
+
+def call_table() -> list[str]:
+    everywhere = set.intersection(*(set(cells) for cells in calls.CALL_TABLE.values()))
+    lines = ["| state | at most | takes, beside the above |", "|---|---|---|"]
+    for state, cells in calls.CALL_TABLE.items():
+        own = {event: action for event, action in cells.items() if event not in everywhere}
+        lines.append(f"| {state.name} | {limit(calls.CALL_LIMIT[state])} | {takes(own)} |")
+    return lines
+
+
+def offer_table() -> list[str]:
+    lines = ["| state | at most | takes |", "|---|---|---|"]
+    for state, cells in calls.OFFER_TABLE.items():
+        lines.append(f"| {state.name} | {limit(calls.OFFER_LIMIT[state])} | {takes(cells)} |")
+    return lines
+
+
+def limit(seconds: float | None) -> str:
+    return "its own deadline" if seconds is None else f"{seconds:g} s"
+
+
+def takes(cells: dict[type, str]) -> str:
+    plain = [event.__name__ for event, action in cells.items() if action not in ("ignore", "offer_ignore")]
+    ignored = [event.__name__ for event, action in cells.items() if action in ("ignore", "offer_ignore")]
+    text = ", ".join(plain)
+    if ignored:
+        text += ("; " if text else "") + "ignores " + ", ".join(ignored)
+    return text or "-"
+
+
+def figure_table() -> list[str]:
+    head = ["| figure | meaning | example |", "|---|---|---|"]
+    return head + [f"| {one.name} | {one.prose} | {one.example} |" for one in FIGURES]
+
+
+def level_table() -> list[str]:
+    head = ["| variant | formula | example |", "|---|---|---|"]
+    return head + [f"| {one.name} | {one.prose} | {one.example} |" for one in SERVICE_LEVELS]
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "lines"),
+    [
+        ("architecture.md", "calls", call_table()),
+        ("architecture.md", "offers", offer_table()),
+        ("reports.md", "figures", figure_table()),
+        ("reports.md", "levels", level_table()),
+    ],
+)
+def test_tables(page: str, name: str, lines: list[str]) -> None:
+    text = (PROJECT / "docs" / page).read_text()
+    found = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    assert found is not None
+    assert found[1].splitlines() == lines, "the code's own table is:\n" + "\n".join(lines)
+
+
+def test_the_sentence_before_the_calls_table_names_what_every_state_takes() -> None:
+    everywhere = set.intersection(*(set(cells) for cells in calls.CALL_TABLE.values()))
+    text = (PROJECT / "docs" / "architecture.md").read_text()
+    sentence = text[text.index("In every state") : text.index("<!-- table: calls -->")]
+    assert set(re.findall(r"`(\w+)`", sentence)) == {event.__name__ for event in everywhere}
+
+
+def test_every_room_is_on_the_map() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text()
+    on_map = set(re.findall(r"^\| `([\w./]+)` \|", text, re.MULTILINE))
+    here = {path.name + ("/" if path.is_dir() else "") for path in (PROJECT / "src/ccbridge").iterdir()}
+    here = {name for name in here if not name.startswith("__") and name != "py.typed"}
+    assert on_map == here
+
+
+def test_the_agents_card_has_the_shipped_digits() -> None:
+    text = (PROJECT / "docs" / "agents.md").read_text()
+    shipped = yaml.safe_load((PROJECT / "config" / "ccbridge.yml").read_text())["outcomes"]
+    assert dict(re.findall(r"^\| (\d) \| (\w+) \|$", text, re.MULTILINE)) == {
+        str(digit): outcome for digit, outcome in shipped.items()
+    }
+    assert "\nexten => _*7X,1," in (PROJECT / "dialplan" / "ccbridge.conf").read_text()
+
+
+@pytest.mark.parametrize("unit", sorted((PROJECT / "systemd").iterdir()), ids=lambda path: path.name)
+def test_units(unit: Path) -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(unit)
+    service = parser["Service"]
+    program, *words = shlex.split(service["ExecStart"])
+    assert program == "/usr/local/bin/ccbridge"
+    parse(["ccbridge", *words])
+    assert (service["Type"], service["User"]) == ("exec", "ccbridge")
+    assert "config check" not in service["ExecStart"]
+
+
+# -- what is run
+
+
+@pytest.fixture(scope="module")
+def server(lab: Lab) -> Iterator[LabPostgres]:
+    one = LabPostgres(lab.folder / "docs-postgres", external=False)
+    one.start()
+    yield one
+    one.stop()
+
+
+def environment(config: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CCBRIDGE_")}
+    return own | {"CCBRIDGE_CONFIG": str(config), "PATH": f"{Path(sys.executable).parent}:{own['PATH']}"}
+
+
+@pytest.mark.lab
+@pytest.mark.pg
+def test_live_commands(lab: Lab, server: LabPostgres, tmp_path: Path) -> None:
+    """On the shipped example's site: each command succeeds and says something."""
+    database = Database(server.url)
+    database.create()
+    config = site_file(tmp_path / "site", lab.pbx, database)
+    daemon = Service(config, tethered=True)
+    try:
+        daemon.start()
+        for line in [line for block in blocks("live") for line in block.lines()]:
+            # in this process: thirty interpreters would take half a minute
+            done = CliRunner().invoke(main, shlex.split(line)[1:], env={"CCBRIDGE_CONFIG": str(config)})
+            assert done.exit_code == 0, f"{line}: {done.output}"
+            assert done.stdout.strip(), line
+    finally:
+        daemon.stop()
+        database.drop()
+
+
+class Deployed:
+    """The PBX of docs/deploy.md: its files as they stand there, on ports and folders of the test's."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.ami, self.agi, self.sip = free_tcp(), free_tcp(), free_udp("127.0.0.1")
+        self.recordings = lab.folder / "docs-recordings"
+        self.recordings.mkdir(exist_ok=True)
+        self.pbx = Instance("docs", lab.folder / "docs-pbx", lab.outside.distribution, tethered=True)
+        self.pbx.lay_out({"systemname": "docs", "hideconnect": "yes", "nocolor": "yes"})
+        (self.pbx.etc / "ccbridge").mkdir()
+        for path in [*(PROJECT / "asterisk").glob("*.conf"), PROJECT / "dialplan" / "ccbridge.conf"]:
+            self.pbx.write(f"ccbridge/{path.name}", path.read_text())
+        write_common(self.pbx)
+        for block in BLOCKS:
+            if block.language == "ini":
+                self.pbx.write(block.word, self.here(block.text))
+        modules = (self.pbx.etc / "modules.conf").read_text()
+        self.pbx.write("modules.conf", modules + left_out(lab.outside.distribution.modules))
+
+    def here(self, text: str) -> str:
+        """What stands in the page, with this machine's ports and folders."""
+        for written, own in (
+            ("port = 5038", f"port = {self.ami}"),
+            ("port: 5038", f"port: {self.ami}"),
+            ("127.0.0.1:4573", f"127.0.0.1:{self.agi}"),
+            ("port: 4573", f"port: {self.agi}"),
+            ("0.0.0.0:5060", f"127.0.0.1:{self.sip}"),
+            ("/var/spool/ccbridge/recordings", str(self.recordings)),
+        ):
+            text = text.replace(written, own)
+        return text
+
+
+def owner_of_the_page(server_url: str) -> str:
+    """Make the owner as ``createuser`` with the page's options does; the URL of a database he is to make."""
+    (line,) = [line for block in blocks("postgres") for line in block.lines()]
+    program, *options, name = shlex.split(line)
+    assert (program, sorted(options)) == ("createuser", ["--createdb", "--createrole", "--pwprompt"])
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f"CREATE ROLE {name} LOGIN CREATEDB CREATEROLE PASSWORD 'change-me'")
+    return f"postgresql://{name}:change-me@" + server_url.partition("@")[2].partition("/")[0] + "/ccbridge"
+
+
+@pytest.mark.lab
+@pytest.mark.pg
+def test_deployed_as_the_page_says(lab: Lab, server: LabPostgres, tmp_path: Path) -> None:
+    """The PBX starts without a complaint, the daemon finds it, and a call over the trunk is in the menu."""
+    deployed = Deployed(lab)
+    pbx = deployed.pbx
+    admin = owner_of_the_page(server.url)
+    (page,) = blocks("ccbridge.yml")
+    changes: dict[str, Any] = yaml.safe_load(deployed.here(page.text))
+    assert set(changes) == {"asterisk", "agi", "recording"}
+    changes["database"] = {"admin_url": admin, "url": admin.replace("ccbridge_owner:", "ccbridge:")}
+    changes["journal"] = {"directory": str(tmp_path / "journal")}
+    changes["control"] = {"socket": str(tmp_path / "c.sock")}
+    config = tmp_path / "ccbridge.yml"
+    config.write_text(yaml.safe_dump(yaml.safe_load((PROJECT / "config/ccbridge.yml").read_text()) | changes))
+    config.chmod(0o600)
+    for command in (["config", "check"], ["db", "init"], ["db", "status"]):
+        subprocess.run([sys.executable, "-m", "ccbridge", *command], env=environment(config), check=True)
+    daemon = Service(config, tethered=True)
+    try:
+        pbx.start()
+        pbx.wait_ready(AmiDoor("127.0.0.1", deployed.ami, "ccbridge", "change-me"))
+        for line in [line for block in blocks("asterisk") for line in block.lines()]:
+            said = pbx.rx(line)
+            assert said.strip(), line
+            assert not re.search(r"No such|Unable to|not found|does not|There is no", said), f"{line}: {said}"
+        daemon.start()
+        pbx.rx("channel originate Local/2101234567@from-trunk application Wait 20")
+        deadline = time.monotonic() + 15
+        while not (live := daemon.must("call.list")):
+            assert time.monotonic() < deadline, "the call does not arrive"
+            time.sleep(0.1)
+        assert live
+        assert not [line for line in daemon.lines() if line["level"] in ("error", "critical")]
+    finally:
+        daemon.stop()
+        pbx.stop()
+    complaints = [
+        line
+        for line in (pbx.log / "messages").read_text().splitlines()
+        if "ERROR" in line or ("WARNING" in line and "ccbridge" in line)
+    ]
+    assert not complaints
