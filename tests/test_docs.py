@@ -16,11 +16,9 @@ docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,8 +38,9 @@ from ccbridge.lab.lab import PROJECT, Lab
 from ccbridge.lab.modules import left_out
 from ccbridge.lab.ports import free_tcp, free_udp
 from ccbridge.lab.postgres import LabPostgres
-from ccbridge.lab.service import Database, Service, site_file
+from ccbridge.lab.service import Service
 from ccbridge.lab.site_pbx import write_common
+from ccbridge.lab.tones import write_tone
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -261,31 +260,6 @@ def server(lab: Lab) -> Iterator[LabPostgres]:
     one.stop()
 
 
-def environment(config: Path) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("CCBRIDGE_")}
-    return own | {"CCBRIDGE_CONFIG": str(config), "PATH": f"{Path(sys.executable).parent}:{own['PATH']}"}
-
-
-@pytest.mark.lab
-@pytest.mark.pg
-def test_live_commands(lab: Lab, server: LabPostgres, tmp_path: Path) -> None:
-    """On the shipped example's site: each command succeeds and says something."""
-    database = Database(server.url)
-    database.create()
-    config = site_file(tmp_path / "site", lab.pbx, database)
-    daemon = Service(config, tethered=True)
-    try:
-        daemon.start()
-        for line in [line for block in blocks("live") for line in block.lines()]:
-            # in this process: thirty interpreters would take half a minute
-            done = CliRunner().invoke(main, shlex.split(line)[1:], env={"CCBRIDGE_CONFIG": str(config)})
-            assert done.exit_code == 0, f"{line}: {done.output}"
-            assert done.stdout.strip(), line
-    finally:
-        daemon.stop()
-        database.drop()
-
-
 class Deployed:
     """The PBX of docs/deploy.md: its files as they stand there, on ports and folders of the test's."""
 
@@ -302,6 +276,10 @@ class Deployed:
         for block in BLOCKS:
             if block.language == "ini":
                 self.pbx.write(block.word, self.here(block.text))
+        music = self.pbx.lib / "data" / "moh"  # of the distribution's package, where the lab has it
+        if not music.exists():
+            music.mkdir()
+            write_tone(music / "tone.wav", 300, 5)
         modules = (self.pbx.etc / "modules.conf").read_text()
         self.pbx.write("modules.conf", modules + left_out(lab.outside.distribution.modules))
 
@@ -329,43 +307,70 @@ def owner_of_the_page(server_url: str) -> str:
     return f"postgresql://{name}:change-me@" + server_url.partition("@")[2].partition("/")[0] + "/ccbridge"
 
 
-@pytest.mark.lab
-@pytest.mark.pg
-def test_deployed_as_the_page_says(lab: Lab, server: LabPostgres, tmp_path: Path) -> None:
-    """The PBX starts without a complaint, the daemon finds it, and a call over the trunk is in the menu."""
+class Running(NamedTuple):
+    deployed: Deployed
+    config: Path
+    daemon: Service
+
+
+@pytest.fixture(scope="module")
+def running(lab: Lab, server: LabPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The PBX, the database and the daemon, as docs/deploy.md has them made."""
     deployed = Deployed(lab)
-    pbx = deployed.pbx
+    folder = tmp_path_factory.mktemp("docs")
     admin = owner_of_the_page(server.url)
     (page,) = blocks("ccbridge.yml")
     changes: dict[str, Any] = yaml.safe_load(deployed.here(page.text))
-    assert set(changes) == {"asterisk", "agi", "recording"}
     changes["database"] = {"admin_url": admin, "url": admin.replace("ccbridge_owner:", "ccbridge:")}
-    changes["journal"] = {"directory": str(tmp_path / "journal")}
-    changes["control"] = {"socket": str(tmp_path / "c.sock")}
-    config = tmp_path / "ccbridge.yml"
-    config.write_text(yaml.safe_dump(yaml.safe_load((PROJECT / "config/ccbridge.yml").read_text()) | changes))
-    config.chmod(0o600)
-    for command in (["config", "check"], ["db", "init"], ["db", "status"]):
-        subprocess.run([sys.executable, "-m", "ccbridge", *command], env=environment(config), check=True)
+    changes["journal"] = {"directory": str(folder / "journal")}
+    changes["control"] = {"socket": str(folder / "c.sock")}
+    example = yaml.safe_load((PROJECT / "config" / "ccbridge.yml").read_text())
+    for key, values in changes.items():
+        example[key] = example[key] | values
+    example["log"]["format"] = "json"
+    config = folder / "ccbridge.yml"
+    config.touch(mode=0o600)
+    config.write_text(yaml.safe_dump(example))
+    for command in (["config", "check"], ["db", "init"]):
+        said = CliRunner().invoke(main, ["-c", str(config), *command])
+        assert said.exit_code == 0, said.output
     daemon = Service(config, tethered=True)
     try:
-        pbx.start()
-        pbx.wait_ready(AmiDoor("127.0.0.1", deployed.ami, "ccbridge", "change-me"))
-        for line in [line for block in blocks("asterisk") for line in block.lines()]:
-            said = pbx.rx(line)
-            assert said.strip(), line
-            assert not re.search(r"No such|Unable to|not found|does not|There is no", said), f"{line}: {said}"
+        deployed.pbx.start()
+        deployed.pbx.wait_ready(AmiDoor("127.0.0.1", deployed.ami, "ccbridge", "change-me"))
         daemon.start()
-        pbx.rx("channel originate Local/2101234567@from-trunk application Wait 20")
-        deadline = time.monotonic() + 15
-        while not (live := daemon.must("call.list")):
-            assert time.monotonic() < deadline, "the call does not arrive"
-            time.sleep(0.1)
-        assert live
-        assert not [line for line in daemon.lines() if line["level"] in ("error", "critical")]
+        yield Running(deployed, config, daemon)
     finally:
         daemon.stop()
-        pbx.stop()
+        deployed.pbx.stop()
+
+
+@pytest.mark.lab
+@pytest.mark.pg
+def test_live_commands(running: Running) -> None:
+    """Each command succeeds and says something."""
+    for line in [line for block in blocks("live") for line in block.lines()]:
+        # in this process: thirty interpreters would take half a minute
+        done = CliRunner().invoke(main, shlex.split(line)[1:], env={"CCBRIDGE_CONFIG": str(running.config)})
+        assert done.exit_code == 0, f"{line}: {done.output}"
+        assert done.stdout.strip(), line
+
+
+@pytest.mark.lab
+@pytest.mark.pg
+def test_deployed_as_the_page_says(running: Running) -> None:
+    """The PBX has no complaint, knows what the page asks, and a call over the trunk comes in."""
+    pbx, daemon = running.deployed.pbx, running.daemon
+    for line in [line for block in blocks("asterisk") for line in block.lines()]:
+        said = pbx.rx(line)
+        assert said.strip(), line
+        assert not re.search(r"No such|Unable to|not found|does not|There is no", said), f"{line}: {said}"
+    pbx.rx("channel originate Local/2101234567@from-trunk application Wait 20")
+    deadline = time.monotonic() + 15
+    while not daemon.must("call.list"):
+        assert time.monotonic() < deadline, "the call does not arrive"
+        time.sleep(0.1)
+    assert not [line for line in daemon.lines() if line["level"] in ("error", "critical")]
     complaints = [
         line
         for line in (pbx.log / "messages").read_text().splitlines()

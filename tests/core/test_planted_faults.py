@@ -7,7 +7,7 @@ import pytest
 from simulator import Simulator
 from test_histories import CALM, CHANGING, KILLED, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, reconcile
+from ccbridge.core import acd, moves, offers, reconcile
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CallState, OfferState
@@ -40,7 +40,7 @@ def stays_in_line_when_offered(patch: pytest.MonkeyPatch) -> None:
 
 @plant(CALM)
 def no_pause_after_a_miss(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(moves, "_cool", nothing)
+    patch.setattr(offers, "_cool", nothing)
 
 
 @plant(CALM)
@@ -50,7 +50,7 @@ def withdrawn_agent_stays_reserved(patch: pytest.MonkeyPatch) -> None:
         w.legs.pop(offer.leg, None)
         w.offers.pop(offer.id, None)
 
-    patch.setattr(moves, "leg_off", leg_off)
+    patch.setattr(offers, "leg_off", leg_off)
 
 
 @plant(CALM)
@@ -159,24 +159,24 @@ def not_closed_when_released(patch: pytest.MonkeyPatch) -> None:
 
 @plant(CALM)
 def our_own_ring_time_out_redirects(patch: pytest.MonkeyPatch) -> None:
-    right = moves.offer_due
+    right = offers.offer_due
 
     def offer_due(w: World, offer: Any) -> None:
         if offer.state is OfferState.RINGING:
             call = w.calls[offer.call]
-            moves.lose_offer(w, call, offer)
+            offers.lose_offer(w, call, offer)
             call.hold_off = False
             w.line_up(call)
         else:
             right(w, offer)
 
-    patch.setattr(moves, "LEASE_MARGIN", -4.0)
-    patch.setattr(moves, "offer_due", offer_due)
+    patch.setattr(offers, "LEASE_MARGIN", -4.0)
+    patch.setattr(offers, "offer_due", offer_due)
 
 
 @plant(CALM)
 def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
-    right = moves._talk_if_together
+    right = offers.talk_if_together
 
     def together(w: World, offer: Any) -> None:
         before = offer.state
@@ -184,12 +184,12 @@ def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
         if offer.state is OfferState.TALKING is not before:
             moves.max_wait_over(w, w.calls[offer.call])
 
-    patch.setattr(moves, "_talk_if_together", together)
+    patch.setattr(offers, "talk_if_together", together)
 
 
 @plant(CALM)
 def deaf_to_bridges(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(moves, "_talk_if_together", nothing)
+    patch.setattr(offers, "talk_if_together", nothing)
 
 
 @plant(CHANGING)

@@ -333,7 +333,7 @@ class Watch:
         assert sim is not None
         w = sim.board.world
         due = w.next_deadline()
-        if any(c.state not in STEADY for c in w.calls.values()) or (due is not None and due < sim.now + 1):
+        if any(c.state not in STEADY for c in w.calls.values()) or (due is not None and due <= sim.now + 1):
             return
         if w.agents.keys() != w.plan.agents.keys():
             return  # a reload has taken an agent away in the middle of his call

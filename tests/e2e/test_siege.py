@@ -45,12 +45,12 @@ for i in range(2 * {KNOCKS}):
     if ahead > 0:
         time.sleep(ahead)
 for i in range(2):
-    one = connect(i)
     try:
+        one = connect(i)
         for start in range(0, len(noise), 65536):
             one.sendall(noise[start:start + 65536])
     except OSError:
-        pass  # cut off: quite right
+        refused += 1  # cut off, or not let in: quite right
     one.close()
 print(f"{{time.monotonic() - begun:.1f}} s, {{refused}} refused")
 """
@@ -72,9 +72,8 @@ async def test_knocks_and_garbage(make_site: Callable[..., Site], phones: Phones
         said, _ = await besieger.communicate()
     assert besieger.returncode == 0
     p99 = percentile(before, 0.99), percentile(during, 0.99)
-    print(
-        f"before: {told(before)}; besieged: {told(during)}; p99 ratio {p99[1] / p99[0]:.2f}; siege {said.decode()}"
-    )
+    print(f"before: {told(before)}; besieged: {told(during)}; p99 ratio {p99[1] / p99[0]:.2f}")
+    print(f"siege: {said.decode().strip()}")
     # twice, or 25 ms more where twice is less than what a busy machine's scheduler does by itself
     assert p99[1] <= max(2 * p99[0], p99[0] + 25)
     assert statistics.median(during) <= max(2 * statistics.median(before), statistics.median(before) + 10)

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from ccbridge.lab.demo import demo
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
 from ccbridge.lab.service import Database, site_file
@@ -102,6 +103,9 @@ def console(one: Lab) -> None:
     with _plain_errors():
         command = one.console()
     os.execv(command[0], command)
+
+
+lab.add_command(demo)
 
 
 def _site(one: Lab, server_url: str) -> None:

@@ -32,6 +32,7 @@ class Agent:
     cool_why: str = ""  # missed | refused | dead
     dead_offers: int = 0  # unreachable ones in a row: the step of the back-off
     device: str = "UNKNOWN"
+    fade_due: float | None = None  # until then his phone's state may still tell of our own leg, which is gone
     idle_since: float = 0.0
     last_call: str = ""
     last_offer: str = ""
@@ -57,7 +58,7 @@ class Agent:
         if self.cool_due is not None:
             return ("unreachable", "dead") if self.cool_why == "dead" else ("cooldown", self.cool_why)
         if self.device in IN_CALL:
-            return ("busy_elsewhere", "")
+            return ("busy_elsewhere", "") if self.fade_due is None else self.shown
         return ("available", "")
 
     def _next(self) -> str:
@@ -66,5 +67,5 @@ class Agent:
 
     def due(self) -> float | None:
         """The next moment at which his state changes by itself."""
-        dues = [due for due in (self.wrap_due, self.cool_due) if due is not None]
+        dues = [due for due in (self.wrap_due, self.cool_due, self.fade_due) if due is not None]
         return min(dues) if dues else None

@@ -81,6 +81,7 @@ class Call:
     offers: int = 0
     offer: str = ""
     bridge: str = ""
+    let_go: bool = False  # the menu has said good-bye: the end is ours
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
     hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
@@ -110,7 +111,7 @@ class Offer:
     recording: str = ""
 
 
-# What may happen, and the name of the action in ``moves`` that follows.
+# What may happen, and the name of the action that follows: see ``moves``, ``offers`` and ``reconcile``.
 CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.FLOW: {
         i.CallArrived: "arrived_again",  # the daemon came back: the dialplan asked for the menu anew

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from ccbridge.core import inputs as i
-from ccbridge.core import moves
+from ccbridge.core import moves, offers
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import LookUpCustomer
 from ccbridge.core.world import World
@@ -27,12 +27,12 @@ def link_up(w: World, up: i.LinkUp) -> None:
     places = {place.channel: place for place in up.snapshot.places}
     w.devices = dict(up.snapshot.devices)
     for agent in w.agents.values():
-        moves.phone_is(w, agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
+        w.phone_is(agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
     for offer in list(w.offers.values()):
         if offer.leg and offer.leg not in places:
             offer.leg_gone = True  # its end went by unseen
             if offer.state is OfferState.OVER:
-                moves.leg_off(w, offer)
+                offers.leg_off(w, offer)
     for place in places.values():
         if place.channel not in w.calls and place.channel not in w.closed:
             _adopt(w, place)
@@ -65,7 +65,7 @@ def _adopt(w: World, place: i.Place) -> None:
 
 
 def looked(w: World, call: Call, look: i.CallLooked) -> None:
-    if look.place is not None and call.asked != moves.stand(w, call):
+    if look.place is not None and call.asked != offers.stand(w, call):
         return  # things have moved since the question was sent; the limit of the new state asks anew
     settle(w, call, look.place, None)
 
@@ -73,7 +73,7 @@ def looked(w: World, call: Call, look: i.CallLooked) -> None:
 def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place] | None) -> None:
     """Bring one call to where its channel is. ``places`` is None when only this channel was looked at."""
     if place is None and places is not None and call.state in (CallState.FLOW, CallState.QUEUED):
-        moves.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
+        offers.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
     elif place is None:
         _vanished(w, call)
     elif place.context == CONTEXT_HOLD:
@@ -86,7 +86,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
     elif place.context == CONTEXT_IN:
         if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
             w.oddity("back_in_menu", call=call.id, state=call.state.value)
-            moves.let_go(w, call)
+            offers.let_go(w, call)
             w.call_state(call, CallState.FLOW)
     elif call.answered_at is not None:
         # in some other context, after a talk: passed on with the phone while nobody watched
@@ -121,7 +121,7 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
         return
     if offer is not None and not settled:
         w.call_state(call, CallState.RETURNING)
-        moves.lose_offer(w, call, offer)
+        offers.lose_offer(w, call, offer)
     if call.queued_at is None:
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
@@ -138,29 +138,29 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     if offer is None or offer.id != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
             return  # on his way out of the offer context: the limit asks again
-        moves.let_go(w, call)
+        offers.let_go(w, call)
         offer = _adopt_offer(w, call, place, places)
         if offer is None:
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
             w.call_state(call, CallState.RETURNING)
             return
     if offer.state is OfferState.PLACED:
-        moves.offer_state(w, offer, OfferState.REACHED)
+        offers.offer_state(w, offer, OfferState.REACHED)
     leg = _leg_of(w, offer, places) if places is not None else None
     if leg is not None and offer.leg != leg.channel:
-        moves._note_leg(w, offer, leg.channel)
+        offers.note_leg(w, offer, leg.channel)
     together = bool(place.bridge) and (places is None or (leg is not None and leg.bridge == place.bridge))
     if together:
         call.bridge = offer.bridge = place.bridge
-        moves._talk_if_together(w, offer)
+        offers.talk_if_together(w, offer)
     elif offer.state is OfferState.TALKING:
-        moves.released(w, offer)
+        offers.released(w, offer)
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
-        moves.offer_state(w, offer, OfferState.DIALLED)
+        offers.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:
             # his phone may well be ringing since before we looked: do not drop the leg for silence
             offer.rang = True
-            moves.offer_state(w, offer, OfferState.RINGING)
+            offers.offer_state(w, offer, OfferState.RINGING)
     elif places is not None and offer.leg_gone:
         w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
 
@@ -186,7 +186,7 @@ def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place]
         w.offers[offer.id] = offer
         call.offer = agent.offer = offer.id
         w.call_state(call, CallState.OFFERED)
-        moves.offer_state(w, offer, OfferState.PLACED)
+        offers.offer_state(w, offer, OfferState.PLACED)
         w.event(call, "offered", offer=offer.id, agent=agent.id, queue=call.queue, found=True)
         w.refresh(agent)
         return offer

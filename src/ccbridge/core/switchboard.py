@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, reconcile
+from ccbridge.core import acd, moves, offers, reconcile
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
@@ -19,14 +19,16 @@ from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallEvent, TicketOutcome
 from ccbridge.core.world import World
 
-_CALL_ACTIONS: Mapping[str, Callable[[World, Call, Any], None]] = {
-    name: getattr(moves, name, None) or getattr(reconcile, name)
-    for cells in CALL_TABLE.values()
-    for name in cells.values()
-}
-_OFFER_ACTIONS: Mapping[str, Callable[[World, Offer, Any], None]] = {
-    name: getattr(moves, name) for cells in OFFER_TABLE.values() for name in cells.values()
-}
+
+def _actions(table: Mapping[Any, Mapping[type, str]]) -> dict[str, Callable[[World, Any, Any], None]]:
+    """The functions that a table names, from the room each stands in."""
+    rooms = (moves, offers, reconcile)
+    names = {name for cells in table.values() for name in cells.values()}
+    return {name: next(getattr(room, name) for room in rooms if hasattr(room, name)) for name in names}
+
+
+_CALL_ACTIONS = _actions(CALL_TABLE)
+_OFFER_ACTIONS = _actions(OFFER_TABLE)
 # ids of offers are made by us alone; a leg may be that of any channel of the PBX
 _BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
 _BY_CHANNEL = (i.BridgeEntered, i.BridgeLeft, i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
@@ -87,7 +89,7 @@ class Switchboard:
             elif kind == "call":
                 moves.call_due(w, w.calls[name])
             else:
-                moves.offer_due(w, w.offers[name])
+                offers.offer_due(w, w.offers[name])
 
     def _agent_due(self, agent: Agent) -> None:
         w = self.world
@@ -95,6 +97,8 @@ class Switchboard:
             agent.wrap_due = None
         if agent.cool_due is not None and agent.cool_due <= w.now:
             agent.cool_due = None
+        if agent.fade_due is not None and agent.fade_due <= w.now:
+            agent.fade_due = None
         w.refresh(agent)
 
     def _dispatch(self, event: i.Input) -> None:
@@ -120,7 +124,7 @@ class Switchboard:
             case i.ContactSeen():
                 agent = w.agent_of(event.device)
                 if agent is not None:
-                    moves.phone_back(w, agent)
+                    w.phone_back(agent)
             case i.PlanLoaded():
                 self._plan_loaded(event.plan)
             case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause():
@@ -211,7 +215,7 @@ class Switchboard:
             if not waiting.keys().isdisjoint(agent.plan.queues)
         ]
         for pair in acd.match(waiting, free):
-            moves.place_offer(w, pair)
+            offers.place_offer(w, pair)
         w.touched -= touched
 
     # -- agents
@@ -221,7 +225,7 @@ class Switchboard:
         w.devices[change.device] = change.state
         agent = w.agent_of(change.device)
         if agent is not None:
-            moves.phone_is(w, agent, change.state)
+            w.phone_is(agent, change.state)
 
     def _command(self, command: i.LogIn | i.LogOut | i.Pause | i.Unpause) -> None:
         w = self.world
@@ -358,11 +362,11 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
         w.offers[offer.id] = offer
         call.offer = agent.offer = offer.id
         if state is CallState.TALKING:
-            moves.offer_state(w, offer, OfferState.TALKING)
+            offers.offer_state(w, offer, OfferState.TALKING)
             offer.talk_from = known.get("talk_from")
             agent.talking = True
         else:
-            moves.offer_state(w, offer, OfferState.PLACED)
+            offers.offer_state(w, offer, OfferState.PLACED)
     elif state in (CallState.OFFERED, CallState.TALKING):
         state = CallState.RETURNING
     if state is CallState.HOLDING:

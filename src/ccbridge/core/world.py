@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 from ccbridge.core.acd import Waiting
-from ccbridge.core.agents import Agent
+from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
@@ -159,6 +159,21 @@ class World:
     def agent_of(self, device: str) -> Agent | None:
         return next((agent for agent in self.agents.values() if agent.plan.device == device), None)
 
+    def phone_is(self, agent: Agent, state: str) -> None:
+        """The agent's device is in this state now."""
+        was, agent.device = agent.device, state
+        agent.fade_due = None
+        if was in NO_PHONE and state not in NO_PHONE:
+            self.phone_back(agent)
+        self.refresh(agent)
+
+    def phone_back(self, agent: Agent) -> None:
+        """A sign of life from the phone itself lifts the back-off for dead phones, and only that."""
+        if agent.cool_why == "dead":
+            agent.cool_due = None
+        agent.dead_offers = 0
+        self.refresh(agent)
+
     def refresh(self, agent: Agent, at: float | None = None) -> None:
         """Derive the agent's state anew; a change is an event, and may make him a candidate."""
         self.arm("agent", agent.id, agent.due())
@@ -181,7 +196,7 @@ class World:
         data: dict[str, Any] = {"in": agent.logged_in}
         if agent.pause:
             data["pause"] = agent.pause
-        due = agent.due()
+        due = agent.wrap_due if shown[0] == "wrap_up" else agent.cool_due
         if due is not None:
             data["until"] = round(self.at + due - self.now, 3)
         if agent.dead_offers:

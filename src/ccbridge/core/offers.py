@@ -1,0 +1,375 @@
+"""What happens to an offer: from the Redirect to the answer or the refusal, and to the end of the talk.
+
+The actions that ``calls.OFFER_TABLE`` names. Each takes the world, the offer (or its call) and the input;
+it changes state and emits effects. How a call itself moves and ends stands in ``moves``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ccbridge.core import inputs as i
+from ccbridge.core.acd import Pair
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState
+from ccbridge.core.effects import Append, DropLeg, LookAt, PlaceOffer
+from ccbridge.core.records import RecordingEnded, RecordingStarted
+from ccbridge.core.world import World
+
+# A phone's state comes 0.2 to 0.5 ms after its leg's Hangup; more than this is another call.
+OWN_CALL_FADES = 1.0
+
+# -- placing and ringing
+
+
+def place_offer(w: World, pair: Pair) -> None:
+    call, agent = w.calls[pair.call], w.agents[pair.agent]
+    plan = w.queue(pair.queue)
+    w.offers_made += 1
+    offer = Offer(f"o{w.run}x{w.offers_made}", call.id, agent.id, call.queue, w.at, plan.ring)
+    if w.plan.recording:
+        offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.id}-{offer.id}"
+    census = {state: count for state, count in w.census[call.queue].items() if count}
+    w.call_state(call, CallState.OFFERED)
+    call.offer, agent.offer = offer.id, offer.id
+    call.offers += 1
+    w.offers[offer.id] = offer
+    w.event(
+        call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,
+        candidates=pair.candidates, agents=census, recording=offer.recording,
+    )  # fmt: skip
+    w.refresh(agent)
+    offer_state(w, offer, OfferState.PLACED)
+    waited = max(0, int(w.at - call.since))
+    display = f"{call.queue} {waited // 60}:{waited % 60:02d}"
+    if call.name:
+        display = f"{call.name} - {display}"
+    w.emit(
+        PlaceOffer(
+            call.id, offer.id, agent.plan.device, max(1, round(plan.ring)), display, offer.recording or None
+        )
+    )
+
+
+def offer_state(w: World, offer: Offer, state: OfferState) -> None:
+    offer.state = state
+    limit = OFFER_LIMIT[state]
+    if state is OfferState.DIALLED:
+        limit = w.plan.reach_timeout
+    elif state is OfferState.RINGING:
+        limit = offer.ring + LEASE_MARGIN
+    assert limit is not None
+    w.arm("offer", offer.id, w.now + limit)
+
+
+def offer_due(w: World, offer: Offer) -> None:
+    """The offer's limit is over."""
+    if offer.state is OfferState.ENDING:
+        _settle_by_evidence(w, offer)
+    elif offer.state is OfferState.OVER:
+        leg_off(w, offer)
+    elif offer.state is OfferState.DIALLED and not offer.dropped and not offer.leg_gone and w.link:
+        offer.dropped = True
+        w.arm("offer", offer.id, w.now + LEASE_MARGIN)
+        w.emit(DropLeg(offer.leg))
+    else:
+        w.arm("offer", offer.id, w.now + LEASE_MARGIN)
+        look(w, w.calls[offer.call])
+
+
+def reached(w: World, offer: Offer, r: i.OfferReached) -> None:
+    offer_state(w, offer, OfferState.REACHED)
+
+
+def dialled(w: World, offer: Offer, d: i.LegDialled) -> None:
+    note_leg(w, offer, d.leg)
+    w.event(w.calls[offer.call], "dialled", offer=offer.id, agent=offer.agent)
+    offer_state(w, offer, OfferState.DIALLED)
+
+
+def note_leg(w: World, offer: Offer, leg: str) -> None:
+    offer.leg = leg
+    w.legs[leg] = offer
+
+
+def ringing(w: World, offer: Offer, r: i.LegRinging) -> None:
+    offer.rang = True
+    w.event(w.calls[offer.call], "ringing", offer=offer.id, agent=offer.agent)
+    offer_state(w, offer, OfferState.RINGING)
+
+
+def move_failed(w: World, offer: Offer, m: i.MoveFailed) -> None:
+    """Refused or unknown: the caller may hang up this moment, or live on. Look before deciding anew."""
+    offer.refused = True
+    look(w, w.calls[offer.call])
+
+
+# -- talking
+
+
+def leg_bridged(w: World, offer: Offer, b: i.BridgeEntered) -> None:
+    offer.bridge = b.bridge
+    talk_if_together(w, offer)
+
+
+def leg_unbridged(w: World, offer: Offer, b: i.BridgeLeft) -> None:
+    _stop_talk(w, offer)
+    offer.bridge = ""
+
+
+def caller_bridged(w: World, call: Call, b: i.BridgeEntered) -> None:
+    call.bridge = b.bridge
+    if call.offer:
+        talk_if_together(w, w.offers[call.offer])
+
+
+def caller_unbridged(w: World, call: Call, b: i.BridgeLeft) -> None:
+    if call.offer:
+        _stop_talk(w, w.offers[call.offer])
+    call.bridge = ""
+
+
+def talk_if_together(w: World, offer: Offer) -> None:
+    """Talking is both legs in one bridge, never DialEnd alone."""
+    call = w.calls.get(offer.call)
+    if call is None or not offer.bridge or offer.bridge != call.bridge or offer.talk_from is not None:
+        return
+    offer.talk_from = w.at
+    if offer.state is OfferState.TALKING:
+        return
+    agent = w.agents[offer.agent]
+    offer_state(w, offer, OfferState.TALKING)
+    w.call_state(call, CallState.TALKING)
+    if call.answered_at is None:
+        call.answered_at = w.at
+    call.agent = agent.id
+    agent.talking = True
+    agent.dead_offers = 0
+    w.event(call, "answered", offer=offer.id, agent=agent.id, queue=call.queue)
+    if offer.recording:
+        w.emit(Append(RecordingStarted(call.id, offer.id, agent.id, w.at, offer.recording)))
+    w.refresh(agent)
+
+
+def _stop_talk(w: World, offer: Offer) -> None:
+    if offer.talk_from is not None:
+        call = w.calls.get(offer.call)
+        if call is not None:
+            call.talk += max(0.0, w.at - offer.talk_from)
+        offer.talk_from = None
+
+
+def held(w: World, offer: Offer, h: i.LegHeld) -> None:
+    w.event(w.calls[offer.call], "held", offer=offer.id, agent=offer.agent)
+
+
+def resumed(w: World, offer: Offer, h: i.LegResumed) -> None:
+    w.event(w.calls[offer.call], "resumed", offer=offer.id, agent=offer.agent)
+
+
+# -- the end without an answer
+
+
+def dial_returned(w: World, offer: Offer, e: i.OfferEnded) -> None:
+    call = w.calls[offer.call]
+    offer.dial_status, offer.dial_cause = e.status, e.cause
+    if e.status == "ANSWER":
+        # answered and gone within a breath, before any bridge: the dialplan lets the caller go
+        w.call_state(call, CallState.RELEASED)
+    else:
+        w.call_state(call, CallState.RETURNING)
+    if offer.leg and not offer.leg_gone:
+        offer_state(w, offer, OfferState.ENDING)
+    else:
+        _settle_by_evidence(w, offer)
+
+
+def leg_gone_early(w: World, offer: Offer, g: i.ChannelGone) -> None:
+    """The leg ended before Dial has told its result, which follows at once."""
+    offer.leg_gone, offer.leg_cause = True, g.cause
+    w.arm("offer", offer.id, w.now + 2.0)
+
+
+def leg_gone_ending(w: World, offer: Offer, g: i.ChannelGone) -> None:
+    offer.leg_gone, offer.leg_cause = True, g.cause
+    _settle_by_evidence(w, offer)
+
+
+def verdict(offer: Offer) -> str:
+    """Why an offer came to nothing, read from the agent leg's own end (Q.850 causes)."""
+    cause = offer.dial_cause if offer.leg_cause is None else offer.leg_cause
+    if offer.dropped or not offer.leg:
+        return "unreachable"
+    if cause in (17, 19, 21) and offer.dial_status != "CANCEL":
+        return "busy" if cause == 17 else "refused"
+    if offer.dial_status == "ANSWER" or cause in (16, 26):
+        return "withdrawn"
+    if offer.dial_status == "NOANSWER" and offer.rang:
+        return "missed"
+    return "unreachable"
+
+
+def _settle_by_evidence(w: World, offer: Offer) -> None:
+    _settle(w, offer, verdict(offer))
+
+
+def _settle(w: World, offer: Offer, result: str) -> None:
+    """An unanswered offer is over: the agent is freed or cools down, the call may go to the next one."""
+    call = w.calls.get(offer.call)
+    agent = w.agents[offer.agent]
+    if call is not None:
+        call.offer = ""
+        w.event(
+            call, "offer_ended", offer=offer.id, agent=agent.id, result=result,
+            status=offer.dial_status, cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause,
+        )  # fmt: skip
+    agent.offer = ""
+    if result == "unreachable":
+        steps = w.plan.unreachable_backoff
+        _cool(w, agent, steps[min(agent.dead_offers, len(steps) - 1)], "dead")
+        agent.dead_offers += 1
+    elif result == "missed":
+        _cool(w, agent, w.plan.miss_cooldown, "missed")
+    elif result in ("refused", "busy"):
+        _cool(w, agent, w.plan.refuse_cooldown, "refused")
+    _part(w, offer)
+    w.refresh(agent)
+    if call is not None and call.state is CallState.HOLDING:
+        w.line_up(call)
+
+
+def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
+    if seconds > 0:
+        agent.cool_due, agent.cool_why = w.now + seconds, why
+
+
+def lose_offer(w: World, call: Call, offer: Offer) -> None:
+    """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
+
+    No wonder if the offer is older than the link: Redirect or result went with the former one.
+    """
+    older = offer.placed <= w.at - (w.now - w.link_since)
+    if not older and not offer.refused:
+        w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
+    call.hold_off = True
+    offer.leg_gone = True
+    let_go(w, call)
+
+
+def let_go(w: World, call: Call) -> None:
+    """The caller turned up where no offer of ours can have him: whatever agent was bound is freed."""
+    if not call.offer:
+        return
+    offer = w.offers[call.offer]
+    if offer.state is OfferState.TALKING:
+        finish_talk(w, offer)
+    else:
+        _settle(w, offer, "lost")
+
+
+def withdraw(w: World, call: Call, offer: Offer) -> None:
+    """The caller has gone while an agent was being rung: Asterisk itself cancels the ringing."""
+    agent = w.agents[offer.agent]
+    call.offer = ""
+    w.event(call, "offer_ended", offer=offer.id, agent=agent.id, result="withdrawn")
+    offer_state(w, offer, OfferState.OVER)
+    if offer.leg and offer.leg_gone:
+        leg_off(w, offer)
+    else:
+        # his phone stops ringing in a moment, or the leg is still to appear: reserved until then
+        w.arm("offer", offer.id, w.now + 2.0)
+
+
+# -- the end of a talk
+
+
+def talk_returned(w: World, offer: Offer, e: i.OfferEnded) -> None:
+    """Dial has returned after a talk: the agent has left, the caller is still there."""
+    released(w, offer)
+
+
+def leg_gone_talking(w: World, offer: Offer, g: i.ChannelGone) -> None:
+    offer.leg_gone, offer.leg_cause = True, g.cause
+    released(w, offer)
+
+
+def released(w: World, offer: Offer) -> None:
+    call = w.calls[offer.call]
+    finish_talk(w, offer)
+    w.call_state(call, CallState.RELEASED)
+
+
+def finish_talk(w: World, offer: Offer) -> None:
+    """The talk on this leg is over: recording closed, agent in wrap-up, leg perhaps still on the line."""
+    _stop_talk(w, offer)
+    agent = w.agents[offer.agent]
+    call = w.calls.get(offer.call)
+    if call is not None:
+        call.offer = ""
+        w.event(call, "offer_ended", offer=offer.id, agent=agent.id, result="talked")
+    if offer.recording:
+        w.emit(Append(RecordingEnded(offer.call, offer.id, w.at, answered=True)))
+    agent.offer, agent.talking = "", False
+    agent.last_call, agent.last_offer = offer.call, offer.id
+    wrap_up = w.queue(offer.queue).wrap_up
+    agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
+    _part(w, offer)
+    w.refresh(agent)
+
+
+# -- the leg, after the offer
+
+
+def _part(w: World, offer: Offer) -> None:
+    """The offer no longer binds call or agent; it stays only while its leg is on the line."""
+    agent = w.agents[offer.agent]
+    if offer.leg and not offer.leg_gone:
+        agent.leg = offer.id
+        offer_state(w, offer, OfferState.OVER)
+    else:
+        leg_off(w, offer)
+
+
+def leg_off(w: World, offer: Offer) -> None:
+    w.arm("offer", offer.id, None)
+    w.legs.pop(offer.leg, None)
+    w.offers.pop(offer.id, None)
+    w.remember_closed(offer.id)
+    agent = w.agents[offer.agent]
+    if agent.leg == offer.id:
+        agent.leg = ""
+    if offer.leg:
+        agent.fade_due = w.now + OWN_CALL_FADES
+    if agent.offer == offer.id:  # withdrawn while the leg was still to come
+        agent.offer = ""
+    w.refresh(agent)
+
+
+def leg_late(w: World, offer: Offer, d: i.LegDialled) -> None:
+    """The caller went in the same moment: the leg appeared nevertheless and is being cancelled."""
+    note_leg(w, offer, d.leg)
+
+
+def leg_gone_over(w: World, offer: Offer, g: i.ChannelGone) -> None:
+    offer.leg_gone, offer.leg_cause = True, g.cause
+    leg_off(w, offer)
+
+
+def offer_ignore(w: World, offer: Offer, what: Any) -> None:
+    """Legal and of no consequence here."""
+
+
+# -- looking
+
+
+def look(w: World, call: Call, m: Any = None) -> None:
+    if w.link:
+        call.asked = stand(w, call)
+        w.emit(LookAt(call.id))
+
+
+def stand(w: World, call: Call) -> tuple[str, str, str]:
+    """How far call and offer have come. An answer to a question asked before that is out of date."""
+    offer = w.offers.get(call.offer)
+    return call.state.value, call.offer, "" if offer is None else offer.state.value
