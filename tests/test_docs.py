@@ -225,6 +225,10 @@ def test_every_room_is_on_the_map() -> None:
     here = {path.name + ("/" if path.is_dir() else "") for path in (PROJECT / "src/ccbridge").iterdir()}
     here = {name for name in here if not name.startswith("__") and name != "py.typed"}
     assert on_map == here
+    core = re.search(r"^\| `core/` \| (.*)$", text, re.MULTILINE)
+    assert core is not None
+    modules = {path.stem for path in (PROJECT / "src/ccbridge/core").glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"`(\w+)`", core[1])) == modules
 
 
 def test_the_agents_card_has_the_shipped_digits() -> None:

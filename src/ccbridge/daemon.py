@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
@@ -53,6 +54,8 @@ from ccbridge.store.shipper import Shipper
 
 log = structlog.get_logger(__name__)
 
+Seen = TypeVar("Seen", i.CallHolding, i.Place)
+
 ALIVE_EVERY = 2.0  # seconds between two signs of life for the hold loop
 SYNC_EVERY = 1.0
 PRUNE_EVERY = 600.0
@@ -61,6 +64,10 @@ SCHEMA_LIMIT = 3.0
 ASK_LIMIT = 5.0
 # While the disk is full, records wait here; 28 events a call make this some 20,000 calls.
 UNWRITTEN_KEPT = 500_000
+
+
+# What a reload cannot change: sockets, folders and accounts are in use.
+FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "log")
 
 
 class DaemonRefused(Exception):
@@ -336,6 +343,8 @@ class Daemon:
             self._inbox.put_nowait(translate.cdr(message, self.site.asterisk.system))
             return
         event = translate.to_input(message)
+        if isinstance(event, i.CallHolding):
+            event = self._named(event)
         if event is not None:
             self.post(event)
 
@@ -352,6 +361,7 @@ class Daemon:
             await client.action({"Action": "Setvar", "Variable": name, "Value": value})
         await self._check_targets(client)
         seen = await snapshot.take(client)
+        seen = dataclasses.replace(seen, places=tuple(map(self._named, seen.places)))
         self.post(i.LinkUp(time.time(), seen))
         log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
 
@@ -374,6 +384,11 @@ class Daemon:
 
     # -- everything else
 
+    def _named(self, seen: Seen) -> Seen:
+        """With the caller's number parsed: the core adopts a caller it does not know by it."""
+        kind, e164 = self._parse(seen.caller)
+        return dataclasses.replace(seen, caller_kind=kind, e164=e164)
+
     def _parse(self, raw: str) -> tuple[str, str | None]:
         return parse_caller(raw, self.site.callers.country)
 
@@ -388,10 +403,14 @@ class Daemon:
             return Answer(
                 False, f"{len(mistakes)} mistakes in {self.config_path}: nothing is changed", mistakes
             )
-        self.site = site
+        fixed = [name for name in FIXED if getattr(site, name) != getattr(self.site, name)]
+        self.site = dataclasses.replace(site, **{name: getattr(self.site, name) for name in FIXED})
         self.post(i.PlanLoaded(time.time(), site.plan))
         log.info("config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents))
-        return Answer(True, f"{self.config_path} is loaded")
+        if not fixed:
+            return Answer(True, f"{self.config_path} is loaded")
+        log.warning("config.needs_restart", sections=fixed)
+        return Answer(True, f"{self.config_path} is loaded; a restart is needed for: {', '.join(fixed)}")
 
     def facts(self) -> dict[str, Any]:
         """What ``status`` says beside the switchboard's own figures."""

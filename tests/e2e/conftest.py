@@ -65,10 +65,10 @@ def site(make_site: Callable[..., Site]) -> Site:
     return make_site()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_site(lab: Lab, lab_postgres: LabPostgres, request: pytest.FixtureRequest) -> Iterator[Site]:
     """See ``house``. It rests while a test has a daemon of its own: a PBX has one."""
-    site = Site(lab.folder / "site-shared", lab, lab_postgres.url, {})
+    site = Site(lab.folder / f"site-{secrets.token_hex(3)}", lab, lab_postgres.url, {})
     yield site
     site.close()
     if not request.session.testsfailed:

@@ -32,7 +32,7 @@ STOP_LIMIT = 15.0
 def run(here: Here) -> None:
     """Run the routing daemon until TERM or INT; HUP reloads the configuration.
 
-    Exit codes: 0 stopped, 1 a fault or Asterisk refused the login, 2 mistakes in the configuration,
+    Exit codes: 0 stopped, 1 a fault, 2 mistakes in the configuration or a login that Asterisk refused,
     3 another daemon runs already or something it needs is not there.
     """
     site = here.site(secrets=True)
@@ -43,7 +43,7 @@ def run(here: Here) -> None:
 
 # What can keep the daemon from running without being a fault of the program: what to say, exit code.
 _REFUSALS: tuple[tuple[tuple[type[BaseException], ...], str, int], ...] = (
-    ((LoginRefused,), "Asterisk refused the AMI login: check asterisk.user and its secret", 1),
+    ((LoginRefused,), "Asterisk refused the AMI login: check asterisk.user and its secret", 2),
     ((JournalLocked, SocketTaken), "another ccbridge daemon runs with this configuration", 3),
     ((DaemonRefused, JournalBroken), "cannot start", 3),
     ((OSError,), "the system refused something that the daemon needs", 3),

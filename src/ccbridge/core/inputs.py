@@ -26,6 +26,8 @@ class Place:
     seconds: float = 0.0  # age of the channel
     up: bool = True
     caller: str = ""  # caller id number, untrusted
+    caller_kind: str = "unparsable"  # see CallArrived; the composition root fills it in
+    e164: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)  # CCB_* as set by us
 
     @property
@@ -102,6 +104,8 @@ class CallHolding:
     priority: int
     since: float  # virtual start, epoch seconds; 0 when not known
     caller: str = ""
+    caller_kind: str = "unparsable"
+    e164: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,12 +247,13 @@ def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
 def lose_offer(w: World, call: Call, offer: Offer) -> None:
     """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
 
-    No wonder if the offer is older than the link: Redirect or result went with the former one.
+    No wonder if the offer is older than the link: Redirect or result went with the former one. Then there
+    is nothing to keep from spinning, and a pause would let the next in line overtake.
     """
     older = offer.placed <= w.at - (w.now - w.link_since)
     if not older and not offer.refused:
         w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
-    call.hold_off = True
+    call.hold_off = not older
     offer.leg_gone = True
     let_go(w, call)
 

@@ -56,12 +56,9 @@ def _adopt(w: World, place: i.Place) -> None:
     if place.context == CONTEXT_IN:
         return  # still at the door: his arrival comes, with his number, or he leaves unheard
     did = place.variables.get("CCB_DID", "")
-    kind = "unparsable" if place.caller else "anonymous"
-    moves.arrived(
-        w,
-        i.CallArrived(w.at - place.seconds, place.channel, did, kind, None, place.caller[:80], ""),
-        inferred=True,
-    )
+    at = w.at - place.seconds
+    arrival = i.CallArrived(at, place.channel, did, place.caller_kind, place.e164, place.caller[:80], "")
+    moves.arrived(w, arrival, inferred=True)
 
 
 def looked(w: World, call: Call, look: i.CallLooked) -> None:

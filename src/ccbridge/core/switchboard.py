@@ -196,10 +196,10 @@ class Switchboard:
                 # passed on, and back with us: his account is written, but he must not wait for nobody
                 w.emit(MoveOut(event.call, w.queue(event.queue).overflow or "none"))
         else:
-            raw = event.caller if isinstance(event, i.CallHolding) else ""
-            arrival = i.CallArrived(
-                event.at, event.call, "", "unparsable" if raw else "anonymous", None, raw, ""
-            )
+            kind, e164, raw = "anonymous", None, ""
+            if isinstance(event, i.CallHolding):
+                kind, e164, raw = event.caller_kind, event.e164, event.caller[:80]
+            arrival = i.CallArrived(event.at, event.call, "", kind, e164, raw, "")
             moves.arrived(w, arrival, inferred=True)
             self._to_tables(event)
 
@@ -271,7 +271,7 @@ class Switchboard:
         call = w.offers[agent.offer].call if talking else agent.last_call
         if outcome is None:
             w.emit(Reply(keyed.request, False, f"no outcome has the key {keyed.digit!r}"))
-        elif not call or not (talking or agent.state()[0] == "wrap_up"):
+        elif not call or not (talking or agent.leg or agent.state()[0] == "wrap_up"):
             w.emit(Reply(keyed.request, False, f"{agent.id} has no call in wrap-up"))
         else:
             w.emit(Append(TicketOutcome(call, agent.id, w.at, outcome)))

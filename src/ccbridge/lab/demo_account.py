@@ -62,7 +62,7 @@ class Account:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """All rows of a query."""
         with psycopg.connect(self._url, row_factory=dict_row) as db:
-            return db.execute(sql).fetchall()  # type: ignore[arg-type]
+            return db.execute(sql).fetchall()
 
     def add_customers(self, known: Mapping[str, str]) -> None:
         """Customers whom the site knew before: E.164 number and name."""

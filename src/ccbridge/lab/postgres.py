@@ -31,6 +31,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from ccbridge.lab.process import Owned
+
 ENV = "CCBRIDGE_TEST_DATABASE_URL"
 USER = "ccbridge_lab"
 START_LIMIT = 60.0  # seconds; a cold start takes about one
@@ -41,7 +43,6 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # no socket, so no path is ever too long for one
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "80",
@@ -177,7 +178,7 @@ class LabPostgres:
     def _alive(self, pid: int) -> bool:
         if self._process is not None and self._process.pid == pid:
             return self._process.poll() is None
-        return Path(f"/proc/{pid}").exists()
+        return Owned.running(pid)
 
     def _reap(self) -> None:
         if self._process is not None:

@@ -28,6 +28,11 @@ class Owned:
             raise ProcessLookupError(pid)
         return cls(pid, started)
 
+    @staticmethod
+    def running(pid: int) -> bool:
+        """Whether any process has this pid; a zombie, which nobody may ever collect, does not count."""
+        return _start_time(pid) is not None
+
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         return _start_time(self.pid) == self.started
