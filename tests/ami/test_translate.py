@@ -165,6 +165,6 @@ def test_a_channel_of_a_snapshot() -> None:
     )
     assert place == i.Place(
         "pbx-1.0", "PJSIP/carrier-00000001", "pbx-1.0", "ccbridge-hold", "s", "", 12.0, True, "691",
-        {"CCB_CALL": "pbx-1.0", "CCB_DID": "a=b"},
+        variables={"CCB_CALL": "pbx-1.0", "CCB_DID": "a=b"},
     )  # fmt: skip
     assert place.device == "PJSIP/carrier"
