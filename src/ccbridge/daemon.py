@@ -44,10 +44,11 @@ from ccbridge.core.effects import (
     Reply,
 )
 from ccbridge.core.memory import Memory
+from ccbridge.core.plan import Transfer
 from ccbridge.core.records import CdrRow, Record
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.numbers import parse_caller
-from ccbridge.store.journal import Journal, JournalFull
+from ccbridge.store.journal import Journal, JournalBroken, JournalFull
 from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.schema import schema_ok
 from ccbridge.store.shipper import Shipper
@@ -58,6 +59,7 @@ Seen = TypeVar("Seen", i.CallHolding, i.Place)
 
 ALIVE_EVERY = 2.0  # seconds between two signs of life for the hold loop
 SYNC_EVERY = 1.0
+TURNS = 100  # inputs handled before others get their turn: some 5 ms
 PRUNE_EVERY = 600.0
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0
@@ -68,6 +70,17 @@ UNWRITTEN_KEPT = 500_000
 
 # What a reload cannot change: sockets, folders and accounts are in use.
 FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "log")
+
+
+# A Redirect to a place that does not exist drops the call, and is answered with Success.
+TARGETS = (
+    ("ccbridge-in", "menu"),
+    ("ccbridge-hold", "s"),
+    ("ccbridge-offer", "_o."),
+    ("ccbridge-outcome", "_o."),
+    ("ccbridge-exit", "_[0-9A-Za-z*#_]!"),
+    ("ccbridge-fallback", "s"),
+)
 
 
 class DaemonRefused(Exception):
@@ -209,6 +222,7 @@ class Daemon:
             del self._asked[request]
 
     async def _loop(self) -> None:
+        turns = 0
         while True:
             thing = await self._next()
             if thing is not None and not isinstance(thing, CdrRow):
@@ -219,6 +233,9 @@ class Daemon:
                 self._decide(i.Tick(time.time()))
             if thing is not None:
                 self._inbox.task_done()
+                turns += 1
+                if turns % TURNS == 0:
+                    await asyncio.sleep(0)  # a flood of events must not keep the doors from being served
             if time.monotonic() >= self._alive_due:
                 self._show_life()
 
@@ -340,6 +357,12 @@ class Daemon:
 
     def _on_event(self, message: Message) -> None:
         if message.event == "Cdr":
+            if not message.get("sequence"):
+                self.counts["cdr_unmapped"] += 1
+                if self.counts["cdr_unmapped"] == 1:
+                    log.error(
+                        "cdr.no_sequence", remedy="include cdr_manager_ccbridge.conf in cdr_manager.conf"
+                    )
             self._inbox.put_nowait(translate.cdr(message, self.site.asterisk.system))
             return
         event = translate.to_input(message)
@@ -352,6 +375,14 @@ class Daemon:
         """The link is logged in and its events are held back: see how the PBX stands."""
         settings = await client.action({"Action": "CoreSettings"})
         self.pbx_version = settings.get("asteriskversion", "")
+        await self._teach(client)
+        seen = await snapshot.take(client)
+        seen = dataclasses.replace(seen, places=tuple(map(self._named, seen.places)))
+        self.post(i.LinkUp(time.time(), seen))
+        log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
+
+    async def _teach(self, client: AmiClient) -> None:
+        """Tell the dialplan what the configuration says, and look whether it has what we send callers to."""
         values = {
             "CCB_FALLBACK_AFTER": f"{self.site.routing.fallback_after:.0f}",
             "CCB_EXIT_CONTEXT": self.site.asterisk.exit_context,
@@ -359,18 +390,15 @@ class Daemon:
         }
         for name, value in values.items():
             await client.action({"Action": "Setvar", "Variable": name, "Value": value})
-        await self._check_targets(client)
-        seen = await snapshot.take(client)
-        seen = dataclasses.replace(seen, places=tuple(map(self._named, seen.places)))
-        self.post(i.LinkUp(time.time(), seen))
-        log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
-
-    async def _check_targets(self, client: AmiClient) -> None:
-        """A Redirect to a place that does not exist drops the call: look for each of them once."""
-        targets = [("ccbridge-hold", "s"), ("ccbridge-fallback", "s"), ("ccbridge-offer", "_o.")]
-        for queue in self.site.plan.queues.values():
-            targets.append((self.site.asterisk.exit_context, queue.overflow))
-        for context, extension in targets:
+        plan = self.site.plan
+        ways_out = {queue.overflow for queue in plan.queues.values()} | {
+            step.extension
+            for flow in plan.flows.values()
+            for step in flow.steps.values()
+            if isinstance(step, Transfer)
+        }
+        exits = [(self.site.asterisk.exit_context, extension) for extension in sorted(ways_out)]
+        for context, extension in (*TARGETS, *exits):
             try:
                 await client.action_list(
                     {"Action": "ShowDialPlan", "Context": context, "Extension": extension},
@@ -407,6 +435,11 @@ class Daemon:
         self.site = dataclasses.replace(site, **{name: getattr(self.site, name) for name in FIXED})
         self.post(i.PlanLoaded(time.time(), site.plan))
         log.info("config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents))
+        if self.client.up:
+            try:
+                await self._teach(self.client)
+            except AmiError as error:
+                log.warning("pbx.not_taught", why=str(error))  # the next login does it
         if not fixed:
             return Answer(True, f"{self.config_path} is loaded")
         log.warning("config.needs_restart", sections=fixed)
@@ -423,6 +456,9 @@ class Daemon:
             "ami_reconnects": figures.reconnects if figures else 0,
             "agi_sessions": self.agi.sessions,
             "agi_counts": dict(self.agi.counts),
+            "inbox": self._inbox.qsize(),
+            "journal_faults": self.counts["journal_faults"],
+            "cdr_unmapped": self.counts["cdr_unmapped"],
             "journal_seq": self.journal.last_seq,
             "journal_unwritten": len(self._unwritten),
             "ship_lag_records": self.shipper.lag_records,
@@ -437,11 +473,17 @@ class Daemon:
         pruned = time.monotonic()
         while True:
             await asyncio.sleep(SYNC_EVERY)
-            await asyncio.to_thread(self.journal.sync)
-            if time.monotonic() - pruned > PRUNE_EVERY:
-                pruned = time.monotonic()
-                keep = self.site.journal.keep_days * 86_400.0
-                await asyncio.to_thread(self.journal.prune, self.shipper.shipped, keep)
+            try:
+                await asyncio.to_thread(self.journal.sync)
+                if time.monotonic() - pruned > PRUNE_EVERY:
+                    pruned = time.monotonic()
+                    keep = self.site.journal.keep_days * 86_400.0
+                    await asyncio.to_thread(self.journal.prune, self.shipper.shipped, keep)
+            except (OSError, JournalBroken) as error:
+                # a disk that cannot do this now is no reason to leave the callers alone
+                self.counts["journal_faults"] += 1
+                if self.counts["journal_faults"] % 60 == 1:
+                    log.error("journal.fault", why=str(error), times=self.counts["journal_faults"])
 
 
 def _consume(done: asyncio.Future[Any]) -> None:

@@ -16,7 +16,8 @@ from .wire import Fields
 
 # Control characters would end a header; a phone's display has no use for more than this either.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
-DISPLAY_LENGTH = 60
+# An action line holds 1,024 bytes; four a character at the most.
+DISPLAY_LIMIT = 200
 
 _CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid")
 
@@ -35,12 +36,14 @@ def to_input(message: Mapping[str, Any]) -> i.Input | None:
 def cdr(message: Mapping[str, Any], system: str) -> CdrRow:
     """A ``Cdr`` event as a record. ``system`` is used where the PBX has no systemname."""
     fields = {key: str(value) for key, value in message.items() if key.lower() not in _CDR_KEYS and value}
+    at = stamp(message)
     return CdrRow(
-        at=stamp(message),
+        at=at,
         system=message.get("systemname") or system,
         uniqueid=message.get("uniqueid", ""),
-        sequence=int(_number(message.get("sequence"), 0.0)),
-        linkedid=message.get("linkedid", ""),
+        # without the mapping of cdr_manager the number is missing: any other that keeps the rows apart
+        sequence=int(_number(message.get("sequence"), at * 1000 % 2_000_000_000)),
+        linkedid=message.get("linkedid") or message.get("uniqueid", ""),
         fields=fields,
     )
 
@@ -57,7 +60,7 @@ def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
     values = {
         f"CCB_DEVICE_{effect.offer}": effect.device,
         f"CCB_RING_{effect.offer}": str(effect.ring),
-        "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LENGTH],
+        "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LIMIT],
     }
     if effect.recording is not None:
         values[f"CCB_REC_{effect.offer}"] = effect.recording

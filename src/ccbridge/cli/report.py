@@ -13,6 +13,7 @@ from ccbridge.cli import show
 from ccbridge.cli.here import Here, NotDone, common, pass_here
 from ccbridge.cli.past import database, local_zone, to_day
 from ccbridge.reports.day import day_report
+from ccbridge.reports.metrics import SERVICE_LEVELS
 
 
 @click.group()
@@ -23,15 +24,23 @@ def report() -> None:
 @report.command(name="day")
 @click.argument("day", callback=to_day, required=False, metavar="[YYYY-MM-DD]")
 @click.option("--queue", metavar="QUEUE", help="This queue only.")
+@click.option(
+    "--service-level",
+    "variant",
+    type=click.Choice([one.name for one in SERVICE_LEVELS]),
+    default="answered",
+    show_default=True,
+    help="Which definition of the service level.",
+)
 @common
 @pass_here
-def day_(here: Here, day: date | None, queue: str | None, as_json: bool) -> None:
+def day_(here: Here, day: date | None, queue: str | None, variant: str, as_json: bool) -> None:
     """The figures of the calls that arrived on a day (today if not given), by queue and by agent."""
     zone = local_zone()
     plan = here.site().plan
     levels = {name: one.service_level for name, one in plan.queues.items()}
     with database(here) as db:
-        found = day_report(db, day or datetime.now(ZoneInfo(zone)).date(), levels, zone=zone)
+        found = day_report(db, day or datetime.now(ZoneInfo(zone)).date(), levels, zone=zone, variant=variant)
     if queue is not None:
         if queue not in found["queues"]:
             raise NotDone(
@@ -41,7 +50,7 @@ def day_(here: Here, day: date | None, queue: str | None, as_json: bool) -> None
     if as_json:
         show.as_json(found)
         return
-    click.echo(f"{found['day']} ({found['zone']}); service level: {found['variant_formula']}")
+    click.echo(f"{found['day']} ({found['zone']}); service level: {variant}, {found['variant_formula']}")
     click.echo()
     lines = list(found["queues"].items())
     if queue is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ccbridge.control.server import SocketTaken
 from ccbridge.control.wire import Answer
 from ccbridge.daemon import Daemon, DaemonRefused
 from ccbridge.logs import logging_to_stderr
-from ccbridge.store.journal import JournalBroken, JournalLocked
+from ccbridge.store.journal import JournalBroken, JournalFull, JournalLocked
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ def run(here: Here) -> None:
 _REFUSALS: tuple[tuple[tuple[type[BaseException], ...], str, int], ...] = (
     ((LoginRefused,), "Asterisk refused the AMI login: check asterisk.user and its secret", 2),
     ((JournalLocked, SocketTaken), "another ccbridge daemon runs with this configuration", 3),
-    ((DaemonRefused, JournalBroken), "cannot start", 3),
+    ((DaemonRefused, JournalBroken, JournalFull), "cannot start", 3),
     ((OSError,), "the system refused something that the daemon needs", 3),
 )
 
@@ -90,6 +91,7 @@ async def _until_stopped(site: Site, path: Path) -> None:
         task = loop.create_task(daemon.reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
+        task.add_done_callback(_reloaded)
 
     def stop() -> None:
         daemon.stop()
@@ -101,6 +103,16 @@ async def _until_stopped(site: Site, path: Path) -> None:
     await daemon.run()
 
 
+def _reloaded(done: asyncio.Task[Answer]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("config.reload_failed", exc_info=error)
+
+
 def _give_up() -> None:
-    log.error("daemon.stop_too_slow", limit_s=STOP_LIMIT)
-    raise SystemExit(1)
+    """Something hangs, perhaps a disk, and nothing that waits for threads would end: so leave without."""
+    print(
+        f"ccbridge: not stopped within {STOP_LIMIT:.0f} s, leaving as things stand",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)

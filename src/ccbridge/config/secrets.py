@@ -6,6 +6,7 @@ The first of these that is there wins, in this order. No text of a secret ever e
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -158,6 +159,8 @@ def _url_problem(text: str) -> str:
         return "must begin with postgresql://"
     if not text.isprintable() or " " in text:
         return "must be one line without blanks (write %20 for one in a password)"
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        return "holds a % that is no %XX: write %25 for a % of the password"
     try:
         parts = urlsplit(text)
         known = parts.port is None or parts.port > 0

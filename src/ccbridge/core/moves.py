@@ -18,6 +18,8 @@ from ccbridge.core.records import (
 )
 from ccbridge.core.world import World
 
+LONGEST_EXTENSION = 6  # characters
+
 # -- arrival and menu
 
 
@@ -129,8 +131,13 @@ def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
 def transferred(w: World, offer: Offer, t: i.ChannelTransferred) -> None:
     """The agent has passed the caller on with his phone: closed honestly, and he is free of him."""
     call = w.calls[offer.call]
-    w.event(call, "transferred", how=t.kind, target=t.target, agent=offer.agent)
+    w.event(call, "transferred", how=t.kind, target=inside(t.target), agent=offer.agent)
     close(w, call, "answered", "agent")
+
+
+def inside(target: str) -> str:
+    """An extension of the house as it is; a number outside is somebody's and has no place in an event."""
+    return target if len(target) <= LONGEST_EXTENSION else "outside"
 
 
 # -- the end of a call

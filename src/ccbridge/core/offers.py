@@ -17,6 +17,7 @@ from ccbridge.core.effects import Append, DropLeg, LookAt, PlaceOffer
 from ccbridge.core.records import RecordingEnded, RecordingStarted
 from ccbridge.core.world import World
 
+DISPLAY_LENGTH = 60  # characters; longer names are cut by phones where they like
 # A phone's state comes 0.2 to 0.5 ms after its leg's Hangup; more than this is another call.
 OWN_CALL_FADES = 1.0
 
@@ -44,7 +45,8 @@ def place_offer(w: World, pair: Pair) -> None:
     waited = max(0, int(w.at - call.since))
     display = f"{call.queue} {waited // 60}:{waited % 60:02d}"
     if call.name:
-        display = f"{call.name} - {display}"
+        # a long name gives way: queue and waiting time are what the agent cannot know otherwise
+        display = f"{call.name[: max(0, DISPLAY_LENGTH - 3 - len(display))]} - {display}"
     w.emit(
         PlaceOffer(
             call.id, offer.id, agent.plan.device, max(1, round(plan.ring)), display, offer.recording or None

@@ -87,13 +87,13 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
             w.call_state(call, CallState.FLOW)
     elif call.answered_at is not None:
         # in some other context, after a talk: passed on with the phone while nobody watched
-        w.event(call, "transferred", how="unseen", target=place.exten, agent=call.agent)
+        w.event(call, "transferred", how="unseen", target=moves.inside(place.exten), agent=call.agent)
         moves.close(w, call, "answered", "agent", inferred=True)
     elif place.context == CONTEXT_EXIT or call.state is CallState.LEAVING or _due_out(w, call):
         moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
     else:
         # not by us: somebody else moved the caller away
-        w.event(call, "transferred", how="unseen", target=place.exten)
+        w.event(call, "transferred", how="unseen", target=moves.inside(place.exten))
         moves.close(w, call, "left", "unknown", inferred=True)
 
 

@@ -53,17 +53,6 @@ class JournalFull(Exception):
     """No room on the disk: nothing of this append is in the journal, and it can be tried again."""
 
 
-class JournalBroken(Exception):
-    """A segment of the journal cannot be read; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One record as it stands in the journal. ``data`` is the record's dict without ``seq`` and ``w``."""
-
-    seq: int
-    written: float
-    data: dict[str, Any]
 
 
 class Journal:
@@ -143,7 +132,7 @@ class Journal:
         try:
             return lines[0]["state"], [_record(line) for line in lines[1:]]
         except (KeyError, TypeError) as error:
-            where = _path(self.folder, self.committed[0])
+            where = segments.path(self.folder, self.committed[0])
             raise JournalBroken(
                 f"{where}: holds a record that this version does not know: {error}"
             ) from error
@@ -169,11 +158,11 @@ class Journal:
         """Delete finished segments whose records are all shipped and that are older than ``keep_seconds``;
         returns their names. Reads the disk: call it from a thread."""
         gone = []
-        segments = _segments(self.folder)
+        segments = segments.segments(self.folder)
         for segment, following in itertools.pairwise(segments):
-            path = _path(self.folder, segment)
+            path = segments.path(self.folder, segment)
             # the next segment's checkpoint bears the last number of this one
-            if _first_line(_path(self.folder, following))["seq"] > shipped:
+            if segments.first_line(segments.path(self.folder, following))["seq"] > shipped:
                 break
             if time.time() - path.stat().st_mtime < keep_seconds:
                 break
@@ -216,10 +205,10 @@ class Journal:
     def _open_newest(self) -> None:
         for unfinished in self.folder.glob("*.new"):  # killed in the middle of a rotation
             unfinished.unlink()
-        segments = _segments(self.folder)
+        segments = segments.segments(self.folder)
         while segments:
-            path = _path(self.folder, segments[-1])
-            lines, good = _parse(path)
+            path = segments.path(self.folder, segments[-1])
+            lines, good = segments.parse(path)
             if lines:
                 break
             # a power cut left a segment without even its checkpoint
@@ -277,7 +266,7 @@ class Journal:
 
     def _begin(self, segment: int, state: dict[str, Any] | None) -> None:
         line = _encode({"seq": self.last_seq, "w": time.time(), "t": "checkpoint", "state": state})
-        path = _path(self.folder, segment)
+        path = segments.path(self.folder, segment)
         new = path.with_suffix(".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
         try:
@@ -292,91 +281,6 @@ class Journal:
                 self._retired.append(self._descriptor)
             self._descriptor = descriptor
         self.committed = (segment, size)
-
-
-class Reader:
-    """Follows the journal from one ``seq`` on. May live in another thread than the writer's."""
-
-    def __init__(self, journal: Journal, after: int) -> None:
-        self._journal = journal
-        self.seq = after  # the last record that was handed out
-        self._segment = 0
-        self._descriptor = -1
-        self._offset = 0
-        self._seen = 0  # the last number read, handed out or not
-        self._ready: list[Line] = []
-
-    def read(self, limit: int = 500) -> list[Line]:
-        """The next records, at most ``limit``; an empty list when there are none now.
-
-        Raises JournalBroken, or OSError when a segment was taken away by hand.
-        """
-        while len(self._ready) < limit and self._fill():
-            pass
-        batch, self._ready = self._ready[:limit], self._ready[limit:]
-        if batch:
-            self.seq = batch[-1].seq
-        return batch
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _fill(self) -> bool:
-        """Read one piece of the journal; False when all that is committed was read."""
-        segment, size = self._journal.committed  # before anything else: what follows it is not yet ours
-        if self._descriptor < 0:
-            self._enter(self._start())
-        if self._segment < segment:
-            size = os.fstat(self._descriptor).st_size  # finished: it only ever grows while it is the newest
-        if self._offset >= size:
-            if self._segment >= segment:
-                return False
-            self._enter(self._after(self._segment))
-            return True
-        piece = os.pread(self._descriptor, min(size - self._offset, 256 * 1024), self._offset)
-        end = piece.rfind(b"\n") + 1
-        if end == 0:  # a line longer than a piece, such as the checkpoint of a busy day
-            piece = os.pread(self._descriptor, size - self._offset, self._offset)
-            end = piece.find(b"\n") + 1
-            if end == 0:
-                raise JournalBroken(f"{_path(self._journal.folder, self._segment)}: the last line has no end")
-        for raw in piece[:end].splitlines():
-            line = self._line(raw)
-            self._seen = line.seq
-            if line.seq > self.seq and line.data.get("t") != "checkpoint":
-                self._ready.append(line)
-        self._offset += end
-        return True
-
-    def _line(self, raw: bytes) -> Line:
-        """A damaged line becomes a record of type ``damaged``: neither is it lost nor does it block."""
-        try:
-            data = json.loads(raw)
-            return Line(data.pop("seq"), data.pop("w"), data)
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            log.error("journal_line_damaged", segment=self._segment, after=self._seen, error=repr(error))
-            text = raw.decode("latin-1")
-            return Line(self._seen + 1, time.time(), {"t": "damaged", "raw": text})
-
-    def _start(self) -> int:
-        """The newest segment whose checkpoint is not after our position."""
-        segments = _segments(self._journal.folder)
-        for segment in reversed(segments):
-            if _first_line(_path(self._journal.folder, segment))["seq"] <= self.seq:
-                return segment
-        first = segments[0]
-        log.error("journal_gap", wanted=self.seq + 1, segment=first)  # pruned or removed by hand
-        return first
-
-    def _after(self, segment: int) -> int:
-        return min(one for one in _segments(self._journal.folder) if one > segment)
-
-    def _enter(self, segment: int) -> None:
-        self.close()
-        self._descriptor = os.open(_path(self._journal.folder, segment), os.O_RDONLY)
-        self._segment, self._offset = segment, 0
 
 
 def _encode(data: dict[str, Any]) -> bytes:
@@ -416,37 +320,3 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-
-
-def _path(folder: Path, segment: int) -> Path:
-    return folder / f"{segment:08d}.jsonl"
-
-
-def _segments(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("[0-9]*.jsonl"))
-
-
-def _first_line(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        try:
-            line: dict[str, Any] = json.loads(file.readline())
-        except ValueError as error:
-            raise JournalBroken(f"{path}: the first line is damaged") from error
-    return line
-
-
-def _parse(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """All whole lines up to the first damaged one, and the bytes they take. Nothing without a checkpoint."""
-    lines: list[dict[str, Any]] = []
-    good = 0
-    with open(path, "rb") as file:
-        for raw in file:
-            try:
-                line = json.loads(raw) if raw.endswith(b"\n") else None
-            except ValueError:
-                break
-            if not isinstance(line, dict) or (not lines and line.get("t") != "checkpoint"):
-                break
-            lines.append(line)
-            good += len(raw)
-    return lines, good
