@@ -137,6 +137,30 @@ def test_commands_named_in_the_text_exist() -> None:
     assert named > 20
 
 
+def commands_in_comments() -> list[tuple[str, str]]:
+    """(file, command line) of what the comments of the shipped files tell their reader to type."""
+    found = []
+    for folder in ("asterisk", "config", "dialplan", "systemd"):
+        for path in sorted((PROJECT / folder).iterdir()):
+            for comment in re.findall(r"(?:^|\s)[#;](.*)$", path.read_text(), re.MULTILINE):
+                quoted = re.findall(r"""["'`](ccbridge [a-z][^"'`]*)["'`]""", comment)
+                alone = re.findall(r"^\s{3,}(ccbridge [a-z].*)$", comment)  # set off, as a block is
+                found += [(path.name, line.strip()) for line in quoted + alone]
+    return found
+
+
+@pytest.mark.parametrize(("name", "line"), commands_in_comments())
+def test_commands_in_comments_of_shipped_files(name: str, line: str) -> None:
+    parse(shlex.split(line))
+
+
+def test_the_comments_were_found() -> None:
+    lines = {line for _, line in commands_in_comments()}
+    assert {"ccbridge config check -c ccbridge.yml", "ccbridge agent pause anna --reason lunch"} <= lines
+    with pytest.raises(click.UsageError):
+        parse(shlex.split("ccbridge agent pause anna lunch"))
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", FENCE.sub("", page.read_text())):

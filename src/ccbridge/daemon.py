@@ -47,8 +47,9 @@ from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Transfer
 from ccbridge.core.records import CdrRow, Record
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
-from ccbridge.store.journal import Journal, JournalBroken, JournalFull
+from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.schema import schema_ok
 from ccbridge.store.shipper import Shipper
@@ -64,8 +65,6 @@ PRUNE_EVERY = 600.0
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0
 ASK_LIMIT = 5.0
-# While the disk is full, records wait here; 28 events a call make this some 20,000 calls.
-UNWRITTEN_KEPT = 500_000
 
 
 # What a reload cannot change: sockets, folders and accounts are in use.
@@ -99,12 +98,12 @@ class Daemon:
         self._inbox: asyncio.Queue[i.Input | Record] = asyncio.Queue()
         self._requests = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Reply]] = {}
-        self._unwritten: list[Record] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._alive = 0
         self._alive_due = 0.0
         self._started = time.monotonic()
+        self.notify = Notify()
 
     # -- life
 
@@ -141,6 +140,7 @@ class Daemon:
             await self._serve()
         finally:
             self.journal.close()
+            self.notify.close()
 
     async def _serve(self) -> None:
         try:
@@ -153,7 +153,9 @@ class Daemon:
                 ami = group.create_task(self.client.run())
                 keeping = group.create_task(self._keep_journal())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
+                self.notify.say("READY=1")
                 await self._stopping.wait()
+                self.notify.say("STOPPING=1")
                 log.info("daemon.stopping")
                 # Order: no new work in, callers back to the dialplan, the link, what is written, the rest.
                 await self.control.stop()
@@ -163,6 +165,7 @@ class Daemon:
                 await self._inbox.join()
                 keeping.cancel()
                 loop_task.cancel()
+                self.journal.flush()
                 shipping.cancel()  # copies what is left, within its own limit
         finally:
             for task in list(self._tasks):
@@ -267,21 +270,15 @@ class Daemon:
         """To the journal, before anything is done. A full disk stops no call: records wait in memory."""
         for record in records:
             self.memory.apply(record)  # first: the journal may ask for a checkpoint that holds them
-        self._unwritten.extend(records)
-        try:
-            self.journal.append(self._unwritten)
-        except JournalFull as full:
-            self.counts["journal_full"] += 1
-            if self.counts["journal_full"] % 1000 == 1:
-                log.error("journal.full", why=str(full), waiting=len(self._unwritten))
-            del self._unwritten[:-UNWRITTEN_KEPT]
-            return
-        self._unwritten.clear()
+        self.journal.append(records)
 
     def _show_life(self) -> None:
         """From inside the loop, so that a loop that hangs shows none."""
         self._alive_due = time.monotonic() + ALIVE_EVERY
         self._alive += 1
+        self.notify.say("WATCHDOG=1")
+        if self.journal.unwritten:
+            self.journal.flush()
         if self.client.up:
             value = f"{int(self._started)}.{self._alive}"
             self._send({"Action": "Setvar", "Variable": "CCB_ALIVE", "Value": value})
@@ -460,7 +457,9 @@ class Daemon:
             "journal_faults": self.counts["journal_faults"],
             "cdr_unmapped": self.counts["cdr_unmapped"],
             "journal_seq": self.journal.last_seq,
-            "journal_unwritten": len(self._unwritten),
+            "journal_unwritten": self.journal.unwritten,
+            "journal_dropped": self.journal.dropped,
+            "journal_trouble": self.journal.trouble,
             "ship_lag_records": self.shipper.lag_records,
             "ship_lag_s": round(self.shipper.lag_seconds, 3),
             "ship_trouble": self.shipper.trouble,

@@ -17,15 +17,7 @@ import structlog
 from sqlalchemy import text
 
 from ccbridge.config import Site
-from ccbridge.desk.recordings import (
-    RecordingBroken,
-    discard,
-    finish,
-    inside,
-    newest_change,
-    stereo,
-    sweep_empty,
-)
+from ccbridge.desk.recordings import RecordingBroken, finish, inside, newest_change, stereo, sweep_empty
 from ccbridge.store.queries import StoreAway, finish_recording, reading, recordings_to_finish
 
 log = structlog.get_logger(__name__)
@@ -82,20 +74,16 @@ def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
         changed = newest_change(base)
         if changed is not None and time.time() - changed < SETTLE:
             return
-        if changed is None and not stereo(base).exists() and age < MISSING_AFTER and row["answered"]:
+        if changed is None and not stereo(base).exists() and age < MISSING_AFTER:
             return
-        if not row["answered"]:
-            discard(base)
-            made = None
-        else:
-            made = finish(base)
+        made = finish(base)
     except OSError as error:
         if age < RETRY_FOR:  # a full disk, a missing right: somebody may mend it
             log.warning("recording_waits", call=row["call_id"], offer=row["offer"], error=str(error))
             return
         _failed(url, row, error)
         return
-    except RecordingBroken as error:
+    except Exception as error:  # noqa: BLE001 whatever one file does to us, the other recordings go on
         _failed(url, row, error)
         return
     with reading(url) as db:
@@ -108,9 +96,19 @@ def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
 
 
 def _failed(url: str, row: dict[str, Any], error: Exception) -> None:
-    log.error("recording_failed", call=row["call_id"], offer=row["offer"], error=str(error))
+    expected = isinstance(error, RecordingBroken | OSError)
+    reason = str(error) if expected else f"{type(error).__name__}: {error}"
+    log.error(
+        "recording_failed",
+        call=row["call_id"],
+        offer=row["offer"],
+        error=reason,
+        exc_info=None if expected else error,
+    )
+    # a file's name may hold what no text of the database can
+    reason = reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()
     with reading(url) as db:
-        finish_recording(db, row["id"], "failed", error=str(error))
+        finish_recording(db, row["id"], "failed", error=reason)
 
 
 def _sweep(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""A menu's limit that is renewed a moment too late finds the caller in another context: it must not drop him."""
+"""A limit of the menu that is renewed a moment too late finds the caller elsewhere: it must not drop him."""
 
 import asyncio
 

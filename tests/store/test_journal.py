@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,47 @@ def test_another_boot_leaves_a_gap_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert restart(1) == 5 + BOOT_GAP
 
 
+def test_a_boot_that_cannot_be_noted_is_no_failed_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    monkeypatch.setattr(journal_module, "BOOT_ID", boot)
+    monkeypatch.setattr(journal_module, "RETRY_EVERY", 0.0)
+    folder = tmp_path / "journal"
+    Journal.open(folder).close()
+    boot.write_text("second")
+    journal = Journal.open(folder)
+    (folder / "boot.tmp").mkdir()  # in the way of the note
+    assert journal.append([event(1)]) == BOOT_GAP + 1
+    assert (folder / "boot").read_text() == "first"
+    (folder / "boot.tmp").rmdir()
+    assert journal.append([event(2)]) == BOOT_GAP + 2
+    assert (folder / "boot").read_text() == "second"
+    journal.close()
+
+
+def test_numbers_of_a_boots_gap_are_no_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    monkeypatch.setattr(journal_module, "BOOT_ID", boot)
+    folder = tmp_path / "journal"
+    one = Journal.open(folder)
+    one.append([event(1), event(2)])
+    one.close()
+    boot.write_text("second")
+    two = Journal.open(folder)
+    assert [two.records_after(seq) for seq in (0, 1, 2, 3)] == [2, 1, 0, 0]
+    two.flush()
+    assert (folder / "boot").read_text() == "first"  # nothing bears the new numbers yet
+    two.append([event(3)])
+    assert [two.records_after(seq) for seq in (0, 2, 500, BOOT_GAP + 2, BOOT_GAP + 3)] == [3, 1, 1, 1, 0]
+    two.close()
+    three = Journal.open(folder)  # in the same boot
+    assert three.records_after(0) == 3
+    three.close()
+
+
 def test_killed_while_appending_loses_nothing_told(tmp_path: Path) -> None:
     """A child appends and tells each seq; after kill -9 all that was told is there."""
     program = textwrap.dedent(
@@ -192,7 +235,7 @@ FILL_UP = """
 import os, resource, sys
 from pathlib import Path
 from ccbridge.core.records import CallEvent
-from ccbridge.store.journal import Journal, JournalFull
+from ccbridge.store.journal import Journal
 event = lambda number: CallEvent("c", 1.0, "menu_step", {"number": number})
 journal = Journal.open(Path(sys.argv[1]))
 journal.append([event(1)])
@@ -200,24 +243,177 @@ segment = Path(sys.argv[1]) / "00000001.jsonl"
 size = segment.stat().st_size
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 150, hard))  # the kernel writes a part, then refuses
-try:
-    journal.append([event(2), event(3), event(4)])
-except JournalFull as error:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    print(error)
+print(journal.append([event(2), event(3), event(4)]), journal.unwritten, journal.written_seq)
 print(segment.stat().st_size - size)
-print(journal.append([event(5)]))
+print(journal.append([event(5)]), journal.unwritten)
+told = journal.trouble
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(told)
+print(journal.flush(), journal.unwritten, journal.trouble == "")
 """
 
 
-def test_a_full_disk_leaves_no_part_of_an_append(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_part_of_an_append_and_loses_none(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", FILL_UP, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert "disk is full" in told[0]
-    assert told[1:] == ["0", "2"]
+    told = [line for line in told if "journal_" not in line]  # the log
+    assert told[:3] == ["4 3 1", "0", "5 4"]
+    assert "disk is full" in told[3]
+    assert told[4:] == ["0 0 True"]
     journal = Journal.open(tmp_path)
-    assert [record.data["number"] for record in journal.recover()[1]] == [1, 5]  # type: ignore[union-attr]
+    assert [record.data["number"] for record in journal.recover()[1]] == [1, 2, 3, 4, 5]  # type: ignore[union-attr]
+    journal.close()
+
+
+class Disk:
+    """Stands before ``os.write``: takes nothing while ``error`` is set, and only half of what is torn."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.error = 0
+        self.attempts = 0
+        self._write = os.write
+        patch.setattr(os, "write", self.write)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if not self.error:
+            return self._write(descriptor, data)
+        self.attempts += 1
+        self._write(descriptor, data[: len(data) // 2])
+        raise OSError(self.error, os.strerror(self.error))
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def everything(journal: Journal) -> list[int]:
+    reader = journal.reader(0)
+    seen: list[int] = []
+    while batch := reader.read():
+        seen += numbers(batch)
+    reader.close()
+    return seen
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_what_the_disk_refuses_waits_in_order(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    state: list[int] = []
+    journal = Journal.open(tmp_path, 2000, lambda: {"n": list(state)})
+
+    def append(number: int) -> int:
+        state.append(number)
+        return journal.append([event(number)])
+
+    append(1)
+    disk.error = error
+    truncate = os.ftruncate
+    monkeypatch.setattr(os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError(error, "no")))
+    assert [append(n) for n in range(2, 100)] == list(range(2, 100))
+    assert (journal.unwritten, journal.written_seq, journal.last_seq) == (98, 1, 99)
+    assert journal.trouble
+    assert disk.attempts < 20  # the first, and then one each half second
+    assert everything(journal) == [1]
+    with pytest.raises(journal_module.JournalFull, match="wait to be written"):
+        journal.rotate()
+    assert journal.flush() == 98
+    disk.error = 0
+    assert journal.flush() == 98  # a torn line is still there and cannot be taken off
+    monkeypatch.setattr(os, "ftruncate", truncate)
+    assert journal.flush() == 0
+    assert (journal.unwritten, journal.written_seq, journal.trouble) == (0, 99, "")
+    assert journal.committed[0] == 2  # not before everything was written
+    assert append(100) == 100
+    assert everything(journal) == list(range(1, 101))
+    journal.close()
+    again = Journal.open(tmp_path)
+    assert again.cut_bytes == 0
+    assert again.recover() == ({"n": list(range(1, 100))}, [event(100)])
+    again.close()
+
+
+def test_an_append_costs_the_same_however_much_waits(tmp_path: Path, disk: Disk) -> None:
+    """Counted, not timed: what is encoded and what is tried."""
+    journal = Journal.open(tmp_path)
+    disk.error = errno.ENOSPC
+    began = time.monotonic()
+    for number in range(1, 5001):
+        journal.append([event(number)])
+    assert disk.attempts <= 2 + (time.monotonic() - began) / journal_module.RETRY_EVERY
+    assert (tmp_path / "00000001.jsonl").stat().st_size < 2 * journal_module.PIECE_BYTES
+    disk.error = 0
+    assert journal.flush() == 0
+    assert everything(journal) == list(range(1, 5001))
+    journal.close()
+
+
+def test_a_flush_is_bounded(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "PIECE_BYTES", 300)
+    monkeypatch.setattr(journal_module, "FLUSH_BYTES", 1000)
+    journal = Journal.open(tmp_path)
+    disk.error = errno.ENOSPC
+    for number in range(1, 51):
+        journal.append([event(number)])
+    disk.error = 0
+    left = [50]
+    while left[-1]:
+        left.append(journal.flush())
+        assert left[-1] < left[-2]
+    assert len(left) > 4
+    assert everything(journal) == list(range(1, 51))
+    journal.close()
+
+
+def test_more_than_memory_may_hold_drops_the_oldest(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "UNWRITTEN_KEPT", 10)
+    state: list[int] = []
+    journal = Journal.open(tmp_path, checkpoint=lambda: {"n": list(state)})
+    disk.error = errno.ENOSPC
+    for number in range(1, 31):
+        state.append(number)
+        journal.append([event(number)])
+    assert (journal.unwritten, journal.dropped) == (10, 20)
+    disk.error = 0
+    assert journal.flush() == 0
+    assert everything(journal) == list(range(21, 31))
+    assert journal.records_after(0) == 10
+    assert journal.records_after(25) == 5
+    journal.close()
+    again = Journal.open(tmp_path)
+    assert again.recover() == ({"n": list(range(1, 31))}, [])  # the state is whole again
+    assert again.append([event(31)]) == 31
+    again.close()
+
+
+def test_closing_writes_what_waits_or_tells_what_is_lost(
+    tmp_path: Path, disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, kept in ((0, [1]), (errno.ENOSPC, [1])):
+        journal = Journal.open(tmp_path)
+        disk.error = errno.ENOSPC
+        journal.append([event(1 if not error else 2)])
+        disk.error = error
+        journal.close()
+        disk.error = 0
+        again = Journal.open(tmp_path)
+        assert everything(again) == kept
+        again.close()
+    assert re.search(r"journal_records_lost.*records=.*1", capsys.readouterr().out)
+    with pytest.raises(ValueError, match="closed"):
+        again.append([event(3)])
+
+
+def test_what_json_cannot_hold_appends_nothing(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    with pytest.raises(TypeError):
+        journal.append([event(1), event(2, odd=object())])
+    assert (journal.last_seq, journal.unwritten) == (0, 0)
+    assert journal.append([event(1)]) == 1
     journal.close()
 
 
@@ -233,7 +429,9 @@ def test_a_full_disk_puts_a_rotation_off(tmp_path: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", no_room)
         assert [journal.append([event(n)]) for n in range(1, 5)] == [1, 2, 3, 4]
-    assert journal.rotations_failed > 0
+    assert journal.rotations_failed == 1  # not at each append: a checkpoint may be large
+    later = time.monotonic() + journal_module.RETRY_EVERY
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert journal.append([event(5)]) == 5
     assert (journal.rotations_failed, journal.committed[0]) == (0, 2)
     assert not list(tmp_path.glob("*.new"))
@@ -300,6 +498,24 @@ def test_prune_takes_only_what_is_shipped_and_old(tmp_path: Path) -> None:
     reader = journal.reader(0)  # the gap is said in the log, and what is there comes
     assert 31 in numbers(reader.read())
     reader.close()
+    journal.close()
+
+
+def test_damaged_or_missing_segments_are_told_by_name(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, 400)
+    for number in range(1, 31):
+        journal.append([event(number)])
+    names = sorted(path.name for path in tmp_path.glob("*.jsonl"))
+    for damage in (b"\xff\xfe damaged\n", b"[1]\n", b"{}\n"):
+        (tmp_path / names[-1]).write_bytes(damage)
+        with pytest.raises(JournalBroken, match=names[-1]):
+            journal.reader(30).read()
+    kept = [name for name in names[:-2]]
+    assert journal.prune(30, keep_seconds=0) == kept  # up to the one whose end is not known
+    for path in tmp_path.glob("*.jsonl"):
+        path.unlink()
+    with pytest.raises(JournalBroken, match="gone"):
+        journal.reader(30).read()
     journal.close()
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from ccbridge import jobs
 from ccbridge.desk import recordings
-from ccbridge.desk.recordings import RecordingBroken, finish, halves, inside, stereo, sweep_empty
+from ccbridge.desk.recordings import Finished, RecordingBroken, finish, halves, inside, stereo, sweep_empty
 from ccbridge.lab.scratch import Database
 
 
@@ -163,9 +163,12 @@ async def test_the_jobs_process_finishes_what_has_ended(
         ("ready", "c1/o1", long_ago, True),
         ("failed", "c2/o1", long_ago, True),  # no files
         ("ended", "c3/o1", now, True),  # no files yet
-        ("empty", "c4/o1", long_ago, False),
+        ("empty", "c4/o1", long_ago, True),
         ("failed", "../c5", long_ago, True),
         ("ended", "c6/o1", long_ago, True),  # still being written
+        ("failed", "c7/o1", long_ago, True),  # a finished file that is none
+        ("failed", "c8/o1", long_ago, True),  # something that nobody thought of
+        ("ready", "c9/o1", now - timedelta(minutes=1), True),  # after all of these
     ]
     with psycopg.connect(db.url, autocommit=True) as connection:
         for _, path, ended, answered in rows:
@@ -174,12 +177,22 @@ async def test_the_jobs_process_finishes_what_has_ended(
                 "VALUES (%s, 'o1', 'anna', %s, %s, %s, %s, 'ended')",
                 (path, ended, ended, answered, path),
             )
-        for path in ("c1/o1", "c4/o1", "c6/o1"):
-            write(halves(tmp_path / path)[0], LEFT)
-            write(halves(tmp_path / path)[1], RIGHT)
+        for path in ("c1/o1", "c4/o1", "c6/o1", "c7/o1", "c8/o1", "c9/o1"):
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            write(halves(tmp_path / path)[0], [] if path == "c4/o1" else LEFT)
+            write(halves(tmp_path / path)[1], [] if path == "c4/o1" else RIGHT)
             for half in halves(tmp_path / path):
                 os.utime(half, (time.time() - 300, time.time() - (-3600 if path == "c6/o1" else 300)))
 
+        stereo(tmp_path / "c7/o1").write_bytes(b"RIFF")
+        real = jobs.finish
+
+        def odd(base: Path) -> Finished | None:
+            if base == tmp_path / "c8/o1":
+                raise ValueError("odd\0")
+            return real(base)
+
+        monkeypatch.setattr(jobs, "finish", odd)
         task = asyncio.create_task(jobs.work(db.url, tmp_path, poll=0.05))
         wanted = {path: state for state, path, _, _ in rows}
         deadline = time.monotonic() + 20
@@ -192,7 +205,11 @@ async def test_the_jobs_process_finishes_what_has_ended(
         with pytest.raises(asyncio.CancelledError):
             await task
         assert found == wanted
-        ready = connection.execute("SELECT bytes, sha256 FROM recording WHERE state = 'ready'").fetchone()
+        ready = connection.execute("SELECT bytes, sha256 FROM recording WHERE path = 'c1/o1'").fetchone()
+        errors = dict(connection.execute("SELECT path, error FROM recording WHERE error <> ''").fetchall())
+    assert "not a whole wav file" in errors["c7/o1"]
+    assert errors["c8/o1"] == "ValueError: odd\\0"
+    assert len(os.listdir(tmp_path / "c7")) == 3  # the halves are all there is
     content = stereo(tmp_path / "c1/o1").read_bytes()
     assert ready == (len(content), hashlib.sha256(content).hexdigest())
     assert os.listdir(tmp_path / "c4") == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -26,7 +28,8 @@ from ccbridge.core.records import (
 )
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.lab.scratch import Database, scratch_database
-from ccbridge.store.journal import Journal
+from ccbridge.store import journal as journal_module
+from ccbridge.store.journal import Journal, Line, Reader
 from ccbridge.store.rows import Numbered, store
 from ccbridge.store.shipper import Shipper, backoff
 
@@ -352,6 +355,92 @@ async def test_a_journal_that_was_set_back_is_not_mixed_up(
     shipper = Shipper(journal, base.url, delays=quick)
     async with running(shipper):
         await until(lambda: "was set back" in shipper.trouble)
+
+
+@pytest.mark.parametrize("fault", ["descriptors", "head", "gone", "ours"])
+async def test_nothing_about_the_journals_folder_ends_it(
+    journal: Journal,
+    base: Database,
+    rows: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fault: str,
+) -> None:
+    """The same failure meets it again while it is telling the first one."""
+    journal.append(whole_call("1"))
+    segment = journal.folder / "00000001.jsonl"
+    content = segment.read_bytes()
+    wrong = {"descriptors": "Too many open files", "head": "damaged", "gone": "gone", "ours": "unforeseen"}
+    real = Reader.read
+
+    def no_descriptors(self: Reader, limit: int = 500) -> list[Line]:
+        if fault == "ours":
+            raise LookupError("unforeseen")
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    if fault == "head":
+        segment.write_bytes(b"x" * content.index(b"\n") + content[content.index(b"\n") :])
+    elif fault == "gone":
+        segment.rename(segment.with_suffix(".away"))
+    else:
+        monkeypatch.setattr(Reader, "read", no_descriptors)
+    shipper = Shipper(journal, base.url, delays=quick)
+    async with running(shipper):
+        await until(lambda: shipper.reconnects > 2)
+        assert wrong[fault] in shipper.trouble
+        assert (shipper.lag_records, shipper.lag_seconds) == (13, 0.0)
+        if fault == "head":
+            segment.write_bytes(content)
+        elif fault == "gone":
+            segment.with_suffix(".away").rename(segment)
+        monkeypatch.setattr(Reader, "read", real)
+        await until(lambda: shipper.lag_records == 0 and shipper.trouble == "")
+    told = capsys.readouterr().out
+    assert told.count("shipper_waits") == 1
+    assert "error" in told
+    assert rows("SELECT count(*) FROM call") == [(1,)]
+
+
+async def test_after_a_boot_nothing_waits_and_a_stop_is_quick(
+    tmp_path: Path, base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    monkeypatch.setattr(journal_module, "BOOT_ID", boot)
+    first = Journal.open(tmp_path / "journal")
+    first.append(whole_call("1"))
+    await ship(first, base.url)
+    first.close()
+    boot.write_text("second")
+    second = Journal.open(tmp_path / "journal")
+    looks = 0
+    shipper = Shipper(second, base.url, delays=quick)
+    real = Reader.read
+
+    def counted(self: Reader, limit: int = 500) -> list[Line]:
+        nonlocal looks
+        looks += 1
+        return real(self, limit)
+
+    monkeypatch.setattr(Reader, "read", counted)
+    assert (shipper.shipped, shipper.lag_records) == (13, 0)
+    async with running(shipper):
+        await until(lambda: looks > 1)
+        assert shipper.lag_records == 0
+        looks = 0
+    assert looks < 5  # it did not go round until the limit of a stop
+    second.append(whole_call("2"))
+    assert shipper.lag_records == 13
+    async with running(shipper):
+        await until(lambda: shipper.lag_records == 0)
+    assert shipper.shipped == second.last_seq
+    second.close()
+
+
+def test_a_torn_hint_is_none(journal: Journal) -> None:
+    for content in (b"", b"\0\0\0", b"\xff\xfe", b"12x"):
+        (journal.folder / "shipped").write_bytes(content)
+        assert Shipper(journal, "postgresql://nobody@127.0.0.1/x").shipped == 0
 
 
 def test_backoff_ends_at_ten_seconds() -> None:

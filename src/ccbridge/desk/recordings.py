@@ -72,9 +72,10 @@ def finish(base: Path) -> Finished | None:
                 return None
             _interleave(left, right, made)
     # from here on the stereo file is the recording, also in a second run after an interruption
+    measured = _measured(made)  # first: when it cannot be read, the halves are all there is
     caller.unlink(missing_ok=True)
     agent.unlink(missing_ok=True)
-    return _measured(made)
+    return measured
 
 
 def sweep_empty(directory: Path, days: Iterable[date], older_than: float) -> int:
@@ -192,6 +193,9 @@ def _interleave(left: _Side, right: _Side, made: Path) -> None:
 def _measured(path: Path) -> Finished:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with wave.open(str(path), "rb") as sound:
-        seconds = sound.getnframes() / sound.getframerate()
+    try:
+        with wave.open(str(path), "rb") as sound:
+            seconds = sound.getnframes() / sound.getframerate()
+    except (wave.Error, EOFError, ZeroDivisionError) as error:
+        raise RecordingBroken(f"{path.name} is not a whole wav file: {error}") from error
     return Finished(path, round(seconds, 3), path.stat().st_size, digest)

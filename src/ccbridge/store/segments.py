@@ -76,7 +76,7 @@ class Reader:
             piece = os.pread(self._descriptor, size - self._offset, self._offset)
             end = piece.find(b"\n") + 1
             if end == 0:
-                raise JournalBroken(f"{path(self._folder, self._segment)}: the last line has no end")
+                raise JournalBroken(f"{segment_path(self._folder, self._segment)}: the last line has no end")
         for raw in piece[:end].splitlines():
             line = self._line(raw)
             self._seen = line.seq
@@ -97,34 +97,34 @@ class Reader:
 
     def _start(self) -> int:
         """The newest segment whose checkpoint is not after our position."""
-        found = segments(self._folder)
+        found = segment_numbers(self._folder)
         if not found:
             raise JournalBroken(f"{self._folder}: the segments are gone")
         for segment in reversed(found):
-            if first_line(path(self._folder, segment))["seq"] <= self.seq:
+            if first_line(segment_path(self._folder, segment))["seq"] <= self.seq:
                 return segment
         first = found[0]
         log.error("journal_gap", wanted=self.seq + 1, segment=first)  # pruned or removed by hand
         return first
 
     def _after(self, segment: int) -> int:
-        later = [one for one in segments(self._folder) if one > segment]
+        later = [one for one in segment_numbers(self._folder) if one > segment]
         if not later:
-            raise JournalBroken(f"{path(self._folder, segment)}: the segment after it is gone")
+            raise JournalBroken(f"{segment_path(self._folder, segment)}: the segment after it is gone")
         return min(later)
 
     def _enter(self, segment: int) -> None:
         self.close()
-        self._descriptor = os.open(path(self._folder, segment), os.O_RDONLY)
+        self._descriptor = os.open(segment_path(self._folder, segment), os.O_RDONLY)
         self._segment, self._offset = segment, 0
 
 
-def path(folder: Path, segment: int) -> Path:
+def segment_path(folder: Path, segment: int) -> Path:
     """A segment's file."""
     return folder / f"{segment:08d}.jsonl"
 
 
-def segments(folder: Path) -> list[int]:
+def segment_numbers(folder: Path) -> list[int]:
     """The numbers of those that are there, ascending."""
     return sorted(int(path.stem) for path in folder.glob("[0-9]*.jsonl"))
 
@@ -152,7 +152,9 @@ def parse(path: Path) -> tuple[list[dict[str, Any]], int]:
                 line = json.loads(raw) if raw.endswith(b"\n") else None
             except ValueError:
                 break
-            if not isinstance(line, dict) or (not lines and line.get("t") != "checkpoint"):
+            if not isinstance(line, dict) or not isinstance(line.get("seq"), int):
+                break
+            if not lines and line.get("t") != "checkpoint":
                 break
             lines.append(line)
             good += len(raw)

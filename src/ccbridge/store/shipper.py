@@ -96,8 +96,8 @@ class Shipper:
 
     @property
     def lag_records(self) -> int:
-        """Records that wait to be copied."""
-        return max(0, self._journal.last_seq - self.shipped)
+        """Records of the journal that wait to be copied."""
+        return self._journal.records_after(self.shipped)
 
     @property
     def lag_seconds(self) -> float:
@@ -108,7 +108,7 @@ class Shipper:
     async def run(self) -> None:
         """Copy until cancelled; then copy what is left, for at most ``STOP_LIMIT`` seconds.
 
-        Raises only for a fault of the program, never for one of the database or of the journal's folder.
+        Raises nothing of its own: whatever fails is told in ``trouble`` and tried again.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -157,29 +157,48 @@ class Shipper:
                 with self._connected() as db:
                     self._check(db)
                     reader = self._journal.reader(self._position(db))
-                    self.trouble = ""
-                    try:
-                        while self._copy_batch(db, reader.read(BATCH)):
-                            delays = self._delays()  # it works: the next failure starts with a short wait
-                    finally:
-                        reader.close()
-                return
-            except (psycopg.Error, ShipmentRefused, JournalBroken, OSError) as error:
+                    with contextlib.closing(reader):
+                        while True:
+                            stopping = self._stop.is_set()  # before the read: what was there then is copied
+                            lines = reader.read(BATCH)
+                            if lines:
+                                self._copy_batch(db, lines)
+                            # it works, and not before now: the next failure is told, after a short wait
+                            self.trouble, delays = "", self._delays()
+                            if not lines and stopping:
+                                return
+                            if not lines:
+                                self._idle()
+            except (psycopg.Error, ShipmentRefused) as error:
+                self._failed(error)
+            except (JournalBroken, OSError) as error:
+                self._failed(error, log.error)
+            except Exception as error:
+                # our own fault; but callers are still routed, and the journal keeps what is not copied
+                if str(error) != self.trouble:
+                    log.exception("shipper_fault")
                 self._failed(error)
             if self._stop.wait(next(delays)):
                 return
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, tell: Callable[..., object] = log.warning) -> None:
         self.reconnects += 1
         if self._oldest is None:  # nothing waited when it failed; from now on something may
-            reader = self._journal.reader(self.shipped)
-            with contextlib.closing(reader):
-                first = reader.read(1)
-            self._oldest = first[0].written if first else None
+            self._oldest = self._oldest_waiting()
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if reason != self.trouble:  # each reason once, not each attempt
-            log.warning("shipper_waits", reason=reason, database=urls.address(self._url))
+            tell("shipper_waits", reason=reason, database=urls.address(self._url))
         self.trouble = reason
+
+    def _oldest_waiting(self) -> float | None:
+        """When the first record that waits was written; None when there is none, or none can be read."""
+        try:
+            with contextlib.closing(self._journal.reader(self.shipped)) as reader:
+                first = reader.read(1)
+        except Exception as error:  # noqa: BLE001 perhaps the very failure that is being told
+            log.debug("journal_unreadable", reason=str(error))
+            return None
+        return first[0].written if first else None
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Db]:
@@ -224,14 +243,14 @@ class Shipper:
         self.shipped = row[0]
         return self.shipped
 
-    def _copy_batch(self, db: Db, lines: list[Line]) -> bool:
-        """Copy one batch, or wait a moment when there is none. False when it is time to stop."""
-        if not lines:
-            self._oldest = None
-            self._deadline = float("inf")
-            self._note_hint(now=False)
-            stopping = self._stop.wait(POLL)
-            return not (stopping and self._journal.last_seq == self.shipped)
+    def _idle(self) -> None:
+        """All is copied: wait a moment."""
+        self._oldest = None
+        self._deadline = float("inf")
+        self._note_hint(now=False)
+        self._stop.wait(POLL)
+
+    def _copy_batch(self, db: Db, lines: list[Line]) -> None:
         self._oldest = lines[0].written
         self._deadline = time.monotonic() + self._batch_limit
         try:
@@ -244,7 +263,6 @@ class Shipper:
             self._copy_singly(db, lines)
         self.shipped = lines[-1].seq
         self._note_hint(now=self._stop.is_set())
-        return True
 
     def _copy_singly(self, db: Db, lines: list[Line]) -> None:
         """The same batch, each record in a savepoint, so that the bad ones are found."""
@@ -285,8 +303,11 @@ class Shipper:
 
 
 def _number_in(path: Path) -> int:
-    text = path.read_text() if path.exists() else ""
-    return int(text) if text.isascii() and text.isdigit() else 0
+    """The hint of the last run; 0 when there is none or it was torn."""
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError):
+        return 0
 
 
 def _decoded(line: Line) -> Numbered:
