@@ -273,7 +273,9 @@ def test_units(unit: Path) -> None:
     program, *words = shlex.split(service["ExecStart"])
     assert program == "/usr/local/bin/ccbridge"
     parse(["ccbridge", *words])
-    assert (service["Type"], service["User"]) == ("exec", "ccbridge")
+    routes = words[0] == "run"  # it says by itself when it is ready, and that it lives
+    assert (service["Type"], service["User"]) == ("notify" if routes else "exec", "ccbridge")
+    assert ("WatchdogSec" in service) == routes
     assert "config check" not in service["ExecStart"]
 
 
