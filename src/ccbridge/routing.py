@@ -1,0 +1,246 @@
+"""The routing loop: one task reads one inbox, asks the switchboard, and performs what it decided.
+
+The order of the inbox is the order of the world. What a decision wrote goes to the journal before anything
+else of it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from panoramisk.message import Message
+
+from ccbridge.ami import snapshot, translate
+from ccbridge.ami.client import AmiClient
+from ccbridge.ami.errors import AmiError
+from ccbridge.ami.renewals import Renewals
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import (
+    Append,
+    DropLeg,
+    Effect,
+    LookAt,
+    LookUpCustomer,
+    MoveOut,
+    Oddity,
+    PlaceOffer,
+    Reply,
+)
+from ccbridge.core.memory import Memory
+from ccbridge.core.records import CdrRow, Record
+from ccbridge.core.switchboard import Switchboard
+from ccbridge.notify import Notify
+from ccbridge.store.journal import Journal
+from ccbridge.store.lookup import CustomerLookup
+
+log = structlog.get_logger(__name__)
+
+ALIVE_EVERY = 2.0  # seconds between two signs of life for the hold loop
+TURNS = 100  # inputs handled before others get their turn: some 5 ms
+ASK_LIMIT = 5.0  # seconds
+
+
+class RoutingLoop:
+    """The switchboard with its inbox, its journal and its hands. ``run()`` until cancelled.
+
+    ``memory`` is the fold of everything that was ever written; each record is added as it is appended.
+    """
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        memory: Memory,
+        journal: Journal,
+        client: AmiClient,
+        renewals: Renewals,
+        lookup: CustomerLookup,
+        notify: Notify,
+    ) -> None:
+        self.switchboard = switchboard
+        self.counts: Counter[str] = Counter()
+        self._memory = memory
+        self._journal = journal
+        self._client = client
+        self._renewals = renewals
+        self._lookup = lookup
+        self._notify = notify
+        self._inbox: asyncio.Queue[i.Input | CdrRow] = asyncio.Queue()
+        self._requests = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Reply]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._alive = 0
+        self._alive_due = 0.0
+        self._started = int(time.time())
+
+    @property
+    def waiting(self) -> int:
+        """Inputs in the inbox."""
+        return self._inbox.qsize()
+
+    async def drained(self) -> None:
+        """Return when everything posted so far is handled."""
+        await self._inbox.join()
+
+    def close(self) -> None:
+        """Let go of lookups and looks that are under way."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def post(self, event: i.Input | CdrRow) -> None:
+        """Put something that happened into the inbox."""
+        self._inbox.put_nowait(event)
+
+    async def ask(self, make: Callable[[int], i.Input]) -> Reply:
+        """Post a command and wait for the core's ``Reply``."""
+        request = next(self._requests)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._asked[request] = future
+        self.post(make(request))
+        try:
+            async with asyncio.timeout(ASK_LIMIT):
+                return await future
+        finally:
+            del self._asked[request]
+
+    async def run(self) -> None:
+        turns = 0
+        while True:
+            thing = await self._next()
+            if thing is not None and not isinstance(thing, CdrRow):
+                self._decide(thing)
+            elif thing is not None:
+                self._write([thing])
+            else:
+                self._decide(i.Tick(time.time()))
+            if thing is not None:
+                self._inbox.task_done()
+                turns += 1
+                if turns % TURNS == 0:
+                    await asyncio.sleep(0)  # a flood of events must not keep the doors from being served
+            if time.monotonic() >= self._alive_due:
+                self._show_life()
+
+    async def _next(self) -> Any:
+        """The next input, or None when a deadline has come."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        due = self.switchboard.next_deadline()
+        due = self._alive_due if due is None else min(due, self._alive_due)
+        try:
+            async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    def _decide(self, event: Any) -> None:
+        effects = self.switchboard.handle(event, time.monotonic())
+        records = [effect.record for effect in effects if isinstance(effect, Append)]
+        if records:
+            self._write(records)
+        for effect in effects:
+            if not isinstance(effect, Append):
+                self._perform(effect)
+
+    def _write(self, records: list[Record]) -> None:
+        """To the journal, before anything is done. A full disk stops no call: records wait in memory."""
+        for record in records:
+            self._memory.apply(record)  # first: the journal may ask for a checkpoint that holds them
+        self._journal.append(records)
+
+    def _show_life(self) -> None:
+        """From inside the loop, so that a loop that hangs shows none."""
+        self._alive_due = time.monotonic() + ALIVE_EVERY
+        self._alive += 1
+        self._notify.say("WATCHDOG=1")
+        if self._journal.unwritten:
+            self._journal.flush()
+        if self._client.up:
+            value = f"{self._started}.{self._alive}"
+            self._send({"Action": "Setvar", "Variable": "CCB_ALIVE", "Value": value})
+            self._renewals.renew()
+
+    # -- effects
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case PlaceOffer() | MoveOut() | DropLeg():
+                self._act_on_channel(effect)
+            case LookAt():
+                self._spawn(self._look(effect.call))
+            case LookUpCustomer():
+                self._spawn(self._look_up(effect))
+            case Reply():
+                asked = self._asked.get(effect.request)
+                if asked is not None and not asked.done():
+                    asked.set_result(effect)
+            case Oddity():
+                self.counts["oddities"] += 1
+                log.warning("oddity", kind=effect.kind, **effect.ids)
+
+    def _act_on_channel(self, effect: PlaceOffer | MoveOut | DropLeg) -> None:
+        try:
+            futures = self._client.send_many(translate.to_actions(effect))
+        except (ValueError, TypeError) as error:
+            # cannot be put on the wire: our own fault, and no reason to leave the caller hanging
+            log.error("ami.unsendable", effect=type(effect).__name__, why=str(error))
+            futures = []
+            if not isinstance(effect, DropLeg):
+                self._move_failed(effect, str(error))
+        for future in futures:
+            future.add_done_callback(_consume)
+        if futures and not isinstance(effect, DropLeg):
+            futures[-1].add_done_callback(lambda done: self._moved(effect, done))
+
+    def _moved(self, effect: PlaceOffer | MoveOut, done: asyncio.Future[Message]) -> None:
+        """Success only means queued: the dialplan itself reports arrival. A failure is worth a look."""
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
+        if error is not None:
+            self._move_failed(effect, str(error))
+
+    def _move_failed(self, effect: PlaceOffer | MoveOut, why: str) -> None:
+        offer = effect.offer if isinstance(effect, PlaceOffer) else ""
+        log.info("ami.redirect_failed", call=effect.call, offer=offer, why=why)
+        self.post(i.MoveFailed(time.time(), effect.call, offer, why))
+
+    async def _look(self, call: str) -> None:
+        try:
+            place = await snapshot.look(self._client, call)
+        except AmiError as error:
+            log.warning("ami.look_failed", call=call, why=str(error))  # its limit asks again
+            return
+        self.post(i.CallLooked(time.time(), call, place))
+
+    async def _look_up(self, wanted: LookUpCustomer) -> None:
+        found = await self._lookup.find_customer(wanted.e164)
+        customer, name = found if found is not None else (None, "")
+        self.post(i.CustomerFound(time.time(), wanted.call, customer, name))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_report)
+
+    def _send(self, fields: dict[str, str]) -> None:
+        for future in self._client.send_many([fields]):
+            future.add_done_callback(_consume)
+
+
+def _consume(done: asyncio.Future[Any]) -> None:
+    """An action whose failure is told elsewhere: take the exception, so that asyncio does not warn."""
+    with contextlib.suppress(asyncio.CancelledError):
+        error = done.exception()
+        if error is not None:
+            log.debug("ami.action_failed", why=str(error))
+
+
+def _report(done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("daemon.task_failed", task=done.get_name(), exc_info=error)
