@@ -169,12 +169,12 @@ async def test_the_log_tells_what_phones_and_carrier_saw(
 async def test_the_pbx_writes_cdr_and_cel(
     pbx: Pbx, outside: Outside, phones: Phones, carrier: Carrier
 ) -> None:
-    call = await carrier.call("551004", "+306900000011")
+    call = await carrier.call("551004", "+306987654321")
     await phones["1004"].talks()
     await call.hangup()
     await outside.quiet()
     with pbx.cdr_csv.open(newline="", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if row[1] == "+306900000011"]
+        rows = [row for row in csv.reader(file) if row[1] == "+306987654321"]
     assert len(rows) == 1
     assert rows[0][13] == "ANSWERED"
     assert rows[0][5].startswith("PJSIP/1004-")

@@ -197,6 +197,8 @@ def test_a_start_that_is_broken_off_leaves_nothing(folder: Path, number: signal.
         env=environment,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # a test run in the background of a script has INT ignored, and would hand that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until(lambda: bool(processes(folder)))
     shell.send_signal(number)
