@@ -102,7 +102,8 @@ def console(one: Lab) -> None:
     """Asterisk's own console on the lab's PBX (leave it with `exit`)."""
     with _plain_errors():
         command = one.console()
-    os.execv(command[0], command)
+    # the console keeps its history in the home folder: this one goes with the lab
+    os.execve(command[0], command, {**os.environ, "HOME": str(one.folder)})
 
 
 lab.add_command(demo)
