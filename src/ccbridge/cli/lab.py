@@ -2,11 +2,13 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -102,8 +104,16 @@ def console(one: Lab) -> None:
     """Asterisk's own console on the lab's PBX (leave it with `exit`)."""
     with _plain_errors():
         command = one.console()
-    # the console keeps its history in the home folder: this one goes with the lab
-    os.execve(command[0], command, {**os.environ, "HOME": str(one.folder)})
+    # Asterisk writes its history into the user's home, whatever HOME says; the lab leaves nothing there
+    history = Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".asterisk_history"
+    own = history.exists()
+    with subprocess.Popen(command) as child:
+        while child.poll() is None:
+            with suppress(KeyboardInterrupt):  # Ctrl-C is the console's
+                child.wait()
+    if not own:
+        history.unlink(missing_ok=True)
+    sys.exit(child.returncode)
 
 
 lab.add_command(demo)
