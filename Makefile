@@ -1,9 +1,14 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-unit lint types run lab-up lab-down clean
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types run lab-up lab-down clean
 
 PY := .venv/bin/python
 CODE := src tests
+
+# ASTERISK=16: the demo and the tests with Asterisk 16 in the place of 22.
+ifeq ($(ASTERISK),16)
+export CCBRIDGE_LAB_SUITE := bullseye
+endif
 
 # Scratch files in a folder of their own, which goes at the end; after a failure it stays, to be looked at. Not
 # inside the project: the path of a Unix socket has at most 107 bytes.
@@ -15,7 +20,8 @@ endef
 
 help:
 	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running; make demo-stop ends it)'
-	@echo 'make test        everything: lint, types, unit tests, real PostgreSQL, real Asterisk'
+	@echo 'make test        lint, types, unit tests, real PostgreSQL, real Asterisk'
+	@echo 'make test-full   the same and what takes long, then end to end on Asterisk 16 (any target takes ASTERISK=16)'
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
@@ -32,10 +38,23 @@ demo-stop: .venv/stamp
 	@$(PY) -m ccbridge.lab.demo --stop
 
 test: lint types
+	@$(PYTEST) -m 'not full'
+
+# All parts run, also after one that failed; the exit code is 0 only if each passed.
+test-full:
+	@$(MAKE) -k --no-print-directory lint types test-22 test-16
+
+test-22: .venv/stamp
+	@echo '=== Everything, the long ones too (Asterisk 22)'
 	@$(PYTEST)
 
+test-16: export CCBRIDGE_LAB_SUITE := bullseye
+test-16: .venv/stamp
+	@echo '=== End to end on Asterisk 16'
+	@$(PYTEST) tests/e2e
+
 test-unit: .venv/stamp
-	@$(PYTEST) --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg'
+	@$(PYTEST) --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg and not full'
 
 lint: .venv/stamp
 	@$(PY) -m ruff check $(CODE)
