@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from control_rig import Board
 
 from ccbridge.cli import main
-from ccbridge.lab.scratch import Database
+from ccbridge.lab.database import Database
 
 SITE = """\
 asterisk: {{secret: none}}

@@ -16,8 +16,8 @@ from cli_rig import NOWHERE, SITE, Past, Shell
 from control_rig import Board, Daemon
 
 from ccbridge.core.effects import Append
+from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
-from ccbridge.lab.scratch import scratch_database
 from ccbridge.store.rows import Numbered, store
 from ccbridge.store.urls import for_libpq
 
@@ -81,7 +81,7 @@ def past(pg_server: str) -> Iterator[Past]:
     board.go(41)
     board.hang_up_waiting(abandoned)
     still = board.caller("support", "+306912345678")
-    with scratch_database(pg_server) as database:
+    with Database(pg_server) as database:
         records = [effect.record for effect in board.effects if isinstance(effect, Append)]
         with psycopg.connect(for_libpq(database.url)) as db:
             store(db, uuid.uuid4(), [Numbered(n, record) for n, record in enumerate(records, 1)])

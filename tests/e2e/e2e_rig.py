@@ -15,8 +15,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.database import Database
 from ccbridge.lab.lab import Lab
-from ccbridge.lab.service import Database, Service, site_file
+from ccbridge.lab.service import Service, site_file
 
 # Shorter times than a real site's, so that tests do not wait for the clock.
 BRISK: dict[str, Any] = {

@@ -17,11 +17,12 @@ import pytest
 import yaml
 
 import ccbridge
+from ccbridge.lab.database import Database
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.ports import free_tcp
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.lab.process import die_with_parent
-from ccbridge.lab.service import Database, Service, site_file
+from ccbridge.lab.service import Service, site_file
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -82,10 +83,8 @@ def _as_others_are() -> None:
 
 @pytest.fixture(scope="module")
 def database(lab_postgres: LabPostgres) -> Iterator[Database]:
-    one = Database(lab_postgres.url)
-    one.create()
-    yield one
-    one.drop()
+    with Database(lab_postgres.url) as one:
+        yield one
 
 
 @pytest.fixture

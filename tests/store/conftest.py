@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
-from ccbridge.lab.scratch import Database, empty_database, scratch_database
 
 
 @pytest.fixture(scope="session")
@@ -19,16 +19,24 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def pg(pg_server: str) -> Iterator[str]:
-    """Superuser URL of a fresh empty database, dropped after the module."""
-    with empty_database(pg_server) as url:
-        yield url
+def empty(pg_server: str) -> Iterator[Database]:
+    """A fresh database without tables, dropped after the module."""
+    database = Database(pg_server)
+    database.create_empty()
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def pg(empty: Database) -> str:
+    """Its superuser URL."""
+    return empty.admin_url
 
 
 @pytest.fixture(scope="module")
 def db(pg_server: str) -> Iterator[Database]:
     """A fresh database with the schema and a daemon's role of its own, dropped after the module."""
-    with scratch_database(pg_server) as database:
+    with Database(pg_server) as database:
         yield database
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ccbridge.cli import main
-from ccbridge.lab.scratch import Database, daemon_url, drop_role
+from ccbridge.lab.database import Database
 from ccbridge.store import urls
 
 pytestmark = pytest.mark.pg
@@ -31,30 +31,27 @@ def run(tmp_path: Path, command: str, url: str, admin: str = "") -> Result:
     return CliRunner().invoke(main, ["db", command, "-c", str(file)])
 
 
-def test_a_new_site(tmp_path: Path, pg: str) -> None:
-    url = daemon_url(pg)
-    before = run(tmp_path, "status", pg)
+def test_a_new_site(tmp_path: Path, empty: Database) -> None:
+    admin, url = empty.admin_url, empty.url
+    before = run(tmp_path, "status", admin)
     assert (before.exit_code, before.output) == (
         1,
         "The database has no ccbridge tables yet: run `ccbridge db init`.\n",
     )
-    made = run(tmp_path, "init", url, pg)
-    try:
-        assert made.exit_code == 0, made.output
-        where, user = urls.address(pg), urls.for_sqlalchemy(url).username
-        assert made.output.splitlines() == [
-            f"{where}: role {user} created",
-            f"{where}: schema none -> 0001",
-            f"{where}: 50 monthly partitions made",
-            f"{where}: grants of {user} renewed",
-        ]
-        assert run(tmp_path, "upgrade", url, pg).output == f"{where}: grants of {user} renewed\n"
-        after = run(tmp_path, "status", url)
-        assert (after.exit_code, after.output) == (0, "The database schema is up to date (0001).\n")
-        with psycopg.connect(url) as db:
-            assert db.execute("SELECT count(*) FROM call_event").fetchone() == (0,)
-    finally:
-        drop_role(Database(pg, url))
+    made = run(tmp_path, "init", url, admin)
+    assert made.exit_code == 0, made.output
+    where, user = urls.address(admin), empty.role
+    assert made.output.splitlines() == [
+        f"{where}: role {user} created",
+        f"{where}: schema none -> 0001",
+        f"{where}: 50 monthly partitions made",
+        f"{where}: grants of {user} renewed",
+    ]
+    assert run(tmp_path, "upgrade", url, admin).output == f"{where}: grants of {user} renewed\n"
+    after = run(tmp_path, "status", url)
+    assert (after.exit_code, after.output) == (0, "The database schema is up to date (0001).\n")
+    with psycopg.connect(url) as db:
+        assert db.execute("SELECT count(*) FROM call_event").fetchone() == (0,)
 
 
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, pg: str) -> None:

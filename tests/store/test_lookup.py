@@ -8,8 +8,8 @@ import time
 import psycopg
 import pytest
 
+from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
-from ccbridge.lab.scratch import scratch_database
 from ccbridge.store.lookup import CustomerLookup
 
 pytestmark = pytest.mark.pg
@@ -32,7 +32,7 @@ async def timed(lookup: CustomerLookup, number: str = NUMBER) -> tuple[tuple[int
 
 
 async def test_known_unknown_frozen_dead_and_back(own_server: LabPostgres) -> None:
-    with scratch_database(own_server.url) as base:
+    with Database(own_server.url) as base:
         with psycopg.connect(base.url) as db:
             db.execute("INSERT INTO customer (id, name, created_at) VALUES (7, 'Zoë', now())")
             db.execute("INSERT INTO phone_number VALUES (%s, 7)", (NUMBER,))

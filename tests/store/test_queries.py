@@ -19,7 +19,7 @@ from ccbridge.core.records import (
     RecordingStarted,
     TicketOutcome,
 )
-from ccbridge.lab.scratch import Database
+from ccbridge.lab.database import Database
 from ccbridge.store import queries
 from ccbridge.store.journal import Journal
 from ccbridge.store.shipper import Shipper

@@ -18,7 +18,7 @@ import pytest
 from ccbridge import jobs
 from ccbridge.desk import recordings
 from ccbridge.desk.recordings import Finished, RecordingBroken, finish, halves, inside, stereo, sweep_empty
-from ccbridge.lab.scratch import Database
+from ccbridge.lab.database import Database
 
 
 def write(path: Path, samples: list[int], rate: int = 8000, channels: int = 1) -> None:

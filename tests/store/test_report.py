@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from ccbridge.lab.scratch import Database
+from ccbridge.lab.database import Database
 from ccbridge.reports.day import bounds, day_report
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
 from ccbridge.store.queries import reading

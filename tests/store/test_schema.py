@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from ccbridge.lab.scratch import Database, daemon_url
+from ccbridge.lab.database import Database
 from ccbridge.store import roles, schema, tables, urls
 
 pytestmark = pytest.mark.pg
@@ -39,7 +39,7 @@ def daemon(db: Database) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def owner(db: Database) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(db.admin, autocommit=True) as connection:
+    with psycopg.connect(db.admin_url, autocommit=True) as connection:
         yield connection
 
 
@@ -47,7 +47,7 @@ def test_tables_are_what_the_migrations_make(db: Database) -> None:
     def ours(name: str | None, kind: str, *_: object) -> bool:
         return not (kind == "table" and name and name.startswith(("call_event_", "agent_event_")))
 
-    with urls.engine(db.admin).connect() as connection:
+    with urls.engine(db.admin_url).connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"include_name": lambda n, k, p: ours(n, k), "compare_server_default": True}
         )
@@ -60,32 +60,29 @@ def test_every_table_has_grants() -> None:
 
 def test_init_twice_changes_nothing(db: Database) -> None:
     role = urls.for_sqlalchemy(db.url).username
-    assert schema.init(db.admin, db.url) == [f"grants of {role} renewed"]
+    assert schema.init(db.admin_url, db.url) == [f"grants of {role} renewed"]
 
 
-def test_init_makes_the_database(pg_server: str, pg: str) -> None:
-    admin = f"{pg}_two_test"
-    url = daemon_url(admin)
+def test_init_makes_the_database(pg_server: str) -> None:
+    new = Database(pg_server)
     try:
-        assert schema.init(admin, url)[0] == f"database {urls.for_sqlalchemy(admin).database} created"
-        assert schema.status(url).ok
+        assert schema.init(new.admin_url, new.url)[0] == f"database {new.name} created"
+        assert schema.status(new.url).ok
     finally:
-        with psycopg.connect(pg_server, autocommit=True) as server:
-            server.execute(f'DROP DATABASE "{urls.for_sqlalchemy(admin).database}" WITH (FORCE)')
-            server.execute(f'DROP ROLE "{urls.for_sqlalchemy(url).username}"')
+        new.drop()
 
 
 def test_wrong_password_of_an_existing_role_is_told(db: Database) -> None:
     user = urls.for_sqlalchemy(db.url).username
     wrong = db.url.replace(db.url.split("@")[0], f"postgresql://{user}:wrong")
     with pytest.raises(schema.SchemaTrouble, match="cannot log in") as caught:
-        schema.init(db.admin, wrong)
+        schema.init(db.admin_url, wrong)
     assert ":wrong" not in str(caught.value)
 
 
 def test_the_owner_is_refused_as_the_daemons_role(db: Database) -> None:
     with pytest.raises(roles.RoleRefused, match="its own role"):
-        schema.init(db.admin, db.admin)
+        schema.init(db.admin_url, db.admin_url)
 
 
 @pytest.mark.parametrize("table", EVENTS)
@@ -135,7 +132,7 @@ async def test_an_old_schema_is_named_with_the_command(pg: str, db: Database) ->
         False,
         "The database has no ccbridge tables yet: run `ccbridge db init`.",
     )
-    with psycopg.connect(db.admin, autocommit=True) as owner:
+    with psycopg.connect(db.admin_url, autocommit=True) as owner:
         owner.execute("UPDATE alembic_version SET version_num = '9999'")
         ok, sentence = await schema.schema_ok(db.url)
         owner.execute("UPDATE alembic_version SET version_num = '0001'")

@@ -26,8 +26,8 @@ from ccbridge.core.records import (
     RecordingStarted,
     TicketOutcome,
 )
+from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
-from ccbridge.lab.scratch import Database, scratch_database
 from ccbridge.store import journal as journal_module
 from ccbridge.store.journal import Journal, Line, Reader
 from ccbridge.store.rows import Numbered, store
@@ -109,7 +109,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def base(pg_server: str) -> Iterator[Database]:
-    with scratch_database(pg_server) as database:
+    with Database(pg_server) as database:
         yield database
 
 
@@ -253,7 +253,7 @@ async def test_a_clock_that_runs_backwards_makes_no_overlap(
 
 async def test_the_loop_goes_on_while_the_database_is_frozen(tmp_path: Path, own_server: LabPostgres) -> None:
     """SIGSTOP: connections stay open and say nothing. Then kill -9, then a fast stop; then all rows once."""
-    with scratch_database(own_server.url) as base:
+    with Database(own_server.url) as base:
         journal = Journal.open(tmp_path / "journal", 20_000)
         shipper = Shipper(journal, base.url, delays=quick, batch_limit=1.0)
         worst = 0.0
@@ -305,7 +305,7 @@ async def test_killed_at_any_moment_it_ships_the_rest_later(
         async with running(shipper):
             before = shipper.shipped
             await until(lambda before=before, shipper=shipper: shipper.shipped > before)  # type: ignore[misc]
-            with psycopg.connect(base.admin, autocommit=True) as admin:
+            with psycopg.connect(base.admin_url, autocommit=True) as admin:
                 admin.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE application_name = 'ccbridge' AND datname = current_database()"
@@ -323,7 +323,7 @@ async def test_killed_at_any_moment_it_ships_the_rest_later(
 
 
 async def test_no_database_at_the_start(tmp_path: Path, own_server: LabPostgres) -> None:
-    with scratch_database(own_server.url) as base:
+    with Database(own_server.url) as base:
         own_server.halt()
         journal = Journal.open(tmp_path / "journal")
         journal.append(whole_call("1"))

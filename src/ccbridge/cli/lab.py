@@ -15,10 +15,11 @@ from typing import NoReturn
 
 import click
 
+from ccbridge.lab.database import Database
 from ccbridge.lab.demo import demo
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
-from ccbridge.lab.service import Database, site_file
+from ccbridge.lab.service import site_file
 from ccbridge.lab.site_pbx import AGENT_PHONES, CUSTOMER_PHONE, FALLBACK_PHONE
 
 

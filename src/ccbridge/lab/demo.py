@@ -16,6 +16,7 @@ from typing import Any
 import click
 import psycopg
 
+from ccbridge.lab.database import Database
 from ccbridge.lab.demo_account import CALLS, Account
 from ccbridge.lab.demo_calls import (
     ACTS,
@@ -33,7 +34,7 @@ from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import PROJECT, Lab, default_cache
 from ccbridge.lab.outside import Outside
-from ccbridge.lab.service import Database, Service, site_file
+from ccbridge.lab.service import Service, site_file
 from ccbridge.lab.site_pbx import CUSTOMER_PHONE
 from ccbridge.store.roles import RoleRefused
 from ccbridge.store.schema import SchemaTrouble

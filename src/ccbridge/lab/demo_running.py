@@ -13,10 +13,11 @@ from typing import Any
 
 import psycopg
 
+from ccbridge.lab.database import Database
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
 from ccbridge.lab.process import Owned
-from ccbridge.lab.service import STOP_GRACE_S, Database, Service
+from ccbridge.lab.service import STOP_GRACE_S, Service
 
 LOCK = "demo.lock"
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -10,45 +9,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import yaml
 
 from ccbridge.control.client import ControlClient, DaemonAway
 from ccbridge.control.wire import Answer
+from ccbridge.lab.database import Database
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import PROJECT, Pbx
 from ccbridge.lab.process import Owned, die_with_parent
-from ccbridge.store import schema
 
 START_LIMIT_S = 20.0
 STOP_GRACE_S = 16.0
 EXAMPLE = PROJECT / "config" / "ccbridge.yml"
-
-
-class Database:
-    """A fresh database on the lab's server: an owner's URL, and the daemon's with a role of its own."""
-
-    def __init__(self, server_url: str, word: str = "") -> None:
-        """``word`` is part of the database's and the role's name; a random one if not given."""
-        word = word or secrets.token_hex(4)
-        self.name, self.role, self.password = f"ccb_{word}_test", f"ccb_{word}", secrets.token_hex(12)
-        self._server_url = server_url
-        parts = urlsplit(server_url)
-        self.admin_url = urlunsplit(parts._replace(path=f"/{self.name}"))
-        host = parts.netloc.rpartition("@")[2]
-        self.url = urlunsplit(
-            parts._replace(netloc=f"{self.role}:{self.password}@{host}", path=f"/{self.name}")
-        )
-
-    def create(self) -> None:
-        schema.init(self.admin_url, self.url)
-
-    def drop(self) -> None:
-        with psycopg.connect(self._server_url, autocommit=True) as db:
-            db.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-            db.execute(f"DROP ROLE IF EXISTS {self.role}")
 
 
 def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, Any] | None = None) -> Path:
