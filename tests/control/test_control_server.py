@@ -206,19 +206,47 @@ async def test_a_request_has_a_length_limit(server: ControlServer, path: Path) -
     assert server.counts["line_too_long"] == 1
 
 
-async def test_connections_have_a_cap(server: ControlServer, path: Path) -> None:
+async def test_connections_have_a_cap(path: Path) -> None:
+    """With a request under way on each of them, the next one is turned away."""
+    gate = asyncio.Event()
+
+    async def wait(fields: dict[str, object]) -> Answer:
+        await gate.wait()
+        return Answer(True, "done")
+
+    server = ControlServer(path, {"wait": wait}, connection_cap=4)
+    await server.start()
     peers = [await Peer(path).__aenter__() for _ in range(4)]
-    for peer in peers:
-        assert (await peer.ask(do="status"))["ok"]
+    asked = [asyncio.ensure_future(peer.ask(do="wait")) for peer in peers]
+    await until(lambda: server.counts["requests"] == 4)
     async with Peer(path) as fifth:
         assert (await fifth.answer())["text"] == "the daemon serves 4 connections already; try again"
         assert await fifth.ended() == b""
-    await peers.pop().__aexit__()
-    await until(lambda: len(server.connections) == 3)
+    gate.set()
+    assert [(await one)["ok"] for one in asked] == [True] * 4
     async with Peer(path) as again:
-        assert (await again.ask(do="status"))["ok"]
+        assert (await again.ask(do="wait"))["ok"]
+    assert (server.counts["over_cap"], server.counts["made_room"]) == (1, 1)
     for peer in peers:
         await peer.__aexit__()
+    await server.stop()
+
+
+async def test_who_holds_connections_locks_nobody_out(board: Board, path: Path) -> None:
+    server = ControlServer(path, board.commands().handlers(), connection_cap=4)
+    await server.start()
+    holders = [await Peer(path).__aenter__() for _ in range(4)]
+    for holder in holders[1:]:
+        assert (await holder.ask(do="status"))["ok"]
+    assert (await holders[0].ask(do="status"))["ok"]  # the last one that was heard of
+    async with Peer(path) as fifth:
+        assert (await fifth.ask(do="status"))["ok"]
+        assert await holders[1].ended() == b""
+        assert server.counts["made_room"] == 1
+        assert (await holders[0].ask(do="status"))["ok"]
+    for holder in holders:
+        await holder.__aexit__()
+    await server.stop()
 
 
 async def test_a_slow_line_and_an_idle_peer_are_let_go(board: Board, path: Path) -> None:
@@ -321,7 +349,7 @@ async def test_a_dead_runs_socket_is_replaced(board: Board, path: Path) -> None:
 
 async def test_a_living_daemons_socket_is_not(server: ControlServer, board: Board, path: Path) -> None:
     other = ControlServer(path, board.commands().handlers())
-    with pytest.raises(SocketTaken, match="another ccbridge daemon answers on"):
+    with pytest.raises(SocketTaken, match="somebody listens on"):
         await other.start()
     await other.stop()
     async with Peer(path) as peer:

@@ -173,7 +173,11 @@ def journal_not_writable(place: Place) -> Iterator[None]:
         (mistakes, 2, ["ccbridge.yml:", "routing.fallback_afetr", "routing.miss_cooldown"]),
         (port_taken, 3, ["address already in use", "{agi_port}"]),
         (another_daemon, 3, ["another ccbridge daemon runs", "{folder}/journal"]),
-        (another_daemon_on_the_socket, 3, ["another ccbridge daemon", "{folder}/control.sock"]),
+        (
+            another_daemon_on_the_socket,
+            3,
+            ["control socket cannot be had", "{folder}/control.sock", "another"],
+        ),
         (newer_schema, 3, ["at 9999", "install the newer ccbridge"]),
         (no_tables, 3, ["no ccbridge tables yet", "`ccbridge db init`"]),
         (journal_of_unknown_records, 3, ["00000001.jsonl", "from_the_future"]),

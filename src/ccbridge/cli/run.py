@@ -45,7 +45,8 @@ def run(here: Here) -> None:
 # What can keep the daemon from running without being a fault of the program: what to say, exit code.
 _REFUSALS: tuple[tuple[tuple[type[BaseException], ...], str, int], ...] = (
     ((LoginRefused,), "Asterisk refused the AMI login: check asterisk.user and its secret", 2),
-    ((JournalLocked, SocketTaken), "another ccbridge daemon runs with this configuration", 3),
+    ((JournalLocked,), "another ccbridge daemon runs with this configuration", 3),
+    ((SocketTaken,), "the control socket cannot be had", 3),
     ((DaemonRefused, JournalBroken, JournalFull), "cannot start", 3),
     ((OSError,), "the system refused something that the daemon needs", 3),
 )

@@ -44,7 +44,7 @@ GRACE = 1.0
 
 
 class SocketTaken(OSError):
-    """Another daemon answers on the socket, or something that is no socket stands in its place."""
+    """Somebody listens on the socket already, or something that is no socket stands in its place."""
 
 
 class ControlServer:
@@ -55,8 +55,11 @@ class ControlServer:
     has begun and for the first one, ``idle_timeout`` between two requests, ``command_timeout`` for a
     handler.
 
-    ``counts``, since the start: connections, requests, refused, failed, over_cap, garbage, line_too_long,
-    line_timeout, idle_timeout, unread.
+    With ``connection_cap`` connections open, a new one takes the place of the one that has been silent for
+    longest; it is turned away if each of them has a request under way.
+
+    ``counts``, since the start: connections, requests, refused, failed, over_cap, made_room, garbage,
+    line_too_long, line_timeout, idle_timeout, unread.
     """
 
     def __init__(
@@ -135,6 +138,17 @@ class ControlServer:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def make_room(self) -> bool:
+        """Close the connection that has been silent for longest. False if none is silent."""
+        silent = [(one.silent_since, one) for one in self.connections if one.silent_since is not None]
+        if not silent:
+            return False
+        _, oldest = min(silent, key=lambda pair: pair[0])
+        self.counts["made_room"] += 1
+        self.connections.discard(oldest)
+        oldest.abort()
+        return True
+
     async def answer(self, line: bytes) -> bytes:
         """The answer to one line. Raises NotARequest for a line that is no JSON object."""
         self.counts["requests"] += 1
@@ -186,6 +200,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._peer_done = False  # it has sent all it wanted, and may still read
+        self._silent_since = 0.0  # the loop's clock
         self._stopping = False
         self._can_write = asyncio.Event()
 
@@ -199,6 +214,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def silent_since(self) -> float | None:
+        """When it was last heard of (the loop's clock); None while a request is under way."""
+        return None if self._task is not None else self._silent_since
+
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -206,12 +226,13 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._can_write.set()
         server.counts["connections"] += 1
-        if len(server.connections) >= server.connection_cap:
+        if len(server.connections) >= server.connection_cap and not server.make_room():
             server.counts["over_cap"] += 1
             text = f"the daemon serves {server.connection_cap} connections already; try again"
             self._end(Answer(False, text))
             return
         server.connections.add(self)
+        self._silent_since = asyncio.get_running_loop().time()
         self._within(server.line_timeout, "line_timeout")
 
     def data_received(self, data: bytes) -> None:
@@ -289,6 +310,7 @@ class Connection(asyncio.Protocol):
         elif len(self._buffer) > LINE_LIMIT:
             self._too_long()
         else:
+            self._silent_since = asyncio.get_running_loop().time()
             waits_for = "line_timeout" if self._buffer else "idle_timeout"
             self._within(getattr(self._server, waits_for), waits_for)
             transport.resume_reading()
@@ -352,7 +374,9 @@ def _remove_stale(path: Path) -> None:
             return
         except BlockingIOError:
             pass  # its backlog is full: it lives
-    raise SocketTaken(errno.EADDRINUSE, f"another ccbridge daemon answers on {path}")
+    raise SocketTaken(
+        errno.EADDRINUSE, f"somebody listens on {path} already: control.socket is another daemon's, too"
+    )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
