@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from ccbridge.lab.ami import AmiLink, Message
 from ccbridge.lab.asterisk import AmiDoor
@@ -32,6 +33,8 @@ class Leg:
         self.ringing_at: float | None = None
         self.answered_at: float | None = None
         self.ended_at: float | None = None
+        #: what came of the last REFER sent here: SUCCESS or FAILURE; "" while it is under way
+        self.referred = ""
         #: the Q.850 cause of the end
         self.cause: int | None = None
         #: what was heard from the answer on (WAV, 8 kHz mono); complete a moment after the end
@@ -74,6 +77,44 @@ class Leg:
         finally:
             await link.close()
 
+    async def hold(self) -> None:
+        """Put the other side on hold: a re-INVITE with `sendonly`; from then on nothing is sent."""
+        await self._redirect("hold")
+
+    async def resume(self) -> None:
+        """Take the other side back from hold."""
+        await self._redirect("resume")
+
+    async def refer(self, number: str, replaces: "Leg | None" = None) -> None:
+        """Send a REFER to `number`; with `replaces`, to take the place of that other leg of this phone.
+
+        Returns when the other side has taken it, or hung up. Raises LabError if it refuses.
+        """
+        host, port = self._legs.pbx
+        target = f"sip:{quote(number, safe='*+')}@{host}:{port}"
+        if replaces is not None:
+            names = ("call-id", "remote_tag", "local_tag")
+            call, theirs, ours = [await replaces.variable(f"CHANNEL(pjsip,{name})") for name in names]
+            target += "?Replaces=" + quote(f"{call};to-tag={theirs};from-tag={ours}", safe="")
+        self.referred = ""
+        await self._legs.link.action("Setvar", Channel=self.channel, Variable="REFER_TO", Value=f"<{target}>")
+        await self._redirect("refer")
+        await self._legs.until(
+            lambda: self.referred or not self.live, DEFAULT_LIMIT_S, f"{self} to be referred"
+        )
+        if self.referred not in ("", "SUCCESS"):
+            raise LabError(f"The REFER of {self} to {number} was refused.", "")
+
+    async def variable(self, name: str) -> str:
+        """A channel variable, or the value of a dialplan function."""
+        answer = await self._legs.link.action("Getvar", Channel=self.channel, Variable=name)
+        return answer[0]["Value"]
+
+    async def _redirect(self, exten: str) -> None:
+        await self._legs.link.action(
+            "Redirect", Channel=self.channel, Context="line", Exten=exten, Priority="1"
+        )
+
     async def hangup(self, limit_s: float = DEFAULT_LIMIT_S) -> None:
         """Hang up and see it happen; no error if it is gone already."""
         if self.live and self.channel:
@@ -92,9 +133,13 @@ class Leg:
 class Legs:
     """All channels since this object began to listen, kept up to date from the events of one connection."""
 
-    def __init__(self, link: AmiLink, door: AmiDoor, heard_folder: Path, pressed: Path) -> None:
+    def __init__(
+        self, link: AmiLink, door: AmiDoor, pbx: tuple[str, int], heard_folder: Path, pressed: Path
+    ) -> None:
         self.link = link
         self.door = door
+        #: the PBX's SIP address and port
+        self.pbx = pbx
         self.heard_folder = heard_folder
         self.pressed = pressed
         self.all: dict[str, Leg] = {}
@@ -146,6 +191,8 @@ class Legs:
                 leg.ringing_at = at
             elif event["What"] == "talking":
                 leg.answered_at = at
+            elif event["What"] == "referred":
+                leg.referred = event["Status"]
         elif kind == "Newstate" and uniqueid in self.all and event.get("ChannelState") == "5":
             self.all[uniqueid].ringing_at = at
         elif kind == "NewConnectedLine" and uniqueid in self.all and self.all[uniqueid].line:

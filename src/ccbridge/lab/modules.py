@@ -5,7 +5,7 @@ from pathlib import Path
 
 # What the project's own files and the lab's phones use; all else is named in `noload`.
 _KEEP = re.compile(
-    r"app_(bridgeaddchan|cdr|celgenuserevent|chanspy|channelredirect|confbridge|db|dial|echo|exec|if|milliwatt"
+    r"app_(bridgeaddchan|bridgewait|cdr|celgenuserevent|chanspy|channelredirect|confbridge|db|dial|echo|exec|if|milliwatt"
     r"|mixmonitor|originate|playback|playtones|queue|read|record|senddtmf|sendtext|softhangup|stack|system|transfer"
     r"|talkdetect|userevent|verbose|waitforsilence|while|sayunixtime|blind_transfer|attended_transfer)"
     r"|bridge_(builtin_features|builtin_interval_features|holding|native_rtp|simple|softmix)"

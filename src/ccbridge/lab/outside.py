@@ -52,12 +52,11 @@ class Outside:
         own = door(lab.ports, lab.keys)
         self._link = await AmiLink.open(own)
         self._pbx = await AmiLink.open(lab.pbx.door, events="off")
-        legs = Legs(self._link, own, lab.outside.folder / "heard", self.pressed)
-        legs.on_end = self._ended
         registrar = (PBX_ADDRESS, lab.ports.pbx_sip)
+        legs = Legs(self._link, own, registrar, lab.outside.folder / "heard", self.pressed)
+        legs.on_end = self._ended
         self.phones = {
-            name: Phone(name, lab.keys.phones[name], legs, self._pbx, registrar, lab.ports.phones_sip)
-            for name in PHONES
+            name: Phone(name, lab.keys.phones[name], legs, self._pbx, lab.ports.phones_sip) for name in PHONES
         }
         self.carrier = Carrier(legs)
         return self

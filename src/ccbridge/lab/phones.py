@@ -49,9 +49,7 @@ class Contact:
 class Phone:
     """One SIP phone, registered to the PBX. It does as `will` said, also when nobody watches any more."""
 
-    def __init__(
-        self, number: str, password: str, legs: Legs, pbx: AmiLink, registrar: tuple[str, int], port: int
-    ) -> None:
+    def __init__(self, number: str, password: str, legs: Legs, pbx: AmiLink, port: int) -> None:
         self.number = number
         #: the name of its device in the PBX, as in an agent's `device`
         self.device = f"PJSIP/{number}"
@@ -62,9 +60,9 @@ class Phone:
         self._password = password
         self._legs = legs
         self._pbx = pbx
-        self._registrar = registrar
         self._port = port
         self._dead: DeadContact | None = None
+        self._held: Leg | None = None
         #: taken off the PBX by `unregister` or `die`
         self.away = False
 
@@ -111,7 +109,7 @@ class Phone:
     async def unregister(self) -> None:
         """Take the registration back, and see it vanish at the PBX."""
         if self._dead is not None:
-            await self._dead.register(self._registrar, self.number, self._password, expires_s=0)
+            await self._dead.register(self._legs.pbx, self.number, self._password, expires_s=0)
             self.close()
         self.away = True
         await self._legs.link.action("PJSIPUnregister", Registration=self.number)
@@ -125,7 +123,7 @@ class Phone:
         """
         await self.unregister()
         self._dead = DeadContact(PHONES_ADDRESS, answers_options=qualifies)
-        await self._dead.register(self._registrar, self.number, self._password)
+        await self._dead.register(self._legs.pbx, self.number, self._password)
         port = self._dead.port
         await self._contact(
             lambda found: any((one.usable or not qualifies) and one.at(port) for one in found),
@@ -203,6 +201,49 @@ class Phone:
             Timeout="60000",
         )
         return leg
+
+    # hold and transfer, as a desk phone's own keys do it ---------------------------------------------
+
+    async def hold(self) -> None:
+        """Put the call on hold. Raises LabError if the phone is in no call."""
+        self._held = self._current()
+        await self._held.hold()
+
+    async def unhold(self) -> None:
+        """Take the held call back. Raises LabError if there is none."""
+        held, self._held = self._on_hold(), None
+        await held.resume()
+
+    async def transfer(self, number: str) -> None:
+        """Blind: pass the call on to a number. Raises LabError if the PBX refuses."""
+        await self._current().refer(number)
+
+    async def consult(self, number: str) -> Leg:
+        """Hold the call and dial `number` on a second leg, which is returned at once.
+
+        Then `complete` joins the two others (also while the number still rings), `cancel` goes back.
+        """
+        await self.hold()
+        return await self.dial(number, tone=self.tone)
+
+    async def complete(self) -> None:
+        """Attended: the held caller takes this phone's place in the second call."""
+        held, second = self._on_hold(), self._current()
+        self._held = None
+        await second.ringing()  # there must be a dialog that can be replaced
+        await held.refer(self.number, replaces=second)
+
+    async def cancel(self) -> None:
+        """End the second call and take the first one back."""
+        second = self._current()
+        if second is not self._on_hold():
+            await second.hangup()
+        await self.unhold()
+
+    def _on_hold(self) -> Leg:
+        if self._held is None or not self._held.live:
+            raise LabError(f"Phone {self.number} holds no call.", "")
+        return self._held
 
     def _current(self) -> Leg:
         if self.leg is None:

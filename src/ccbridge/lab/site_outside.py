@@ -51,7 +51,9 @@ def write_outside(instance: Instance, ports: Ports, keys: Secrets) -> None:
     instance.write(
         "logger.conf", "[logfiles]\nconsole => notice,warning,error\nmessages => notice,warning,error\n"
     )
-    instance.write("musiconhold.conf", "[general]\n")
+    for name in ("musiconhold", "features"):
+        instance.write(f"{name}.conf", "[general]\n")
+    instance.write("res_parking.conf", "")
     instance.write(
         "modules.conf",
         "[modules]\nautoload = yes\n"
@@ -96,6 +98,7 @@ def _pjsip(ports: Ports, keys: Secrets) -> str:
             direct_media="no",
             dtmf_mode="rfc4733",
             trust_id_inbound="yes",
+            moh_passthrough="yes",
             **more,
         )
 

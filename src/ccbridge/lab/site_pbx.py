@@ -100,7 +100,16 @@ def write_pbx(instance: Instance, project: Path, ports: Ports, keys: Secrets, re
         f"#include {dialplan}\n" + _SITE_DIALPLAN,
     )
     instance.write("rtp.conf", include("rtp_ccbridge.conf") + _rtp(ports.pbx_rtp))
-    for name in ("cdr", "cdr_manager", "cdr_custom", "cel", "cel_custom", "logger"):
+    for name in (
+        "cdr",
+        "cdr_manager",
+        "cdr_custom",
+        "cel",
+        "cel_custom",
+        "features",
+        "logger",
+        "res_parking",
+    ):
         instance.write(f"{name}.conf", include(f"{name}_ccbridge.conf"))
     instance.write(
         "queues.conf",
@@ -142,9 +151,9 @@ def manager_lab(keys: Secrets) -> str:
 
 def write_common(instance: Instance) -> None:
     """Files without which modules decline to load or complain, with nothing of note in them."""
-    for name in ("features", "confbridge", "stasis", "http", "ccss", "codecs", "dnsmgr", "udptl", "sorcery"):
+    for name in ("confbridge", "stasis", "http", "ccss", "codecs", "dnsmgr", "udptl", "sorcery"):
         instance.write(f"{name}.conf", "[general]\n")
-    for name in ("pjproject", "res_parking", "pjsip_notify", "acl", "extconfig", "queuerules"):
+    for name in ("pjproject", "pjsip_notify", "acl", "extconfig", "queuerules"):
         instance.write(f"{name}.conf", "")
     instance.write("indications.conf", _INDICATIONS)
 
@@ -186,7 +195,7 @@ _SITE_DIALPLAN = """
 [from-trunk]
 ; For tests of the lab itself. 55 and a phone's number: straight to that phone. 56: the same, and when the
 ; caller has hung up the phone stays on the line and is asked for a digit.
-exten => _551XXX,1,Dial(PJSIP/${EXTEN:2},30,b(lab-header^s^1))
+exten => _551XXX,1,Dial(PJSIP/${EXTEN:2},30,tkb(lab-header^s^1))
  same => n,Hangup()
 exten => _561XXX,1,Dial(PJSIP/${EXTEN:2},30,F(lab-digit^s^1))
  same => n,Hangup()
@@ -204,6 +213,9 @@ exten => s,1,Read(DIGIT,,1,,1,5)
 [from-phones]
 include => ccbridge-agent
 include => internal
+; Our own numbers, as whoever passes a caller back to a queue or a menu dials them.
+exten => _2XXXXXXXXX,1,Goto(ccbridge-in,${EXTEN},1)
+include => parkedcalls
 
 [internal]
 ; Where overflow and transfers end, and what a phone can dial.
