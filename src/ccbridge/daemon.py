@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import structlog
@@ -21,6 +21,8 @@ from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import AmiError
 from ccbridge.ami.renewals import Renewals
 from ccbridge.ami.teach import teach
+from ccbridge.captures import lines
+from ccbridge.captures.journal import InputJournal
 from ccbridge.config import ConfigErrors, Site, load
 from ccbridge.control.commands import Commands
 from ccbridge.control.server import ControlServer
@@ -28,6 +30,7 @@ from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Transfer
+from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
@@ -38,8 +41,6 @@ from ccbridge.store.schema import schema_ok
 from ccbridge.store.shipper import Shipper
 
 log = structlog.get_logger(__name__)
-
-Seen = TypeVar("Seen", i.CallHolding, i.Place)
 
 SYNC_EVERY = 1.0  # seconds
 PRUNE_EVERY = 600.0  # seconds
@@ -62,6 +63,7 @@ class Daemon:
         self.counts: Counter[str] = Counter()
         self.memory = Memory()
         self.pbx_version = ""
+        self.inputs: InputJournal | None = None
         self._stopping = asyncio.Event()
         self._started = time.monotonic()
         self.notify = Notify()
@@ -91,8 +93,16 @@ class Daemon:
             )
             self.agi = AgiServer(session_cap=site.agi.sessions)
             renewals = Renewals(self.client, HELD)
+            self.inputs = self._open_inputs()
             self.loop = RoutingLoop(
-                self.switchboard, self.memory, self.journal, self.client, renewals, self.lookup, self.notify
+                self.switchboard,
+                self.memory,
+                self.journal,
+                self.inputs,
+                self.client,
+                renewals,
+                self.lookup,
+                self.notify,
             )
             Doors(
                 lambda: self.switchboard.world.plan, self.loop.post, self.loop.ask, self._parse, renewals
@@ -101,6 +111,8 @@ class Daemon:
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
         finally:
+            if self.inputs is not None:
+                self.inputs.close()
             self.journal.close()
             self.notify.close()
 
@@ -147,14 +159,49 @@ class Daemon:
         self.memory = Memory(state)
         for record in records:
             self.memory.apply(record)
+        at, now = time.time(), time.monotonic()
         # the run's name makes offer ids unique, and only letters and digits may stand in an extension
-        self.switchboard = Switchboard(self.site.plan, f"{int(time.time() * 10):x}")
-        self.switchboard.restore(self.memory, time.time(), time.monotonic())
+        self.switchboard = Switchboard(self.site.plan, f"{int(at * 10):x}")
+        self.switchboard.restore(self.memory, at, now)
+        self._restored: tuple[float, float] | None = (now, at)
         log.info(
             "daemon.remembered",
             calls=len(self.memory.calls),
             agents=len(self.memory.agents),
             seq=self.journal.last_seq,
+        )
+
+    def _open_inputs(self) -> InputJournal | None:
+        keep = self.site.journal
+        if not keep.input_days:
+            return None
+        inputs = InputJournal(
+            keep.directory / "inputs",
+            self._start_line,
+            keep_days=keep.input_days,
+            keep_bytes=keep.input_bytes,
+        )
+        inputs.open()
+        return inputs
+
+    def _start_line(self) -> bytes:
+        """The first line of a file of inputs: at a start what was remembered, later the switchboard."""
+        world, restored, self._restored = self.switchboard.world, self._restored, None
+        now, at = restored or (world.now, world.at)
+        return lines.start(
+            lines.Start(
+                now,
+                at,
+                world.run,
+                world.plan,
+                self.journal.last_seq,
+                memory=self.memory.dump() if restored else None,
+                state=None if restored else freeze(world),
+                system=self.site.asterisk.system,
+                country=self.site.callers.country,
+                ccbridge=__version__,
+                asterisk=self.pbx_version,
+            )
         )
 
     async def _require_schema(self, url: str) -> None:
@@ -171,20 +218,13 @@ class Daemon:
     # -- AMI
 
     def _on_event(self, message: Message) -> None:
-        if message.event == "Cdr":
-            if not message.get("sequence"):
-                self.counts["cdr_unmapped"] += 1
-                if self.counts["cdr_unmapped"] == 1:
-                    log.error(
-                        "cdr.no_sequence", remedy="include cdr_manager_ccbridge.conf in cdr_manager.conf"
-                    )
-            self.loop.post(translate.cdr(message, self.site.asterisk.system))
-            return
-        event = translate.to_input(message)
-        if isinstance(event, i.CallHolding):
-            event = self._named(event)
-        if event is not None:
-            self.loop.post(event)
+        if message.event == "Cdr" and not message.get("sequence"):
+            self.counts["cdr_unmapped"] += 1
+            if self.counts["cdr_unmapped"] == 1:
+                log.error("cdr.no_sequence", remedy="include cdr_manager_ccbridge.conf in cdr_manager.conf")
+        heard = time.time()
+        event = translate.to_inbox(message, heard, self.site.asterisk.system, self._parse)
+        self.loop.post_heard(event, message.text, heard)
 
     async def _on_up(self, client: AmiClient) -> None:
         """The link is logged in and its events are held back: see how the PBX stands."""
@@ -192,7 +232,7 @@ class Daemon:
         self.pbx_version = settings.get("asteriskversion", "")
         await self._teach()
         seen = await snapshot.take(client)
-        seen = dataclasses.replace(seen, places=tuple(map(self._named, seen.places)))
+        seen = dataclasses.replace(seen, places=tuple(translate.named(p, self._parse) for p in seen.places))
         self.loop.post(i.LinkUp(time.time(), seen))
         log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
 
@@ -212,11 +252,6 @@ class Daemon:
         self.loop.post(i.LinkDown(time.time(), reason))
 
     # -- everything else
-
-    def _named(self, seen: Seen) -> Seen:
-        """With the caller's number parsed: the core adopts a caller it does not know by it."""
-        kind, e164 = self._parse(seen.caller)
-        return dataclasses.replace(seen, caller_kind=kind, e164=e164)
 
     def _parse(self, raw: str) -> tuple[str, str | None]:
         return parse_caller(raw, self.site.callers.country)
@@ -268,6 +303,8 @@ class Daemon:
             "ship_lag_s": round(self.shipper.lag_seconds, 3),
             "ship_trouble": self.shipper.trouble,
             "ship_rejected": self.shipper.rejected,
+            "inputs_dropped": self.inputs.dropped if self.inputs else 0,
+            "inputs_trouble": self.inputs.trouble if self.inputs else "",
             "oddities": self.loop.counts["oddities"],
         }
 
@@ -278,6 +315,8 @@ class Daemon:
             await asyncio.sleep(SYNC_EVERY)
             try:
                 await asyncio.to_thread(self.journal.sync)
+                if self.inputs is not None:
+                    await asyncio.to_thread(self.inputs.prune)
                 if time.monotonic() - pruned > PRUNE_EVERY:
                     pruned = time.monotonic()
                     keep = self.site.journal.keep_days * 86_400.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,8 @@ from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import AmiError
 from ccbridge.ami.renewals import Renewals
+from ccbridge.captures import lines
+from ccbridge.captures.journal import InputJournal
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import (
     Append,
@@ -58,6 +61,7 @@ class RoutingLoop:
         switchboard: Switchboard,
         memory: Memory,
         journal: Journal,
+        inputs: InputJournal | None,
         client: AmiClient,
         renewals: Renewals,
         lookup: CustomerLookup,
@@ -67,11 +71,13 @@ class RoutingLoop:
         self.counts: Counter[str] = Counter()
         self._memory = memory
         self._journal = journal
+        self._inputs = inputs
         self._client = client
         self._renewals = renewals
         self._lookup = lookup
         self._notify = notify
-        self._inbox: asyncio.Queue[i.Input | CdrRow] = asyncio.Queue()
+        # beside what happened, the words of the PBX that said so, and when they came
+        self._inbox: asyncio.Queue[tuple[i.Input | CdrRow | None, str, float]] = asyncio.Queue()
         self._requests = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,7 +101,12 @@ class RoutingLoop:
 
     def post(self, event: i.Input | CdrRow) -> None:
         """Put something that happened into the inbox."""
-        self._inbox.put_nowait(event)
+        self._inbox.put_nowait((event, "", 0.0))
+
+    def post_heard(self, event: i.Input | CdrRow | None, text: str, heard: float) -> None:
+        """The same for an event of the PBX, which may mean nothing (None): it is kept all the same."""
+        if event is not None or self._inputs is not None:
+            self._inbox.put_nowait((event, text, heard))
 
     async def ask(self, make: Callable[[int], i.Input]) -> Reply:
         """Post a command and wait for the core's ``Reply``."""
@@ -112,14 +123,17 @@ class RoutingLoop:
     async def run(self) -> None:
         turns = 0
         while True:
-            thing = await self._next()
-            if thing is not None and not isinstance(thing, CdrRow):
-                self._decide(thing)
-            elif thing is not None:
+            posted = await self._next()
+            thing, text, heard = posted or (i.Tick(time.time()), "", 0.0)
+            now = time.monotonic()
+            self._note(thing, text, heard, now)
+            if isinstance(thing, CdrRow):
                 self._write([thing])
-            else:
-                self._decide(i.Tick(time.time()))
-            if thing is not None:
+            elif thing is not None:
+                self._decide(thing, now)
+            if self._inputs is not None:
+                self._inputs.turn(now)
+            if posted is not None:
                 self._inbox.task_done()
                 turns += 1
                 if turns % TURNS == 0:
@@ -127,10 +141,12 @@ class RoutingLoop:
             if time.monotonic() >= self._alive_due:
                 self._show_life()
 
-    async def _next(self) -> Any:
-        """The next input, or None when a deadline has come."""
+    async def _next(self) -> tuple[i.Input | CdrRow | None, str, float] | None:
+        """The next of the inbox, or None when a deadline has come."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()
+        if self._inputs is not None:
+            self._inputs.flush()
         due = self.switchboard.next_deadline()
         due = self._alive_due if due is None else min(due, self._alive_due)
         try:
@@ -139,8 +155,26 @@ class RoutingLoop:
         except TimeoutError:
             return None
 
-    def _decide(self, event: Any) -> None:
-        effects = self.switchboard.handle(event, time.monotonic())
+    def _note(self, thing: i.Input | CdrRow | None, text: str, heard: float, now: float) -> None:
+        """Into the journal of inputs, before it is acted upon: also what makes us fail is found there."""
+        if self._inputs is None:
+            return
+        if thing is None or text:
+            self._inputs.note(lines.heard(now, heard, text))
+            return
+        if isinstance(thing, i.Tick) and (self.switchboard.next_deadline() or math.inf) > now:
+            return  # a sign of life is due, and nothing else
+        try:
+            line = lines.noted(now, thing) if isinstance(thing, CdrRow) else lines.told(now, thing)
+        except ValueError as error:
+            self._inputs.lost(f"{type(thing).__name__} cannot be written: {error}")
+        else:
+            self._inputs.note(line)
+            if isinstance(thing, i.PlanLoaded):
+                self._inputs.anew()  # whose first line has the new plan, and how numbers are read now
+
+    def _decide(self, event: i.Input, now: float) -> None:
+        effects = self.switchboard.handle(event, now)
         records = [effect.record for effect in effects if isinstance(effect, Append)]
         if records:
             self._write(records)
@@ -152,6 +186,8 @@ class RoutingLoop:
         """To the journal, before anything is done. A full disk stops no call: records wait in memory."""
         for record in records:
             self._memory.apply(record)  # first: the journal may ask for a checkpoint that holds them
+        if self._inputs is not None:
+            self._inputs.flush()  # no record without what it follows from
         self._journal.append(records)
 
     def _show_life(self) -> None:

@@ -102,12 +102,12 @@ Since: 1795313602.123""",
 
 @pytest.mark.parametrize(("text", "meaning"), EVENTS)
 def test_events(text: str, meaning: i.Input | None) -> None:
-    assert translate.to_input(event(text)) == meaning
+    assert translate.to_input(event(text), 0.0) == meaning
 
 
 def test_an_event_of_another_channel_cannot_speak_for_a_call() -> None:
     said = event("Event: UserEvent\nTimestamp: 1\nUniqueid: mine\nUserEvent: CcbExit\nCall: yours\nTarget: 1")
-    assert translate.to_input(said) == i.CallExited(1.0, "mine", "1")
+    assert translate.to_input(said, 0.0) == i.CallExited(1.0, "mine", "1")
 
 
 def test_a_cdr_keeps_what_asterisk_wrote() -> None:
@@ -117,6 +117,7 @@ def test_a_cdr_keeps_what_asterisk_wrote() -> None:
             "Disposition: ANSWERED\nUniqueid: pbx-1.0\nLinkedid: pbx-1.0\nSequence: 4"
         ),
         "other",
+        0.0,
     )
     assert (row.system, row.uniqueid, row.linkedid, row.sequence, row.at) == (
         "pbx",

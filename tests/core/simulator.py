@@ -407,7 +407,7 @@ class Simulator:
     def _place(self, c: Channel) -> i.Place:
         return i.Place(
             c.id, c.name, c.linked, c.context, c.exten, c.bridge, self.t - c.born, c.up, c.caller,
-            dict(c.variables),
+            variables=dict(c.variables),
         )  # fmt: skip
 
     def snapshot(self) -> i.Snapshot:

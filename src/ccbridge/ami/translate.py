@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
@@ -19,24 +19,42 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 # An action line holds 1,024 bytes; four a character at the most.
 DISPLAY_LIMIT = 200
 
+# A caller's number: what kind it is, and E.164 if it is one.
+Parse = Callable[[str], tuple[str, str | None]]
+Seen = TypeVar("Seen", i.CallHolding, i.Place)
+
 _CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid")
 
 
-def stamp(message: Mapping[str, Any]) -> float:
+def stamp(message: Mapping[str, Any], heard: float) -> float:
     """The event's own time; our clock where the PBX does not send one (``timestampevents`` is off)."""
-    return _number(message.get("timestamp"), 0.0) or time.time()
+    return _number(message.get("timestamp"), 0.0) or heard
 
 
-def to_input(message: Mapping[str, Any]) -> i.Input | None:
-    """What an event means to the core; None when it means nothing."""
+def to_input(message: Mapping[str, Any], heard: float) -> i.Input | None:
+    """What an event means to the core; None when it means nothing. ``heard``: when it came, epoch seconds."""
     translate = _EVENTS.get(message.get("event", ""))
-    return translate(message, stamp(message)) if translate is not None else None
+    return translate(message, stamp(message, heard)) if translate is not None else None
 
 
-def cdr(message: Mapping[str, Any], system: str) -> CdrRow:
+def to_inbox(message: Mapping[str, Any], heard: float, system: str, parse: Parse) -> i.Input | CdrRow | None:
+    """An event as the routing loop takes it: a record, an input with its number read, or None."""
+    if message.get("event") == "Cdr":
+        return cdr(message, system, heard)
+    event = to_input(message, heard)
+    return named(event, parse) if isinstance(event, i.CallHolding) else event
+
+
+def named(seen: Seen, parse: Parse) -> Seen:
+    """With the caller's number parsed: the core adopts a caller it does not know by it."""
+    kind, e164 = parse(seen.caller)
+    return dataclasses.replace(seen, caller_kind=kind, e164=e164)
+
+
+def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     """A ``Cdr`` event as a record. ``system`` is used where the PBX has no systemname."""
     fields = {key: str(value) for key, value in message.items() if key.lower() not in _CDR_KEYS and value}
-    at = stamp(message)
+    at = stamp(message, heard)
     return CdrRow(
         at=at,
         system=message.get("systemname") or system,

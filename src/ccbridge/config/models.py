@@ -76,6 +76,8 @@ class JournalSection(Section):
     directory: SitePath = Path("/var/lib/ccbridge/journal")
     segment_bytes: Annotated[Whole, Between(65_536, 1_073_741_824, "bytes")] = 16_777_216
     keep_days: Annotated[Whole, Between(1, 365, "days")] = 7
+    input_days: Annotated[Whole, Between(0, 365, "days")] = 3
+    input_bytes: Annotated[Whole, Between(1_048_576, 1_099_511_627_776, "bytes")] = 536_870_912
 
 
 class RecordingSection(Section):

@@ -1,0 +1,86 @@
+"""The whole switchboard as plain values, so that a history can be told from any moment on.
+
+What a journal's memory holds is enough for a restart, which compares it with the PBX; this is enough to go
+on as if nothing had been: deadlines, offers under way, phones. What can be derived (the lines, who is free,
+the census of agents) is derived again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import Call, CallState, Offer
+from ccbridge.core.plan import Plan
+from ccbridge.core.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A ``World`` between two inputs. Clocks are those that ``handle`` was given."""
+
+    run: str
+    at: float
+    now: float
+    link: bool
+    link_since: float
+    arrivals: int
+    offers_made: int
+    calls: list[Call]
+    offers: list[Offer]
+    legs: dict[str, str]  # leg -> offer
+    agents: list[Agent]
+    devices: dict[str, str]
+    closed: dict[str, str]
+    gone: list[str]
+    touched: list[str]
+    due: list[tuple[str, str, float]]  # kind, key, deadline
+
+
+def freeze(w: World) -> State:
+    """The world as it stands. It shares the calls, offers and agents: use it before the next input."""
+    return State(
+        w.run,
+        w.at,
+        w.now,
+        w.link,
+        w.link_since,
+        w.arrivals,
+        w.offers_made,
+        list(w.calls.values()),
+        list(w.offers.values()),
+        {leg: offer.id for leg, offer in w.legs.items()},
+        list(w.agents.values()),
+        dict(w.devices),
+        dict(w.closed),
+        list(w.gone),
+        sorted(w.touched),
+        [(*key, due) for key, due in w._due.items()],
+    )
+
+
+def thaw(plan: Plan, state: State) -> World:
+    """The world of which ``state`` was made. Raises KeyError when the state contradicts itself."""
+    w = World(plan, state.run)
+    w.at, w.now = state.at, state.now
+    w.link, w.link_since = state.link, state.link_since
+    w.arrivals, w.offers_made = state.arrivals, state.offers_made
+    w.calls = {call.id: call for call in state.calls}
+    w.offers = {offer.id: offer for offer in state.offers}
+    w.legs = {leg: w.offers[offer] for leg, offer in state.legs.items()}
+    for agent in state.agents:
+        w.add_agent(agent)
+    w.devices = dict(state.devices)
+    w.closed = OrderedDict(state.closed)
+    w.gone = OrderedDict.fromkeys(state.gone)
+    w.touched = set(state.touched)
+    w._due = {(kind, key): due for kind, key, due in state.due}
+    w._heap = [(due, key) for key, due in w._due.items()]
+    heapq.heapify(w._heap)
+    for call in state.calls:
+        if call.state is CallState.HOLDING and not call.hold_off and not call.offer:
+            insort(w.waiting.setdefault(call.queue, []), w._place(call))
+    return w
