@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +29,7 @@ from ccbridge.core.records import (
 )
 from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
+from ccbridge.logs import logging_to_stderr
 from ccbridge.store import journal as journal_module
 from ccbridge.store.journal import Journal, Line, Reader
 from ccbridge.store.rows import Numbered, store
@@ -456,3 +458,13 @@ async def test_catching_up_is_fast_enough(journal: Journal, base: Database, rows
     await ship(journal, base.url)
     print(f"{300 * 13 / (time.monotonic() - started):.0f} records/s")
     assert rows("SELECT count(*) FROM call") == [(300,)]
+
+
+async def test_its_words_go_the_way_of_all_logs(journal: Journal, capfd: pytest.CaptureFixture[str]) -> None:
+    with logging_to_stderr("json", "info"):
+        shipper = Shipper(journal, "postgresql://nobody@127.0.0.1:1/none", delays=quick)
+        async with running(shipper):
+            await until(lambda: shipper.trouble != "")
+    told = capfd.readouterr()
+    assert [json.loads(line)["event"] for line in told.err.splitlines()] == ["shipper_waits"]
+    assert told.out == ""

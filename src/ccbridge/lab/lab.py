@@ -89,9 +89,17 @@ class Pbx:
 
     def start(self) -> None:
         """Start the PBX again after `kill()`, on the same ports. The phones come back in their own time."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """As `start`, not waiting for it."""
         with undisturbed():
             self._instance.start()
             self._save()
+
+    def wait_ready(self) -> None:
+        """Until it says that it has booted. Raises LabError if it does not."""
         self._instance.wait_ready(self.door)
 
 

@@ -33,6 +33,8 @@ from ccbridge.lab.site_pbx import PBX_ADDRESS, PHONES
 
 QUIET_LIMIT_S = 15.0
 REGISTERING_S = 3.0
+# A REGISTER that takes the contact back must be through before the one that makes it anew.
+REREGISTER_S = 0.5
 
 
 class Outside:
@@ -91,6 +93,17 @@ class Outside:
                     await phone.register()
             await asyncio.sleep(0.02)
 
+    async def hang_up_all(self) -> None:
+        """Whoever is in a call hangs up, also when the PBX does not answer any more."""
+        await self._link.action("Hangup", check=False, Channel="/^PJSIP/.*/")
+
+    async def register_all(self) -> None:
+        """All phones register as if they were new there, which the PBX then asks at once; not waiting."""
+        for step in ("PJSIPUnregister", "PJSIPRegister"):
+            for phone in self.phones:
+                await self._link.action(step, Registration=phone)
+            await asyncio.sleep(REREGISTER_S)
+
     async def _missing(self) -> list[Phone]:
         port = self._lab.ports.phones_sip
         here = {one.phone for one in await contacts(self._pbx) if one.usable and one.at(port)}
@@ -98,7 +111,7 @@ class Outside:
 
     async def quiet(self) -> None:
         """End all calls, and see them gone from both instances. Raises LabError if one stays."""
-        await self._link.action("Hangup", check=False, Channel="/^PJSIP/.*/")
+        await self.hang_up_all()
         deadline = asyncio.get_running_loop().time() + QUIET_LIMIT_S
         while left := [*await _channels(self._link), *await _channels(self._pbx)]:
             if asyncio.get_running_loop().time() > deadline:

@@ -80,21 +80,26 @@ class Service:
 
         Raises LabError with its last words when it ends instead.
         """
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("CCBRIDGE_")}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ccbridge", "-c", str(self.config), self.command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-                preexec_fn=die_with_parent if self._tethered else None,
-            )
+            self.launch(log.fileno())
         if self.command == "run":
-            self._wait_ready(wait_link)
+            self.wait_ready(wait_link)
 
-    def _wait_ready(self, wait_link: bool) -> None:
+    def launch(self, output: int) -> None:
+        """Start it, not waiting for anything; what it says goes to the descriptor ``output``."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("CCBRIDGE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ccbridge", "-c", str(self.config), self.command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=die_with_parent if self._tethered else None,
+        )
+
+    def wait_ready(self, wait_link: bool = True) -> None:
+        """Until the daemon answers, and (``wait_link``) has its PBX. Raises LabError when it ends instead."""
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline:
             if self.process is not None and self.process.poll() is not None:
@@ -128,6 +133,11 @@ class Service:
         if self.process is None or self.process.poll() is not None:
             raise LabError(f"ccbridge {self.command} is not running", f"See {self.log}.")
         return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self.process is not None and self.process.poll() is None
 
     def kill(self) -> None:
         """SIGKILL, as the kernel does it when memory runs out."""

@@ -169,10 +169,8 @@ class Shipper:
                                 return
                             if not lines:
                                 self._idle()
-            except (psycopg.Error, ShipmentRefused) as error:
+            except (psycopg.Error, ShipmentRefused, JournalBroken, OSError) as error:
                 self._failed(error)
-            except (JournalBroken, OSError) as error:
-                self._failed(error, log.error)
             except Exception as error:
                 # our own fault; but callers are still routed, and the journal keeps what is not copied
                 if str(error) != self.trouble:
@@ -181,12 +179,14 @@ class Shipper:
             if self._stop.wait(next(delays)):
                 return
 
-    def _failed(self, error: Exception, tell: Callable[..., object] = log.warning) -> None:
+    def _failed(self, error: Exception) -> None:
         self.reconnects += 1
         if self._oldest is None:  # nothing waited when it failed; from now on something may
             self._oldest = self._oldest_waiting()
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if reason != self.trouble:  # each reason once, not each attempt
+            # a database may be away; a journal that cannot be read is another matter
+            tell = log.error if isinstance(error, JournalBroken | OSError) else log.warning
             tell("shipper_waits", reason=reason, database=urls.address(self._url))
         self.trouble = reason
 

@@ -1,0 +1,71 @@
+"""The report of a run, for people and as JSON."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+
+from ccbridge.lab.chaos.house import House
+from ccbridge.lab.chaos.judge import Verdict
+from ccbridge.lab.chaos.plan import KINDS, Fault
+
+SHOWN = 20
+
+
+def text(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
+    """Some forty lines, the four numbers last."""
+    lines = ["", "What was done"]
+    for kind in KINDS:
+        count = sum(fault.kind == kind for fault in plan)
+        lines.append(f"  {count:6d}  {kind}")
+    lines += ["", "What became of the calls"]
+    lines += [
+        f"  {count:6d}  {end}" for end, count in sorted(verdict.by_end.items(), key=lambda one: -one[1])
+    ]
+    lines += ["", "Beside that"]
+    lines += [f"  {count:6d}  {what}" for what, count in sorted(verdict.counts.items())]
+    lines.append(f"  {verdict.inferred:6d}  accounts inferred")
+    for title, found in _findings(verdict):
+        if found:
+            lines += ["", f"{title}: {len(found)}", *(f"  {one}" for one in found[:SHOWN])]
+            if len(found) > SHOWN:
+                lines.append(f"  ... and {len(found) - SHOWN} more, see report.json")
+    lines += [
+        "",
+        f"Asterisk {house.lab.pbx.version}, seed {seed}, {len(plan)} faults: "
+        f"calls in {verdict.calls}, accounted for {verdict.accounted}, "
+        f"{', '.join(f'{title} {len(found)}' for title, found in _findings(verdict))}: "
+        f"{'every promise was kept' if verdict.good else 'a promise was BROKEN'}.",
+    ]
+    return "\n".join(lines)
+
+
+def json_of(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
+    """All of it, with every sentence."""
+    return json.dumps(
+        {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
+            "asterisk": house.lab.pbx.version,
+            "seed": seed,
+            "faults": {kind: sum(fault.kind == kind for fault in plan) for kind in KINDS},
+            "good": verdict.good,
+            "calls": verdict.calls,
+            "accounted": verdict.accounted,
+            "by_end": dict(verdict.by_end),
+            "inferred": verdict.inferred,
+            "counts": dict(sorted(verdict.counts.items())),
+            **{title: found for title, found in _findings(verdict)},
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def _findings(verdict: Verdict) -> list[tuple[str, list[str]]]:
+    return [
+        ("cut off by us", verdict.cut_off),
+        ("rows twice", verdict.twice),
+        ("unexplained", verdict.unexplained),
+        ("oddities", verdict.oddities),
+    ]
