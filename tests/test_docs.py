@@ -9,6 +9,7 @@
     asterisk          typed into that PBX
     ccbridge.yml      over the shipped example: the configuration of a daemon beside that PBX
     diagram           its contexts are in the dialplan, its inputs in the core
+    alerts            YAML; its metrics exist (tests/metrics)
 
 docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
 """
@@ -46,7 +47,7 @@ from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 ELSEWHERE = PROJECT / "docs" / "configuration.md"
 FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram"}
+WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram", "alerts"}
 
 
 class Block(NamedTuple):

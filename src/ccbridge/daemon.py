@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+import resource
 import time
 from collections import Counter
 from pathlib import Path
@@ -32,6 +34,8 @@ from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Transfer
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.metrics.publisher import Publisher
+from ccbridge.metrics.server import MetricsServer
 from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
 from ccbridge.routing import RoutingLoop
@@ -47,7 +51,7 @@ PRUNE_EVERY = 600.0  # seconds
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0  # seconds
 # What a reload cannot change: sockets, folders and accounts are in use.
-FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "log")
+FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "metrics", "log")
 
 
 class DaemonRefused(Exception):
@@ -64,6 +68,7 @@ class Daemon:
         self.memory = Memory()
         self.pbx_version = ""
         self.inputs: InputJournal | None = None
+        self.draining = False
         self._stopping = asyncio.Event()
         self._started = time.monotonic()
         self.notify = Notify()
@@ -105,9 +110,15 @@ class Daemon:
                 self.notify,
             )
             Doors(
-                lambda: self.switchboard.world.plan, self.loop.post, self.loop.ask, self._parse, renewals
+                lambda: self.switchboard.world.plan,
+                self.loop.post,
+                self.loop.ask,
+                self._parse,
+                renewals,
+                lambda: not self.draining,
             ).open(self.agi)
-            commands = Commands(self.switchboard, self.loop.ask, self.reload, self.facts)
+            self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
+            commands = Commands(self.switchboard, self.loop.ask, self.reload, self.drain, self.facts)
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
         finally:
@@ -117,6 +128,8 @@ class Daemon:
             self.notify.close()
 
     async def _serve(self) -> None:
+        metrics = self.site.metrics
+        pages = MetricsServer(metrics.host, metrics.port, self.publisher.pages) if metrics.port else None
         try:
             await self.lookup.open()
             async with asyncio.TaskGroup() as group:
@@ -126,6 +139,7 @@ class Daemon:
                 shipping = group.create_task(self.shipper.run())
                 ami = group.create_task(self.client.run())
                 keeping = group.create_task(self._keep_journal())
+                publishing = group.create_task(self.publisher.run())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
                 self.notify.say("READY=1")
                 await self._stopping.wait()
@@ -138,6 +152,7 @@ class Daemon:
                 await ami
                 await self.loop.drained()
                 keeping.cancel()
+                publishing.cancel()
                 loop_task.cancel()
                 self.journal.flush()
                 shipping.cancel()  # copies what is left, within its own limit
@@ -147,6 +162,8 @@ class Daemon:
             await self.agi.stop(0)
             self.client.close()
             await self.lookup.close()
+            if pages is not None:
+                await asyncio.to_thread(pages.stop)
         log.info("daemon.stopped", unshipped=self.shipper.lag_records)
 
     def stop(self) -> None:
@@ -281,18 +298,34 @@ class Daemon:
         log.warning("config.needs_restart", sections=fixed)
         return Answer(True, f"{self.config_path} is loaded; a restart is needed for: {', '.join(fixed)}")
 
+    def drain(self, on: bool) -> None:
+        """Send new callers to the fallback queue, or take them again. A restart takes them."""
+        if on != self.draining:
+            self.draining = on
+            log.warning("daemon.draining" if on else "daemon.taking_calls")
+
     def facts(self) -> dict[str, Any]:
         """What ``status`` says beside the switchboard's own figures."""
         figures = self.client.figures() if hasattr(self.client, "loop") else None
         return {
             "version": __version__,
+            "pid": os.getpid(),
+            "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             "uptime_s": round(time.monotonic() - self._started, 1),
+            "draining": self.draining,
             "asterisk_version": self.pbx_version,
             "ami": figures.state if figures else "down",
             "ami_reconnects": figures.reconnects if figures else 0,
+            "ami_events": figures.events if figures else 0,
+            "ami_timeouts": figures.timeouts if figures else 0,
+            "ami_orphans": figures.orphans if figures else 0,
+            "ami_round_trip_s": figures.round_trip if figures else None,
+            "ami_clock_offset_s": figures.clock_offset if figures else None,
             "agi_sessions": self.agi.sessions,
             "agi_counts": dict(self.agi.counts),
             "inbox": self.loop.waiting,
+            "loop_lag_s": round(self.publisher.lag, 4),
+            "loop_silent_s": round(self.loop.silent, 1),
             "journal_faults": self.counts["journal_faults"],
             "cdr_unmapped": self.counts["cdr_unmapped"],
             "journal_seq": self.journal.last_seq,

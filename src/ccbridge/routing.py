@@ -39,6 +39,7 @@ from ccbridge.core.effects import (
 from ccbridge.core.memory import Memory
 from ccbridge.core.records import CdrRow, Record
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.metrics.tally import Tally
 from ccbridge.notify import Notify
 from ccbridge.store.journal import Journal
 from ccbridge.store.lookup import CustomerLookup
@@ -69,6 +70,7 @@ class RoutingLoop:
     ) -> None:
         self.switchboard = switchboard
         self.counts: Counter[str] = Counter()
+        self.tally = Tally()
         self._memory = memory
         self._journal = journal
         self._inputs = inputs
@@ -83,12 +85,18 @@ class RoutingLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._alive = 0
         self._alive_due = 0.0
+        self._shown_at = time.monotonic()
         self._started = int(time.time())
 
     @property
     def waiting(self) -> int:
         """Inputs in the inbox."""
         return self._inbox.qsize()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the last sign of life, which comes every ``ALIVE_EVERY``."""
+        return time.monotonic() - self._shown_at
 
     async def drained(self) -> None:
         """Return when everything posted so far is handled."""
@@ -181,18 +189,23 @@ class RoutingLoop:
         for effect in effects:
             if not isinstance(effect, Append):
                 self._perform(effect)
+        self.tally.decisions.add(time.monotonic() - now)
+        if not isinstance(event, i.Tick):
+            self.tally.lag.add(max(0.0, time.time() - event.at))
 
     def _write(self, records: list[Record]) -> None:
         """To the journal, before anything is done. A full disk stops no call: records wait in memory."""
         for record in records:
             self._memory.apply(record)  # first: the journal may ask for a checkpoint that holds them
+            self.tally.add(record, self.switchboard.world.plan.queues)
         if self._inputs is not None:
             self._inputs.flush()  # no record without what it follows from
         self._journal.append(records)
 
     def _show_life(self) -> None:
         """From inside the loop, so that a loop that hangs shows none."""
-        self._alive_due = time.monotonic() + ALIVE_EVERY
+        self._shown_at = time.monotonic()
+        self._alive_due = self._shown_at + ALIVE_EVERY
         self._alive += 1
         self._notify.say("WATCHDOG=1")
         if self._journal.unwritten:

@@ -35,6 +35,7 @@ class Site:
         self.posted: list[i.Input] = []
         self.held: list[str] = []
         self.working = True
+        self.takes_calls = True
 
     def plan(self) -> Plan:
         return Plan({}, {}, {"main": FLOW}, {}, "main")
@@ -61,9 +62,24 @@ async def site() -> AsyncIterator[Site]:
     server = AgiServer()
     await server.start("127.0.0.1", 0)
     one = Site(server.port, server)
-    Doors(one.plan, one.posted.append, one.ask, one.parse, one).open(server)
+    Doors(one.plan, one.posted.append, one.ask, one.parse, one, lambda: one.takes_calls).open(server)
     yield one
     await server.stop(0)
+
+
+async def test_draining_turns_callers_away_and_takes_outcomes(site: Site) -> None:
+    site.takes_calls = False
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        assert await peer.serve(OK) == ['SET VARIABLE "CCB_REFUSED" "draining"']
+        assert await peer.ended() == b""
+    assert site.posted == []
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("code", arg_1="outcome", arg_2="1", arg_3="PJSIP/1001")
+        await peer.serve(OK)
+        await peer.serve("200 result=0 endpos=1")
+        assert await peer.serve(OK) == ['SET VARIABLE "CCB_STATUS" "done"']
+    assert isinstance(site.posted[0], i.OutcomeKeyed)
 
 
 async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:

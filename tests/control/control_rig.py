@@ -117,8 +117,13 @@ class Board:
         def now() -> float:
             return self.at
 
-        facts: dict[str, Any] = {"asterisk_version": "22.5.2", "ship_lag_s": 0.1}
-        return Commands(self.board, self.ask, reload, lambda: facts, clock=now, monotonic=now)
+        def drain(on: bool) -> None:
+            self.draining = on
+
+        def facts() -> dict[str, Any]:
+            return {"asterisk_version": "22.5.2", "ship_lag_s": 0.1}
+
+        return Commands(self.board, self.ask, reload, drain, facts, clock=now, monotonic=now)
 
 
 class Daemon:

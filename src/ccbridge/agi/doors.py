@@ -54,16 +54,27 @@ class Renewals(Protocol):
 
 
 class Doors:
-    """The routes of the FastAGI server. ``plan`` is asked anew for each call, so that a reload counts."""
+    """The routes of the FastAGI server. ``plan`` is asked anew for each call, so that a reload counts.
+
+    While ``takes_calls()`` is false new callers are refused with ``CCB_REFUSED=draining``; agents' outcomes
+    and codes are taken all the same.
+    """
 
     def __init__(
-        self, plan: Callable[[], Plan], post: Post, ask: Ask, parse: Parse, renewals: Renewals
+        self,
+        plan: Callable[[], Plan],
+        post: Post,
+        ask: Ask,
+        parse: Parse,
+        renewals: Renewals,
+        takes_calls: Callable[[], bool],
     ) -> None:
         self._plan = plan
         self._post = post
         self._ask = ask
         self._parse = parse
         self._renewals = renewals
+        self._takes_calls = takes_calls
 
     def open(self, server: AgiServer) -> None:
         server.add_route("menu", self.menu)
@@ -72,6 +83,9 @@ class Doors:
 
     async def menu(self, session: AgiSession) -> None:
         """A caller: arrival, the flow of the number he dialled, and where that leads."""
+        if not self._takes_calls():
+            await session.set_variable("CCB_REFUSED", "draining")
+            return
         call = session.uniqueid
         did = session.args[0] if session.args else ""
         await _extend(session, HELD)

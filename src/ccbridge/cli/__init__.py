@@ -15,6 +15,8 @@ from ccbridge.cli.here import Here
 NOUNS = (
     "run",
     "status",
+    "health",
+    "drain",
     "reload",
     "queue",
     "agent",

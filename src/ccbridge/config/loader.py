@@ -35,6 +35,7 @@ class Site:
     journal: m.JournalSection
     recording: m.RecordingSection
     control: m.ControlSection
+    metrics: m.MetricsSection
     log: m.LogSection
     callers: m.CallersSection
     routing: m.RoutingSection
@@ -132,6 +133,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         journal=checked.journal,
         recording=checked.recording,
         control=checked.control,
+        metrics=checked.metrics,
         log=checked.log,
         callers=checked.callers,
         routing=checked.routing,

@@ -89,6 +89,11 @@ class ControlSection(Section):
     socket: SitePath = Path("/run/ccbridge/control.sock")
 
 
+class MetricsSection(Section):
+    host: Host = "127.0.0.1"
+    port: Annotated[Whole, Between(0, 65535)] = 0
+
+
 class LogSection(Section):
     format: Literal["console", "json"] = "console"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -180,6 +185,7 @@ class SiteFile(Section):
     journal: JournalSection = JournalSection()
     recording: RecordingSection = RecordingSection()
     control: ControlSection = ControlSection()
+    metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     callers: CallersSection
     routing: RoutingSection = RoutingSection()

@@ -15,8 +15,10 @@ from ccbridge.control.server import Handler
 from ccbridge.control.wire import Answer, Refused, quoted, texts
 from ccbridge.core import inputs as i
 from ccbridge.core import view
+from ccbridge.core.calls import CallState
 from ccbridge.core.effects import Reply
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.health import judge
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 """Post the input made with a fresh request number; await the core's Reply to it."""
@@ -25,7 +27,8 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 class Commands:
     """The commands over one switchboard.
 
-    ``ask``: see ``Ask``. ``reload`` reads the configuration anew and says what came of it. ``facts`` gives
+    ``ask``: see ``Ask``. ``reload`` reads the configuration anew and says what came of it. ``drain`` has the
+    daemon take no new calls (True), or take them again. ``facts`` gives
     what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
     its keys win. ``clock`` is epoch seconds, ``monotonic`` the clock that drives the switchboard.
     """
@@ -35,6 +38,7 @@ class Commands:
         board: Switchboard,
         ask: Ask,
         reload: Callable[[], Awaitable[Answer]],
+        drain: Callable[[bool], None],
         facts: Callable[[], Mapping[str, Any]] = dict,
         *,
         clock: Callable[[], float] = time.time,
@@ -43,6 +47,7 @@ class Commands:
         self._board = board
         self._ask = ask
         self._reload = reload
+        self._drain = drain
         self._facts = facts
         self._clock = clock
         self._monotonic = monotonic
@@ -51,6 +56,8 @@ class Commands:
     def handlers(self) -> dict[str, Handler]:
         return {
             "status": self._status,
+            "health": self._health,
+            "drain": self._drained,
             "reload": self._reloaded,
             "queue.list": self._queue_list,
             "queue.show": self._queue_show,
@@ -66,13 +73,35 @@ class Commands:
 
     async def _status(self, fields: dict[str, Any]) -> Answer:
         texts("status", fields)
+        seen = self._seen()
+        link, calls = "up" if seen["link"]["up"] else "down", seen["calls"]
+        return Answer(True, f"link {link}, {calls['total']} calls, {calls['waiting']} waiting", seen)
+
+    def _seen(self) -> dict[str, Any]:
         seen = view.status(self._board, self._clock(), self._monotonic())
         uptime = round(self._monotonic() - self._started, 1)
-        link, calls = "up" if seen["link"]["up"] else "down", seen["calls"]
+        return {"version": __version__, "uptime_s": uptime, **seen, **self._facts()}
+
+    async def _health(self, fields: dict[str, Any]) -> Answer:
+        texts("health", fields)
+        health = judge(self._seen())
+        return Answer(True, health.word, health.as_dict())
+
+    async def _drained(self, fields: dict[str, Any]) -> Answer:
+        """``state`` on or off; without it nothing changes. Data: calls that still need the daemon."""
+        state = texts("drain", fields, optional=("state",))["state"]
+        if state not in ("", "on", "off"):
+            raise Refused(f'drain: field "state" must be on or off, not {quoted(state)}')
+        if state:
+            self._drain(state == "on")
+        seen = self._seen()
+        states = seen["calls"]["states"]
+        left = {name: count for name, count in states.items() if name != CallState.FALLBACK.value}
+        text = "draining" if seen["draining"] else "taking calls"
         return Answer(
             True,
-            f"link {link}, {calls['total']} calls, {calls['waiting']} waiting",
-            {"version": __version__, "uptime_s": uptime, **seen, **self._facts()},
+            f"{text}, {sum(left.values())} calls",
+            {"draining": seen["draining"], "calls": sum(left.values()), "states": left},
         )
 
     async def _reloaded(self, fields: dict[str, Any]) -> Answer:

@@ -94,6 +94,18 @@ DISPOSITIONS = (
 )
 
 
+# How an offer ended: the ``result`` of ``offer_ended``.
+OFFER_RESULTS = (
+    "talked",
+    "missed",  # it rang out
+    "refused",
+    "busy",
+    "unreachable",  # no phone, or it never rang
+    "withdrawn",  # the caller was gone first
+    "lost",  # its end was not seen
+)
+
+
 @dataclass(frozen=True, slots=True)
 class AgentEvent:
     """The start of a state of an agent. ``state`` is one of ``AGENT_STATES``."""
@@ -184,9 +196,14 @@ _TYPES: dict[str, type[Any]] = {
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 
 
+def name_of(record: Record) -> str:
+    """The record's type, as ``to_dict`` writes it."""
+    return _NAMES[type(record)]
+
+
 def to_dict(record: Record) -> dict[str, Any]:
     """A JSON-ready dict with the record's type under ``t``."""
-    return {"t": _NAMES[type(record)], **asdict(record)}
+    return {"t": name_of(record), **asdict(record)}
 
 
 def from_dict(data: Mapping[str, Any]) -> Record:
