@@ -5,9 +5,15 @@
 PY := .venv/bin/python
 CODE := src tests
 
-# ASTERISK=16: the demo and the tests with Asterisk 16 in the place of 22.
-ifeq ($(ASTERISK),16)
-export CCBRIDGE_LAB_SUITE := bullseye
+# ASTERISK=16 or 22: the demo, the tests and the lab with that one, from the Debian suite that carries it. Without,
+# the machine's own, or 22 where it has none.
+SUITE_16 := bullseye
+SUITE_22 := sid
+ifneq ($(ASTERISK),)
+ifndef SUITE_$(ASTERISK)
+$(error ASTERISK=$(ASTERISK): the lab has 16 and 22)
+endif
+export CCBRIDGE_LAB_SUITE := $(SUITE_$(ASTERISK))
 endif
 
 # Scratch files in a folder of their own, which goes at the end; after a failure it stays, to be looked at. Not
@@ -21,7 +27,7 @@ endef
 help:
 	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running; make demo-stop ends it)'
 	@echo 'make test        lint, types, unit tests, real PostgreSQL, real Asterisk'
-	@echo 'make test-full   the same and what takes long, then end to end on Asterisk 16 (any target takes ASTERISK=16)'
+	@echo 'make test-full   the same and what takes long, then end to end on Asterisk 16 (any target takes ASTERISK=16 or 22)'
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
 	@echo 'make lint        ruff; make types: mypy'

@@ -179,7 +179,7 @@ def test_provisional_answer_is_not_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ['a"b', "back\\slash", "Ελένη", "علی", "a b\tc", "", "x" * 8000, "}${EXEC(x)}"]
+    "value", ['a"b', "back\\slash", "Ελένη", "علی", "a b\tc", "", "x" * 2000, "}${EXEC(x)}"]
 )
 def test_quoting_is_undone_by_asterisks_rules(value: str) -> None:
     line = encode_command("SET VARIABLE", "NAME", value)
@@ -232,8 +232,8 @@ def test_only_verbs_are_verbs(verb: str) -> None:
 
 def test_line_limit_is_to_the_byte() -> None:
     room = MAX_COMMAND - len(encode_command("SET VARIABLE", "B", ""))
-    assert len(encode_command("SET VARIABLE", "B", "b" * room)) == 8191
-    with pytest.raises(ValueError, match="8192 bytes"):
+    assert len(encode_command("SET VARIABLE", "B", "b" * room)) == MAX_COMMAND
+    with pytest.raises(ValueError, match="2048 bytes"):
         encode_command("SET VARIABLE", "B", "b" * (room + 1))
     with pytest.raises(ValueError, match="arguments"):
         encode_command("NOOP", *["x"] * 121)

@@ -125,7 +125,7 @@ async def test_the_path_to_a_first_phone(reader: Reader) -> None:
         await asyncio.to_thread(reader.types_until_it_works, login, terminal)
         assert "SIP" in await asyncio.to_thread(reader.does, status)
         typed = await asyncio.to_thread(reader.types, console, "core show version\nexit\n")
-        assert "Asterisk 22" in typed.stdout
+        assert re.search(r"Asterisk (16|22)\.", typed.stdout)
         async with Outside(Lab(reader.cache / "run", reader.cache)) as outside:
             await outside.reset()
             call = await outside.carrier.call(MENU, new_number(), script=[GREETED_S, "1"])

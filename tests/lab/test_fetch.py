@@ -4,6 +4,7 @@ import http.server
 import os
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from ccbridge.lab import fetch
 from ccbridge.lab.distribution import from_folder
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.fetch import ensure_asterisk
+from ccbridge.lab.lab import PROJECT
 
 
 class Nothing(http.server.BaseHTTPRequestHandler):
@@ -141,3 +143,18 @@ def program(path: Path, body: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def make_says(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "-C", PROJECT, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("version", "suite"), [("16", "bullseye"), ("22", "sid")])
+def test_make_takes_the_version(version: str, suite: str) -> None:
+    assert f"CCBRIDGE_LAB_SUITE := {suite}\n" in make_says("-pn", "help", f"ASTERISK={version}").stdout
+
+
+def test_make_refuses_a_version_that_the_lab_has_not() -> None:
+    said = make_says("demo", "ASTERISK=17")
+    assert said.returncode == 2
+    assert "ASTERISK=17: the lab has 16 and 22" in said.stderr

@@ -39,6 +39,12 @@ def nothing_left(folder: Path) -> Iterator[None]:
     assert temporary() <= before
 
 
+def link_asterisk(cache: Path) -> None:
+    """Have what is fetched already in another cache, too."""
+    for fetched in default_cache().glob("asterisk-*"):
+        (cache / fetched.name).symlink_to(fetched)
+
+
 def temporary() -> set[Path]:
     """Run folders that a lab with a long path made."""
     places = Path(tempfile.gettempdir())
@@ -74,7 +80,7 @@ def test_up_status_down_from_different_programs(folder: Path) -> None:
     status = other.status()
     assert status["running"]
     assert {part["pid"] for part in status["instances"].values()} <= set(processes(folder))
-    assert "22." in other.pbx.rx("core show version")
+    assert other.pbx.version in other.pbx.rx("core show version")
     assert other.console()[-1] == "-rvvv"
     with pytest.raises(LabError, match="already runs"):
         Lab(folder).up(progress=False)
@@ -190,7 +196,7 @@ def test_a_port_that_is_taken_is_named(folder: Path) -> None:
 def test_a_start_that_is_broken_off_leaves_nothing(folder: Path, number: signal.Signals) -> None:
     """`ccbridge lab up`, ended as soon as its first Asterisk is there."""
     environment = {**os.environ, "CCBRIDGE_LAB_DIR": str(folder.parent)}
-    (folder.parent / "asterisk-sid").symlink_to(default_cache() / "asterisk-sid")
+    link_asterisk(folder.parent)
     program = "from ccbridge.cli.lab import lab; lab()"
     shell = subprocess.Popen(
         [sys.executable, "-c", program, "up", "--no-postgres"],
@@ -226,7 +232,7 @@ def test_a_tethered_lab_dies_with_its_program(folder: Path) -> None:
 
 @pytest.mark.usefixtures("lab", "nothing_left")
 def test_the_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder.parent / "asterisk-sid").symlink_to(default_cache() / "asterisk-sid")
+    link_asterisk(folder.parent)
     monkeypatch.setenv("CCBRIDGE_LAB_DIR", str(folder.parent))
     run = CliRunner().invoke
     assert run(command, ["status"]).exit_code == 3

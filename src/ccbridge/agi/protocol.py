@@ -27,9 +27,9 @@ MAX_HEADERS = 160
 MAX_HEADER_BYTES = 32_768
 # Lines or answers that nobody asked for, a whole session long. Real ones: two HANGUPs, a value's second half.
 MAX_NOISE = 100
-# Asterisk reads a command into 8,192 bytes with a terminating NUL. One byte more, and the rest of the line
-# is taken for a second command with an answer of its own.
-MAX_COMMAND = 8_191
+# Asterisk 16 reads a command into 2,048 bytes with a terminating NUL (22: 8,192). One byte more, and the rest
+# of the line is taken for a second command with an answer of its own.
+MAX_COMMAND = 2_047
 # Asterisk's argv[128], the verb's words and a terminator included; what is beyond is dropped without a word.
 MAX_ARGUMENTS = 120
 
@@ -94,7 +94,7 @@ def decode(raw: bytes) -> str:
 
 
 def encode_command(verb: str, *arguments: str | int) -> bytes:
-    r"""One command line, newline included, at most 8,191 bytes.
+    r"""One command line, newline included, at most 2,047 bytes.
 
     `verb` is capital letters and single spaces. Every argument is quoted, `\` and `"` escaped, so it
     arrives as it is.
