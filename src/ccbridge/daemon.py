@@ -50,6 +50,7 @@ SYNC_EVERY = 1.0  # seconds
 PRUNE_EVERY = 600.0  # seconds
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0  # seconds
+BOOT_LIMIT = 10.0  # seconds, within the client's limit for all that follows a login
 # What a reload cannot change: sockets, folders and accounts are in use.
 FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "metrics", "log")
 
@@ -108,6 +109,7 @@ class Daemon:
                 renewals,
                 self.lookup,
                 self.notify,
+                self._snapshot,
             )
             Doors(
                 lambda: self.switchboard.world.plan,
@@ -245,13 +247,30 @@ class Daemon:
 
     async def _on_up(self, client: AmiClient) -> None:
         """The link is logged in and its events are held back: see how the PBX stands."""
+        began = await client.booted(BOOT_LIMIT)
+        if began is None:
+            log.warning(
+                "pbx.not_fully_booted",
+                waited_s=BOOT_LIMIT,
+                remedy="if it is up: the AMI user needs 'system' in its read classes",
+            )
         settings = await client.action({"Action": "CoreSettings"})
         self.pbx_version = settings.get("asteriskversion", "")
         await self._teach()
-        seen = await snapshot.take(client)
-        seen = dataclasses.replace(seen, places=tuple(translate.named(p, self._parse) for p in seen.places))
+        seen = dataclasses.replace(await self._snapshot(), started=began)
         self.loop.post(i.LinkUp(time.time(), seen))
         log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
+
+    async def _snapshot(self) -> i.Snapshot:
+        seen = await snapshot.take(self.client)
+        known = self.switchboard.world.calls
+        places = (
+            place
+            if place.channel in known or "CCB_CALL" not in place.variables
+            else translate.named(place, self._parse)
+            for place in seen.places
+        )
+        return dataclasses.replace(seen, places=tuple(places))
 
     async def _teach(self) -> None:
         site = self.site
@@ -339,6 +358,8 @@ class Daemon:
             "inputs_dropped": self.inputs.dropped if self.inputs else 0,
             "inputs_trouble": self.inputs.trouble if self.inputs else "",
             "oddities": self.loop.counts["oddities"],
+            "drift": dict(self.loop.drift),
+            "sweep": self.loop.sweep,
         }
 
     async def _keep_journal(self) -> None:

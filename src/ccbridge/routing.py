@@ -12,7 +12,7 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -25,8 +25,10 @@ from ccbridge.ami.renewals import Renewals
 from ccbridge.captures import lines
 from ccbridge.captures.journal import InputJournal
 from ccbridge.core import inputs as i
+from ccbridge.core import view
 from ccbridge.core.effects import (
     Append,
+    Drift,
     DropLeg,
     Effect,
     LookAt,
@@ -35,6 +37,7 @@ from ccbridge.core.effects import (
     Oddity,
     PlaceOffer,
     Reply,
+    SweepAgain,
 )
 from ccbridge.core.memory import Memory
 from ccbridge.core.records import CdrRow, Record
@@ -47,6 +50,8 @@ from ccbridge.store.lookup import CustomerLookup
 log = structlog.get_logger(__name__)
 
 ALIVE_EVERY = 2.0  # seconds between two signs of life for the hold loop
+SWEEP_EVERY = 30.0  # seconds between two comparisons of core and Asterisk
+SWEEP_AGAIN = 2.0  # seconds until the one that says whether a difference stays
 TURNS = 100  # inputs handled before others get their turn: some 5 ms
 ASK_LIMIT = 5.0  # seconds
 
@@ -67,10 +72,14 @@ class RoutingLoop:
         renewals: Renewals,
         lookup: CustomerLookup,
         notify: Notify,
+        snapshot: Callable[[], Awaitable[i.Snapshot]],
     ) -> None:
         self.switchboard = switchboard
         self.counts: Counter[str] = Counter()
         self.tally = Tally()
+        self.drift: Counter[str] = Counter()  # by kind, see ``core.sweep``
+        # the last sweep: when, how long Asterisk took to answer, how much it mended
+        self.sweep: dict[str, Any] = {"at": None, "seconds": None, "differences": 0}
         self._memory = memory
         self._journal = journal
         self._inputs = inputs
@@ -78,6 +87,7 @@ class RoutingLoop:
         self._renewals = renewals
         self._lookup = lookup
         self._notify = notify
+        self._snapshot = snapshot
         # beside what happened, the words of the PBX that said so, and when they came
         self._inbox: asyncio.Queue[tuple[i.Input | CdrRow | None, str, float]] = asyncio.Queue()
         self._requests = itertools.count(1)
@@ -86,6 +96,7 @@ class RoutingLoop:
         self._alive = 0
         self._alive_due = 0.0
         self._shown_at = time.monotonic()
+        self._sweep_due = time.monotonic() + SWEEP_EVERY
         self._started = int(time.time())
 
     @property
@@ -214,6 +225,9 @@ class RoutingLoop:
             value = f"{self._started}.{self._alive}"
             self._send({"Action": "Setvar", "Variable": "CCB_ALIVE", "Value": value})
             self._renewals.renew()
+            if time.monotonic() >= self._sweep_due:
+                self._sweep_due = time.monotonic() + SWEEP_EVERY
+                self._spawn(self._sweep())
 
     # -- effects
 
@@ -232,6 +246,12 @@ class RoutingLoop:
             case Oddity():
                 self.counts["oddities"] += 1
                 log.warning("oddity", kind=effect.kind, **effect.ids)
+            case Drift():
+                self.drift[effect.kind] += 1
+                self.sweep["differences"] += 1
+                log.warning("drift", kind=effect.kind, **effect.ids)
+            case SweepAgain():
+                self._sweep_due = min(self._sweep_due, time.monotonic() + SWEEP_AGAIN)
 
     def _act_on_channel(self, effect: PlaceOffer | MoveOut | DropLeg) -> None:
         try:
@@ -257,6 +277,19 @@ class RoutingLoop:
         offer = effect.offer if isinstance(effect, PlaceOffer) else ""
         log.info("ami.redirect_failed", call=effect.call, offer=offer, why=why)
         self.post(i.MoveFailed(time.time(), effect.call, offer, why))
+
+    async def _sweep(self) -> None:
+        """Beside the running: events go on meanwhile, and the core makes allowance for it."""
+        begun = time.monotonic()
+        try:
+            seen = await self._snapshot()
+        except AmiError as error:
+            log.warning("sweep.failed", why=str(error))  # the next one is not far
+            return
+        at = time.time()
+        taken = round(time.monotonic() - begun, 3)
+        self.sweep = {"at": view.moment(at), "seconds": taken, "differences": 0}
+        self.post(i.Swept(at, seen))
 
     async def _look(self, call: str) -> None:
         try:

@@ -56,6 +56,8 @@ Since: 1795313602.123""",
     ),
     ("Event: UserEvent\nTimestamp: 2.5\nUniqueid: c\nUserEvent: CcbFallback", i.CallInFallback(2.5, "c")),
     ("Event: UserEvent\nTimestamp: 2.5\nUniqueid: c\nUserEvent: Other", None),
+    ("Event: SoftHangupRequest\nTimestamp: 2.5\nUniqueid: c\nCause: 4", i.ChannelCut(2.5, "c")),
+    ("Event: SoftHangupRequest\nTimestamp: 2.5\nUniqueid: c\nCause: 16", None),
     (
         "Event: DialBegin\nTimestamp: 2.5\nUniqueid: c\nContext: ccbridge-offer\nExten: o1\nDestUniqueid: l",
         i.LegDialled(2.5, "c", "o1", "l"),

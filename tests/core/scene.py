@@ -8,7 +8,7 @@ from typing import Any
 from simulator import EPOCH, START, plan_of
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import Append, DropLeg, Effect, LookAt, MoveOut, Oddity, PlaceOffer, Reply
+from ccbridge.core.effects import Append, Drift, DropLeg, Effect, LookAt, MoveOut, Oddity, PlaceOffer, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan, QueuePlan
 from ccbridge.core.records import AgentEvent, CallClosed, CallEvent
@@ -53,8 +53,13 @@ class Scene:
         self.t = end
         return effects
 
-    def link_up(self) -> list[Effect]:
-        return self.tell(i.LinkUp, i.Snapshot(tuple(self.places.values()), self.devices))
+    def link_up(self, began: float | None = None) -> list[Effect]:
+        """``began``: when the PBX did, on the scene's clock."""
+        started = None if began is None else EPOCH + began
+        return self.tell(i.LinkUp, i.Snapshot(tuple(self.places.values()), self.devices, started))
+
+    def sweep(self) -> list[Effect]:
+        return self.tell(i.Swept, i.Snapshot(tuple(self.places.values()), self.devices))
 
     def restart(self, away: float = 1.0) -> None:
         """kill -9, and a new run that knows what was written."""
@@ -68,7 +73,7 @@ class Scene:
         more = {"name": "PJSIP/trunk-1", "linked": channel, "bridge": "", "up": True} | more
         self.places[channel] = i.Place(
             channel, more["name"], more["linked"], context, exten, more["bridge"], 5.0, more["up"],
-            variables={"CCB_CALL": channel},
+            variables={"CCB_CALL": channel} if more["linked"] == channel else {},
         )  # fmt: skip
 
     # -- callers
@@ -141,6 +146,9 @@ class Scene:
             for x in self.said
             if isinstance(x, Append) and isinstance(x.record, AgentEvent) and x.record.agent == agent
         ]
+
+    def drift(self) -> list[str]:
+        return [x.kind for x in self.said if isinstance(x, Drift)]
 
     def oddities(self) -> list[str]:
         return [x.kind for x in self.said if isinstance(x, Oddity)]

@@ -67,10 +67,13 @@ class Weather:
     refuse_redirect: float = 0.0
     lose_event: float = 0.0
     repeat_event: float = 0.0
+    drop: int = -1  # the number of the one event that is lost
+    sweeps: float = 0.0  # seconds between two
 
     @property
     def fair(self) -> bool:
-        return not (self.lose_redirect or self.refuse_redirect or self.lose_event or self.repeat_event)
+        lost = self.lose_redirect or self.lose_event or self.drop >= 0
+        return not (lost or self.refuse_redirect or self.repeat_event)
 
     @property
     def calm(self) -> bool:
@@ -164,6 +167,9 @@ class Simulator:
         self.run_no = 0
         self.lanes: dict[str, float] = {}
         self.in_flight = 0
+        self.events = 0
+        self.lost: i.Input | None = None  # the last one
+        self.drift: list[e.Drift] = []
         self.memory = Memory()
         self.watch = Watch(self)
         self.board = Switchboard(plan, "r0")
@@ -258,6 +264,10 @@ class Simulator:
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
                 elif isinstance(effect, e.PlaceOffer | e.MoveOut):
                     self.agi(lambda: self._failed(effect))
+            case e.SweepAgain():
+                self.after(2.0, self.sweep)
+            case e.Drift():
+                self.drift.append(effect)
             case e.LookUpCustomer():
                 found = i.CustomerFound(0, effect.call, self.random.choice((None, 7)), "Zoë")
                 self.agi(lambda: replace(found, at=self.at))
@@ -294,7 +304,9 @@ class Simulator:
 
     def ami(self, event: i.Input) -> None:
         """The PBX says something. Without a session nobody hears it."""
-        if not self.logged_in or self.chance(self.weather.lose_event):
+        self.events += 1
+        if not self.logged_in or self.events == self.weather.drop or self.chance(self.weather.lose_event):
+            self.lost = event
             return
         for _ in range(2 if self.chance(self.weather.repeat_event) else 1):
             if self.buffer is not None:
@@ -328,6 +340,26 @@ class Simulator:
                     then()
 
         self.after(self.lane(lane) if lane else self.ms(10), arrive)
+
+    def keep_sweeping(self) -> None:
+        self.sweep()
+        if self.callers or self.t < self.weather.span or self.board.world.calls or self.board.world.offers:
+            self.after(self.weather.sweeps, self.keep_sweeping)
+
+    def sweep(self) -> None:
+        """A snapshot while all goes on: events that were before it may come after it."""
+        if not self.link:
+            return
+        session, shot = self.session, self.snapshot()
+        self.in_flight += 1
+
+        def arrive() -> None:
+            self.in_flight -= 1
+            if session == self.session:
+                self.deliver(i.Swept(self.at, shot))
+                self.watch.swept(shot, self.spoken[-1])
+
+        self.after(self.ms(10) if self.random.random() < 0.5 else self.lane("in"), arrive)
 
     # -- outages
 
@@ -423,6 +455,8 @@ class Simulator:
     def _set_out(self) -> None:
         w, rnd = self.weather, self.random
         self.connect()
+        if w.sweeps:
+            self.after(w.sweeps, self.keep_sweeping)
         for agent in self.plan.agents:
             self.after(rnd.uniform(0, 5), lambda agent=agent: self.command(i.LogIn, agent))
         for n in range(w.callers):

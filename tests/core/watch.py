@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core import records as r
+from ccbridge.core import sweep
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState
 from ccbridge.core.memory import Memory
 from ccbridge.core.switchboard import Switchboard
-from ccbridge.core.world import World
+from ccbridge.core.world import Difference, World
 
 if TYPE_CHECKING:
     from simulator import Caller, Phone, Simulator
@@ -49,6 +50,7 @@ class Watch:
         self.holds: set[str] = set()  # calls that hold as far as was said
         self.agent_said: dict[str, r.AgentEvent] = {}
         self.recording: set[str] = set()
+        self.standing: dict[Difference, float] = {}
         self.astray: Counter[tuple[str, float]] = Counter()
         self.link = False  # as it was told
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
@@ -93,7 +95,7 @@ class Watch:
         match effect:
             case e.Append():
                 self._record(effect.record, w)
-            case e.Oddity() if self.fair:
+            case e.Oddity() | e.Drift() if self.fair:
                 self.fault(f"{effect} although all behaved well")
             case e.PlaceOffer():
                 if self.live_offer.get(effect.call) != effect.offer:
@@ -349,6 +351,19 @@ class Watch:
         for key, value in _essence(w).items():
             if value != after.pop(key, None):
                 self.fault(f"{key} is {value}, not so after a restart: {_essence(twin.world).get(key)}")
+
+    def swept(self, shot: i.Snapshot, effects: list[e.Effect]) -> None:
+        """What was mended is mended, and what stands for long was found."""
+        assert self.sim is not None
+        left = list(sweep.differences(self.sim.board.world, sweep.Seen(shot)))
+        mended = [{x.kind, *x.ids.values()} for x in effects if isinstance(x, e.Drift)]
+        for one in left:
+            if one in self.standing and any({one.kind, one.subject} <= ids for ids in mended):
+                self.fault(f"{one} was to be mended")
+        self.standing = {one: self.standing.get(one, self.sim.t) for one in left}
+        for one, since in self.standing.items():
+            if self.sim.t - since > 2 * self.sim.weather.sweeps + 2.0:
+                self.fault(f"{one} stands since {since:.1f}")
 
     def drained(self) -> None:
         """The history is over."""

@@ -17,6 +17,7 @@ One link lives like this; `run()` goes round until `close()` or a refused login:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -96,6 +97,7 @@ class AmiClient(Manager):
         self._up_callback = on_up
         self._down_callback = on_down
         self._buffer = EventBuffer(buffer_limit)
+        self._booted: asyncio.Future[float] | None = None  # of this link: when the PBX began to run
         self._closing = asyncio.Event()
         self._connect_limit: asyncio.Timeout | None = None
         self._running = False
@@ -150,6 +152,7 @@ class AmiClient(Manager):
         """One link from connect to loss; returns why it was lost."""
         self.state = "connecting"
         link: Link | None = None
+        self._booted = self.loop.create_future()
         tasks: list[asyncio.Task[None]] = []
         try:
             link = await self._open()
@@ -241,6 +244,17 @@ class AmiClient(Manager):
 
     def _beat(self) -> None:
         self._proven |= self.state == "live"
+
+    async def booted(self, limit: float) -> float | None:
+        """Wait for the PBX to be fully booted; when it began to run, in epoch seconds (0: it does not say).
+
+        None when it does not tell within ``limit`` seconds: it still boots, or our user may not read class
+        ``system``. Until then it takes log-ins, but does not have all its modules and devices.
+        """
+        if self._booted is None:
+            return None
+        await asyncio.wait({self._booted}, timeout=limit)
+        return self._booted.result() if self._booted.done() else None
 
     async def ping(self) -> float:
         """Round trip of a Ping in seconds. Raises ActionTimeout or LinkLost."""
@@ -353,6 +367,9 @@ class AmiClient(Manager):
         return register if callback is None else register(callback)
 
     def _deliver(self, event: Message) -> None:
+        if event.event == "FullyBooted" and self._booted is not None and not self._booted.done():
+            uptime = event.get("uptime", "")
+            self._booted.set_result(time.time() - float(uptime) if uptime.isdecimal() else 0.0)
         if self.state == "live":
             self._hand_over(event)
         else:  # settling, or in the same segment as the answer to Login

@@ -19,6 +19,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 # An action line holds 1,024 bytes; four a character at the most.
 DISPLAY_LIMIT = 200
 
+SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
 # A caller's number: what kind it is, and E.164 if it is one.
 Parse = Callable[[str], tuple[str, str | None]]
 Seen = TypeVar("Seen", i.CallHolding, i.Place)
@@ -151,6 +152,13 @@ def _transfer(m: Mapping[str, Any], at: float) -> i.Input | None:
     return i.ChannelTransferred(at, m.get("origtransfereruniqueid", ""), "attended", "")
 
 
+def _cut(m: Mapping[str, Any], at: float) -> i.Input | None:
+    """Asterisk hangs a channel up; ``Cause`` holds its reasons, as bits."""
+    if not int(_number(m.get("cause"), 0)) & SOFTHANGUP_SHUTDOWN:
+        return None
+    return i.ChannelCut(at, m.get("uniqueid", ""))
+
+
 def _contact_status(m: Mapping[str, Any], at: float) -> i.Input | None:
     if m.get("contactstatus") not in ("Created", "NonQualified", "Reachable"):
         return None
@@ -163,6 +171,7 @@ _EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
     "DialState": _dial_state,
     "BridgeEnter": lambda m, at: i.BridgeEntered(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
     "BridgeLeave": lambda m, at: i.BridgeLeft(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
+    "SoftHangupRequest": _cut,
     "HangupRequest": lambda m, at: i.HangupAsked(at, m.get("uniqueid", "")),
     "Hangup": lambda m, at: i.ChannelGone(at, m.get("uniqueid", ""), int(_number(m.get("cause"), 0))),
     "Hold": lambda m, at: i.LegHeld(at, m.get("uniqueid", "")),

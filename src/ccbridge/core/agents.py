@@ -32,6 +32,7 @@ class Agent:
     cool_why: str = ""  # missed | refused | dead
     dead_offers: int = 0  # unreachable ones in a row: the step of the back-off
     device: str = "UNKNOWN"
+    device_since: float = 0.0  # monotonic
     fade_due: float | None = None  # until then his phone's state may still tell of our own leg, which is gone
     idle_since: float = 0.0
     last_call: str = ""

@@ -157,11 +157,13 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
 for _cells in CALL_TABLE.values():
     _cells[i.HangupAsked] = "caller_gone"
     _cells[i.ChannelGone] = "caller_gone"
+    _cells[i.ChannelCut] = "caller_cut"
     _cells[i.BridgeEntered] = "caller_bridged"
     _cells[i.BridgeLeft] = "caller_unbridged"
     _cells[i.CustomerFound] = "customer_found"
     _cells[i.CallLooked] = "looked"
     _cells[i.ChannelTransferred] = "ignore"  # the caller passes our agent on: his own end follows
+CALL_TABLE[CallState.FALLBACK][i.BridgeEntered] = "fallback_bridged"
 
 OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     OfferState.PLACED: {

@@ -78,4 +78,19 @@ class Oddity:
     ids: Mapping[str, str]
 
 
-Effect = Append | PlaceOffer | MoveOut | DropLeg | LookAt | LookUpCustomer | Reply | Oddity
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Two sweeps in a row found this difference from Asterisk; it is being mended. Logged and counted."""
+
+    kind: str  # one of ``sweep.KINDS``
+    ids: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepAgain:
+    """Something differs that may be under way: sweep once more in a moment. Answered by ``Swept``."""
+
+
+Effect = (
+    Append | PlaceOffer | MoveOut | DropLeg | LookAt | LookUpCustomer | Reply | Oddity | Drift | SweepAgain
+)

@@ -40,6 +40,7 @@ class Place:
 class Snapshot:
     places: tuple[Place, ...]
     devices: Mapping[str, str]  # device -> state in Asterisk's words
+    started: float | None = None  # when this run of the PBX began, epoch seconds; None: it did not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ class LinkUp:
 class LinkDown:
     at: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How the PBX stands, seen while its events went on: what differs here may be under way."""
+
+    at: float
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,14 @@ class HangupAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelCut:
+    """The PBX stops, and hangs up this channel for that; ``ChannelGone`` follows."""
+
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelGone:
     at: float
     channel: str
@@ -308,6 +325,7 @@ class Tick:
 Input = (
     LinkUp
     | LinkDown
+    | Swept
     | CallArrived
     | MenuStepped
     | CallQueued
@@ -325,6 +343,7 @@ Input = (
     | LegResumed
     | ChannelTransferred
     | HangupAsked
+    | ChannelCut
     | ChannelGone
     | DeviceChanged
     | ContactSeen

@@ -36,11 +36,13 @@ class Memory:
         self.calls: dict[str, dict[str, Any]] = dumped.get("calls", {})
         self.agents: dict[str, dict[str, Any]] = dumped.get("agents", {})
         self.closed: dict[str, str] = dumped.get("closed", {})  # call -> ended by whom
+        self.last: float = dumped.get("last", 0.0)  # the latest moment that a record tells of
 
     def dump(self) -> dict[str, Any]:
-        return {"calls": self.calls, "agents": self.agents, "closed": self.closed}
+        return {"calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last}
 
     def apply(self, record: Record) -> None:
+        self.last = max(self.last, record.at)
         if isinstance(record, CallOpened):
             self.calls[record.call] = {
                 "arrived": record.at,
@@ -101,6 +103,8 @@ class Memory:
         elif event.kind == "answered":
             call.setdefault("answered_at", event.at)
             call.update(agent=data["agent"], talk_from=event.at)
+        elif event.kind == "fallback_answered":
+            call["answered_at"] = event.at
         elif event.kind == "offer_ended":
             ended = call.pop("offer", None)
             if data["result"] == "talked":

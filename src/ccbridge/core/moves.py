@@ -116,6 +116,14 @@ def in_fallback(w: World, call: Call, f: i.CallInFallback) -> None:
     w.call_state(call, CallState.FALLBACK)
 
 
+def fallback_bridged(w: World, call: Call, b: i.BridgeEntered) -> None:
+    """Somebody talks with him in the PBX's own queue: none of our agents' business, but an answer."""
+    call.bridge = b.bridge
+    if call.answered_at is None:
+        call.answered_at = w.at
+        w.event(call, "fallback_answered")
+
+
 def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
     """Back in the hold loop without a result of the offer."""
     offer = w.offers[call.offer]
@@ -146,7 +154,8 @@ def inside(target: str) -> str:
 def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
     state = call.state
     if state is CallState.FALLBACK:
-        close(w, call, "fallback", "caller")
+        # who hangs up is heard to ask for it first; else it was the PBX's own queue that ended the call
+        close(w, call, "fallback", "caller" if isinstance(g, i.HangupAsked) else "system")
     elif call.answered_at is not None:
         close(w, call, "answered", "agent" if state is CallState.RELEASED else "caller")
     elif state is CallState.FLOW:
@@ -154,6 +163,11 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
     else:
         w.event(call, "abandoned", queue=call.queue, state=state.value)
         close(w, call, "abandoned", "caller")
+
+
+def caller_cut(w: World, call: Call, c: i.ChannelCut) -> None:
+    """The PBX is being stopped: nobody hung up."""
+    close(w, call, "pbx_restart", "system")
 
 
 def close(w: World, call: Call, disposition: str, ended_by: str, *, inferred: bool = False) -> None:

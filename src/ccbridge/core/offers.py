@@ -68,7 +68,7 @@ def offer_state(w: World, offer: Offer, state: OfferState) -> None:
 def offer_due(w: World, offer: Offer) -> None:
     """The offer's limit is over."""
     if offer.state is OfferState.ENDING:
-        _settle_by_evidence(w, offer)
+        settle_by_evidence(w, offer)
     elif offer.state is OfferState.OVER:
         leg_off(w, offer)
     elif offer.state is OfferState.DIALLED and not offer.dropped and not offer.leg_gone and w.link:
@@ -116,7 +116,7 @@ def leg_bridged(w: World, offer: Offer, b: i.BridgeEntered) -> None:
 
 
 def leg_unbridged(w: World, offer: Offer, b: i.BridgeLeft) -> None:
-    _stop_talk(w, offer)
+    stop_talk(w, offer)
     offer.bridge = ""
 
 
@@ -128,7 +128,7 @@ def caller_bridged(w: World, call: Call, b: i.BridgeEntered) -> None:
 
 def caller_unbridged(w: World, call: Call, b: i.BridgeLeft) -> None:
     if call.offer:
-        _stop_talk(w, w.offers[call.offer])
+        stop_talk(w, w.offers[call.offer])
     call.bridge = ""
 
 
@@ -154,7 +154,7 @@ def talk_if_together(w: World, offer: Offer) -> None:
     w.refresh(agent)
 
 
-def _stop_talk(w: World, offer: Offer) -> None:
+def stop_talk(w: World, offer: Offer) -> None:
     if offer.talk_from is not None:
         call = w.calls.get(offer.call)
         if call is not None:
@@ -184,7 +184,7 @@ def dial_returned(w: World, offer: Offer, e: i.OfferEnded) -> None:
     if offer.leg and not offer.leg_gone:
         offer_state(w, offer, OfferState.ENDING)
     else:
-        _settle_by_evidence(w, offer)
+        settle_by_evidence(w, offer)
 
 
 def leg_gone_early(w: World, offer: Offer, g: i.ChannelGone) -> None:
@@ -195,7 +195,7 @@ def leg_gone_early(w: World, offer: Offer, g: i.ChannelGone) -> None:
 
 def leg_gone_ending(w: World, offer: Offer, g: i.ChannelGone) -> None:
     offer.leg_gone, offer.leg_cause = True, g.cause
-    _settle_by_evidence(w, offer)
+    settle_by_evidence(w, offer)
 
 
 def verdict(offer: Offer) -> str:
@@ -212,7 +212,7 @@ def verdict(offer: Offer) -> str:
     return "unreachable"
 
 
-def _settle_by_evidence(w: World, offer: Offer) -> None:
+def settle_by_evidence(w: World, offer: Offer) -> None:
     _settle(w, offer, verdict(offer))
 
 
@@ -305,7 +305,7 @@ def released(w: World, offer: Offer) -> None:
 
 def finish_talk(w: World, offer: Offer) -> None:
     """The talk on this leg is over: recording closed, agent in wrap-up, leg perhaps still on the line."""
-    _stop_talk(w, offer)
+    stop_talk(w, offer)
     agent = w.agents[offer.agent]
     call = w.calls.get(offer.call)
     if call is not None:

@@ -20,10 +20,12 @@ CONTEXT_HOLD = "ccbridge-hold"
 CONTEXT_OFFER = "ccbridge-offer"
 CONTEXT_EXIT = "ccbridge-exit"
 CONTEXT_FALLBACK = "ccbridge-fallback"
+WITH_US = (CONTEXT_HOLD, CONTEXT_OFFER, CONTEXT_EXIT, CONTEXT_FALLBACK)
 
 
 def link_up(w: World, up: i.LinkUp) -> None:
     w.link, w.link_since = True, w.now
+    w.suspects = frozenset()
     places = {place.channel: place for place in up.snapshot.places}
     w.devices = dict(up.snapshot.devices)
     for agent in w.agents.values():
@@ -33,9 +35,11 @@ def link_up(w: World, up: i.LinkUp) -> None:
             offer.leg_gone = True  # its end went by unseen
             if offer.state is OfferState.OVER:
                 offers.leg_off(w, offer)
+    if up.snapshot.started is not None:
+        _pbx_restarted(w, up.snapshot.started, places)
     for place in places.values():
-        if place.channel not in w.calls and place.channel not in w.closed:
-            _adopt(w, place)
+        if is_unknown(w, place):
+            adopt(w, place)
     for call in list(w.calls.values()):
         settle(w, call, places.get(call.id), places.values())
     for agent in w.agents.values():
@@ -49,12 +53,29 @@ def link_up(w: World, up: i.LinkUp) -> None:
     w.touched.update(w.waiting)
 
 
-def _adopt(w: World, place: i.Place) -> None:
-    """A caller of ours whom we do not remember: the journal is gone, or he came while we were away."""
-    if place.variables.get("CCB_CALL") != place.channel:
-        return
-    if place.context == CONTEXT_IN:
-        return  # still at the door: his arrival comes, with his number, or he leaves unheard
+def _pbx_restarted(w: World, started: float, places: Mapping[str, i.Place]) -> None:
+    """End the calls that came before this run of the PBX, as of the last moment it was known to live.
+
+    That it is another run is told by its start alone: so it is known also when we were away ourselves.
+    """
+    for call in list(w.calls.values()):
+        if call.id not in places and call.arrived < started:
+            with w.as_of(max(min(w.last_sign, started), call.answered_at or call.arrived)):
+                moves.close(w, call, "pbx_restart", "system", inferred=True)
+
+
+def is_unknown(w: World, place: i.Place) -> bool:
+    """A caller of ours whom we do not remember: the journal is gone, or he came while we were away.
+
+    Not while he is still at the door: his arrival comes, with his number, or he leaves unheard. Nor when he
+    has left for the site's own dialplan.
+    """
+    ours = place.variables.get("CCB_CALL") == place.channel and place.context in WITH_US
+    return ours and place.channel not in w.calls and place.channel not in w.closed
+
+
+def adopt(w: World, place: i.Place) -> None:
+    """Open the call of an unknown caller; where he is, ``settle`` sees to."""
     did = place.variables.get("CCB_DID", "")
     at = w.at - place.seconds
     arrival = i.CallArrived(at, place.channel, did, place.caller_kind, place.e164, place.caller[:80], "")
@@ -72,7 +93,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
     if place is None and places is not None and call.state in (CallState.FLOW, CallState.QUEUED):
         offers.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
     elif place is None:
-        _vanished(w, call)
+        vanished(w, call)
     elif place.context == CONTEXT_HOLD:
         _found_holding(w, call, place.variables)
     elif place.context == CONTEXT_OFFER:
@@ -80,6 +101,10 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
     elif place.context == CONTEXT_FALLBACK:
         if call.state is not CallState.FALLBACK:
             moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
+        if place.bridge:
+            moves.fallback_bridged(w, call, i.BridgeEntered(w.at, call.id, place.bridge))
+    elif call.state is CallState.FALLBACK:
+        moves.close(w, call, "fallback", "system", inferred=True)  # passed on by whoever answered him there
     elif place.context == CONTEXT_IN:
         if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
             w.oddity("back_in_menu", call=call.id, state=call.state.value)
@@ -102,11 +127,11 @@ def _due_out(w: World, call: Call) -> bool:
     return call.queued_at is None or w.at - call.queued_at >= w.queue(call.queue).max_wait
 
 
-def _vanished(w: World, call: Call) -> None:
-    if call.answered_at is not None:
-        moves.close(w, call, "answered", "unknown", inferred=True)
-    elif call.state is CallState.FALLBACK:
+def vanished(w: World, call: Call) -> None:
+    if call.state is CallState.FALLBACK:
         moves.close(w, call, "fallback", "unknown", inferred=True)
+    elif call.answered_at is not None:
+        moves.close(w, call, "answered", "unknown", inferred=True)
     else:
         moves.close(w, call, "lost", "unknown", inferred=True)
 
@@ -143,7 +168,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
             return
     if offer.state is OfferState.PLACED:
         offers.offer_state(w, offer, OfferState.REACHED)
-    leg = _leg_of(w, offer, places) if places is not None else None
+    leg = leg_of(w, offer, places) if places is not None else None
     if leg is not None and offer.leg != leg.channel:
         offers.note_leg(w, offer, leg.channel)
     together = bool(place.bridge) and (places is None or (leg is not None and leg.bridge == place.bridge))
@@ -162,7 +187,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
         w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
 
 
-def _leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
+def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
     device = w.agents[offer.agent].plan.device
     return next(
         (p for p in places if p.linked == offer.call and p.channel != offer.call and p.device == device), None

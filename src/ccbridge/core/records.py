@@ -54,6 +54,7 @@ CALL_KINDS = (
     "offer_ended",
     "overflowed",
     "in_fallback",
+    "fallback_answered",  # by a member of the PBX's own fallback queue
     "transferred",
     "abandoned",
     "outcome",
@@ -72,7 +73,7 @@ class CallClosed:
     queue: str | None  # the last one
     priority: int
     queued_at: float | None  # entered the last queue
-    answered_at: float | None  # first bridge with an agent
+    answered_at: float | None  # first bridge with an agent, or with a member of the fallback queue
     agent: str | None  # the last agent who talked with him
     wait: float | None  # seconds in queue up to the answer or the end, ringing included
     talk: float  # seconds in a bridge with an agent, all legs
@@ -90,6 +91,7 @@ DISPOSITIONS = (
     "overflowed",  # max_wait over, sent to the overflow extension
     "left",  # left our control: the menu's transfer, or somebody else's, unanswered by our agents
     "fallback",  # handed to the PBX's own fallback queue while the daemon was away
+    "pbx_restart",  # cut off by a stop or a crash of the PBX; after a crash the end time is inferred
     "lost",  # ended while nobody watched; end time inferred
 )
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import heapq
 from bisect import insort
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, Offer
 from ccbridge.core.plan import Plan
-from ccbridge.core.world import World
+from ccbridge.core.world import Difference, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class State:
     gone: list[str]
     touched: list[str]
     due: list[tuple[str, str, float]]  # kind, key, deadline
+    last_sign: float = 0.0
+    suspects: list[Difference] = field(default_factory=list)
 
 
 def freeze(w: World) -> State:
@@ -59,6 +61,8 @@ def freeze(w: World) -> State:
         list(w.gone),
         sorted(w.touched),
         [(*key, due) for key, due in w._due.items()],
+        w.last_sign,
+        sorted(w.suspects),
     )
 
 
@@ -77,6 +81,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.closed = OrderedDict(state.closed)
     w.gone = OrderedDict.fromkeys(state.gone)
     w.touched = set(state.touched)
+    w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
     w._due = {(kind, key): due for kind, key, due in state.due}
     w._heap = [(due, key) for key, due in w._due.items()]
     heapq.heapify(w._heap)

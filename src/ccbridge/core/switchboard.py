@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, reconcile
+from ccbridge.core import acd, moves, offers, reconcile, sweep
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
@@ -31,7 +31,13 @@ _CALL_ACTIONS = _actions(CALL_TABLE)
 _OFFER_ACTIONS = _actions(OFFER_TABLE)
 # ids of offers are made by us alone; a leg may be that of any channel of the PBX
 _BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
-_BY_CHANNEL = (i.BridgeEntered, i.BridgeLeft, i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
+_BY_CHANNEL = (
+    i.BridgeEntered,
+    i.BridgeLeft,
+    i.HangupAsked,
+    i.ChannelGone,
+    i.ChannelTransferred,
+)
 _BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed)
 
 
@@ -67,6 +73,7 @@ class Switchboard:
         """Take up what a former run knew. The first ``LinkUp`` compares it with the PBX."""
         w = self.world
         w.at, w.now = at, now
+        w.last_sign = memory.last
         for call_id, ended_by in memory.closed.items():
             w.remember_closed(call_id, ended_by)
         for agent_id, known in memory.agents.items():
@@ -118,7 +125,9 @@ class Switchboard:
             case i.LinkUp():
                 reconcile.link_up(w, event)
             case i.LinkDown():
-                w.link = False
+                w.link, w.last_sign = False, event.at
+            case i.Swept():
+                sweep.swept(w, event)
             case i.DeviceChanged():
                 self._device_changed(event)
             case i.ContactSeen():
@@ -152,6 +161,8 @@ class Switchboard:
             call = w.calls.get(event.channel)
         elif isinstance(event, _BY_LEG):
             offer = w.legs.get(event.leg)
+        elif isinstance(event, i.ChannelCut):
+            call = w.calls.get(event.channel)  # an agent's leg tells its own end
         else:
             call = w.calls.get(event.call)
         if offer is not None:

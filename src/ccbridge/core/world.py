@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import Counter, OrderedDict
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from ccbridge.core.acd import Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
@@ -17,6 +19,17 @@ from ccbridge.core.records import AgentEvent, CallEvent
 
 # How many ended channels of strangers are remembered: a caller may be gone before his arrival is told here.
 GONE_KEPT = 1_000
+
+
+class Difference(NamedTuple):
+    """Something that Asterisk shows otherwise than the core has it.
+
+    ``stand`` is what both said of it: a difference with another stand is another one.
+    """
+
+    kind: str
+    subject: str  # a call's, offer's or agent's id
+    stand: str
 
 
 class World:
@@ -38,6 +51,8 @@ class World:
         self.touched: set[str] = set()
         self.link = False
         self.link_since = 0.0  # monotonic
+        self.last_sign = 0.0  # epoch: while there is no link, the PBX is known to have lived up to here
+        self.suspects: frozenset[Difference] = frozenset()  # what the last sweep found for the first time
         self.out: list[Effect] = []
         self.at = 0.0
         self.now = 0.0
@@ -56,6 +71,17 @@ class World:
 
     def oddity(self, kind: str, **ids: str) -> None:
         self.emit(Oddity(kind, ids))
+
+    @contextmanager
+    def as_of(self, at: float) -> Iterator[None]:
+        """What is decided inside is stamped and timed as of ``at``, a moment that has passed unseen."""
+        kept = self.at, self.now
+        back = max(0.0, self.at - at)
+        self.at, self.now = self.at - back, self.now - back
+        try:
+            yield
+        finally:
+            self.at, self.now = kept
 
     # -- timers: one per call, offer or agent; the latest setting counts
 
@@ -161,7 +187,7 @@ class World:
 
     def phone_is(self, agent: Agent, state: str) -> None:
         """The agent's device is in this state now."""
-        was, agent.device = agent.device, state
+        was, agent.device, agent.device_since = agent.device, state, self.now
         agent.fade_due = None
         if was in NO_PHONE and state not in NO_PHONE:
             self.phone_back(agent)

@@ -44,7 +44,8 @@ FIGURES = (
     Figure(
         "offered",
         "Calls that entered a queue: answered, abandoned, overflowed or left by key. One that ended inside "
-        "the menu was not offered; one that went to the PBX's fallback or was lost from sight counts apart.",
+        "the menu was not offered; one that went to the PBX's fallback, was lost from sight or cut off by "
+        "the PBX's restart counts apart.",
         _count(OFFERED),
         "answered 1000, abandoned 60, overflowed 20 -> 1080",
     ),
@@ -94,6 +95,12 @@ FIGURES = (
         "lost",
         "Calls that ended while nobody watched; their end is inferred.",
         _count("c.disposition = 'lost'"),
+        "none -> 0",
+    ),
+    Figure(
+        "pbx_restart",
+        "Calls that were cut off by a stop or a crash of the PBX, in whatever stage.",
+        _count("c.disposition = 'pbx_restart'"),
         "none -> 0",
     ),
     Figure(

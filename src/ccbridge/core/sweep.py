@@ -1,0 +1,156 @@
+"""The live sweep: core and Asterisk compared while calls go on.
+
+Events tell everything, so the two agree, unless an event was lost. A snapshot of a running PBX is never
+quite of one moment with what we know: what it shows otherwise may be under way. So a difference counts only
+when a second sweep, some seconds later, finds it again with both sides standing as they stood. Then it is
+*drift*: told, counted by kind, and mended as after a lost link.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ccbridge.core import inputs as i
+from ccbridge.core import offers, reconcile
+from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.effects import Drift, MoveOut, SweepAgain
+from ccbridge.core.world import Difference, World
+
+KINDS = (
+    "call_gone",  # we have the call, Asterisk has not
+    "call_unknown",  # a caller of ours in Asterisk, in the fallback queue too, of whom we do not know
+    "call_misplaced",  # he is in another place than the call's state says
+    "call_waits_closed",  # he holds, and his account is closed
+    "leg_gone",  # an agent's leg that we know, and Asterisk has not
+    "leg_unknown",  # an agent's leg in Asterisk that we do not know
+    "talk_unknown",  # caller and agent (or the fallback queue's member) are in one bridge
+    "talk_over",  # they are not, and we think so
+    "device_state",  # an agent's phone
+)
+# Where a call's channel is in each state. RELEASED: anywhere, on its way out.
+_HOME: dict[CallState, tuple[str, ...]] = {
+    CallState.FLOW: (reconcile.CONTEXT_IN,),
+    CallState.QUEUED: (reconcile.CONTEXT_IN,),
+    CallState.HOLDING: (reconcile.CONTEXT_HOLD,),
+    CallState.OFFERED: (reconcile.CONTEXT_OFFER,),
+    CallState.RETURNING: (reconcile.CONTEXT_OFFER,),
+    CallState.LEAVING: (reconcile.CONTEXT_HOLD,),
+    CallState.FALLBACK: (reconcile.CONTEXT_FALLBACK,),
+}
+
+
+class Seen:
+    """A snapshot, by what is looked for in it."""
+
+    def __init__(self, snapshot: i.Snapshot) -> None:
+        self.places = {place.channel: place for place in snapshot.places}
+        self.devices = snapshot.devices
+        self.linked: dict[str, list[i.Place]] = defaultdict(list)
+        for place in snapshot.places:
+            if place.linked != place.channel:
+                self.linked[place.linked].append(place)
+
+
+def swept(w: World, sweep: i.Swept) -> None:
+    """Mend what this sweep and the one before it found alike; what is new waits for the next."""
+    if not w.link:
+        return
+    seen = Seen(sweep.snapshot)
+    found = set(differences(w, seen))
+    drift = sorted(found & w.suspects, key=lambda one: (KINDS.index(one.kind), one.subject))
+    w.suspects = frozenset(found.difference(drift))
+    for one in drift:
+        _mend(w, one, seen)
+    if w.suspects:
+        w.emit(SweepAgain())
+
+
+def differences(w: World, seen: Seen) -> Iterator[Difference]:
+    for call in w.calls.values():
+        place = seen.places.get(call.id)
+        kind = "call_gone" if place is None else _stray(w, call, place, seen)
+        if kind:
+            shown = () if place is None else (place.context, place.exten, place.bridge)
+            yield Difference(kind, call.id, repr((*offers.stand(w, call), call.offers, *shown)))
+    for offer in w.offers.values():
+        if offer.leg and not offer.leg_gone and offer.leg not in seen.places:
+            yield Difference("leg_gone", offer.id, offer.state.value)
+    for place in seen.places.values():
+        if reconcile.is_unknown(w, place):
+            yield Difference("call_unknown", place.channel, place.context)
+        elif place.context == reconcile.CONTEXT_HOLD and w.closed.get(place.channel, "caller") != "caller":
+            yield Difference("call_waits_closed", place.channel, "")
+    for agent in w.agents.values():
+        state = seen.devices.get(agent.plan.device, "INVALID")
+        if agent.device != state:
+            # a busy phone may be caught in the middle of a change twice, but not of the same one
+            yield Difference("device_state", agent.id, repr((agent.device, agent.device_since, state)))
+
+
+def _stray(w: World, call: Call, place: i.Place, seen: Seen) -> str:
+    """How a call's channel differs from what we know; "" when it does not."""
+    home = _HOME.get(call.state)
+    if home is not None and place.context not in home:
+        return "call_misplaced"
+    if call.state is CallState.FALLBACK:
+        return "talk_unknown" if place.bridge and call.answered_at is None else ""
+    offer = w.offers.get(call.offer)
+    if offer is None:
+        return ""
+    if call.state is CallState.OFFERED and place.exten != offer.id and place.exten.startswith("o"):
+        return "call_misplaced"
+    leg = seen.places.get(offer.leg) or reconcile.leg_of(w, offer, seen.linked[call.id])
+    if leg is None:
+        return ""  # not there yet, or ``leg_gone`` says it
+    together = bool(place.bridge) and leg.bridge == place.bridge
+    if together != (offer.talk_from is not None):
+        return "talk_unknown" if together else "talk_over"
+    return "" if offer.leg else "leg_unknown"
+
+
+def _mend(w: World, found: Difference, seen: Seen) -> None:
+    ids = {"call": found.subject}
+    match found.kind:
+        case "device_state":
+            agent = w.agents[found.subject]
+            state = seen.devices.get(agent.plan.device, "INVALID")
+            w.emit(Drift(found.kind, {"agent": agent.id, "was": agent.device, "is": state}))
+            w.devices[agent.plan.device] = state
+            w.phone_is(agent, state)
+            return
+        case "leg_gone":
+            offer = w.offers.get(found.subject)
+            if offer is None:
+                return  # it went with its call, a moment ago
+            w.emit(Drift(found.kind, {"call": offer.call, "offer": offer.id, "agent": offer.agent}))
+            _leg_gone(w, offer)
+            return
+        case "call_waits_closed":
+            w.emit(Drift(found.kind, ids))
+            queue = seen.places[found.subject].variables.get("CCB_QUEUE", "")
+            w.emit(MoveOut(found.subject, w.queue(queue).overflow or "none"))
+            return
+        case "call_unknown":
+            reconcile.adopt(w, seen.places[found.subject])
+    call = w.calls[found.subject]
+    w.emit(Drift(found.kind, ids | {"state": call.state.value}))
+    if found.kind == "call_gone":
+        reconcile.vanished(w, call)
+    elif found.kind == "talk_over":
+        offers.stop_talk(w, w.offers[call.offer])
+    else:
+        reconcile.settle(w, call, seen.places[call.id], seen.linked[call.id])
+
+
+def _leg_gone(w: World, offer: Offer) -> None:
+    """As if its end were told now, without the cause."""
+    offer.leg_gone = True
+    if offer.state is OfferState.TALKING:
+        offers.released(w, offer)
+    elif offer.state is OfferState.OVER:
+        offers.leg_off(w, offer)
+    elif offer.state is OfferState.ENDING:
+        offers.settle_by_evidence(w, offer)
+    else:
+        w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
