@@ -95,10 +95,16 @@ def _channels(log: Path, pressed: Path) -> list[Seen]:
 
 
 CDR_COLUMNS = [
-    "clid",
+    "system",
+    "UniqueID",
+    "sequence",
+    "linkedid",
+    "end",
+    "AccountCode",
     "Source",
     "Destination",
     "DestinationContext",
+    "clid",
     "Channel",
     "DestinationChannel",
     "LastApplication",
@@ -110,12 +116,7 @@ CDR_COLUMNS = [
     "BillableSeconds",
     "Disposition",
     "AMAFlags",
-    "AccountCode",
-    "UniqueID",
     "UserField",
-    "linkedid",
-    "sequence",
-    "peeraccount",
 ]
 
 

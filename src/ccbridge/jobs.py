@@ -9,16 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import text
 
 from ccbridge.config import Site
 from ccbridge.desk.recordings import RecordingBroken, finish, inside, newest_change, stereo, sweep_empty
+from ccbridge.gaps import lines
+from ccbridge.gaps.copying import Followed, connect, copy_piece
+from ccbridge.store import urls
 from ccbridge.store.queries import StoreAway, finish_recording, reading, recordings_to_finish
+from ccbridge.store.rows import store_cdrs
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +36,53 @@ AWAY = 10.0  # seconds to wait while the database is away
 PARTITIONS_EVERY = 6 * 3600.0  # seconds
 SWEEP_EVERY = 600.0  # seconds between two looks for files of offers that nobody answered
 SWEEP_AGE = 300.0  # seconds: no phone rings that long
+PIECES = 50  # of a file, before other work has its turn
 ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::date, 25)"
 
 
 async def run_jobs(site: Site) -> None:
     """Work until cancelled. A database that is away is waited for."""
-    await work(site.database.url.get_secret_value(), Path(site.recording.directory))
+    url = site.database.url.get_secret_value()
+    async with asyncio.TaskGroup() as both:
+        both.create_task(work(url, Path(site.recording.directory)))
+        both.create_task(catch_up(url, followed(site)))
+
+
+def followed(site: Site) -> list[Followed[Any]]:
+    """Asterisk's own files, and what becomes of their lines."""
+    system = site.asterisk.system
+    return [
+        Followed(site.catch_up.cdr_file, system, lines.cdr, lambda db, rows: store_cdrs(db, rows, "file"))
+    ]
+
+
+async def catch_up(url: str, files: Sequence[Followed[Any]], poll: float = POLL) -> None:
+    """Copy Asterisk's own files, until cancelled. ``poll``: seconds between two looks."""
+    trouble = ""
+    while True:
+        wait = poll
+        try:
+            if await asyncio.to_thread(_copy, url, files):
+                wait = 0.0
+            trouble = ""
+        except (psycopg.Error, OSError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if reason != trouble:  # each reason once, not each attempt
+                log.warning("catch_up_waits", reason=reason, database=urls.address(url))
+            trouble, wait = reason, max(poll, AWAY)
+        await asyncio.sleep(wait)
+
+
+def _copy(url: str, files: Sequence[Followed[Any]]) -> bool:
+    """Some pieces of each file; True when there is more."""
+    more = False
+    with contextlib.closing(connect(url)) as db:
+        for file in files:
+            left = PIECES
+            while left and copy_piece(db, file, time.time()):
+                left -= 1
+            more = more or not left
+    return more
 
 
 async def work(url: str, directory: Path, poll: float = POLL) -> None:

@@ -131,6 +131,12 @@ def test_a_cdr_keeps_what_asterisk_wrote() -> None:
     assert dict(row.fields) == {"Source": "123", "Disposition": "ANSWERED"}
 
 
+def test_a_cdr_is_of_the_moment_that_asterisks_file_has() -> None:
+    said = "Event: Cdr\nTimestamp: 3.5\nUniqueid: pbx-1.0\nSequence: 4\nSource: 1\nEndStamp: 3.25"
+    row = translate.cdr(event(said), "pbx", 9.0)
+    assert (row.at, dict(row.fields)) == (3.25, {"Source": "1"})
+
+
 def test_an_offer_is_variables_and_then_the_redirect() -> None:
     offer = PlaceOffer("pbx-1.0", "oab1", "PJSIP/1001", 15, "Ελένη - sales 0:07", "2026/11/22/x")
     actions = translate.to_actions(offer)

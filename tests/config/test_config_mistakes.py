@@ -210,6 +210,11 @@ SINGLE = [
     ),
     ("  url: postgresql://", "  url: mysql://", "database.url: must begin with postgresql://"),
     ("socket: /run/", "socket: /" + "x" * 100 + "/", "control.socket: is too long a path for a Unix socket"),
+    (
+        "cel_file: /var/log/asterisk/cel-custom/",
+        "cel_file: /var/log/asterisk/cdr-custom/",
+        "catch_up.cel_file: is",
+    ),
     ("directory: /var/spool/", "directory: /var/my spool/", "recording.directory: may hold no blank"),
 ]
 

@@ -23,13 +23,14 @@ from ccbridge.lab.ports import free_tcp
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.lab.process import die_with_parent
 from ccbridge.lab.service import Service, site_file
+from ccbridge.store import schema
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
 LIMIT_S = 20.0
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 NEXT_MIGRATION = """
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "next", "{head}", None, None
 
 def upgrade() -> None:
     pass
@@ -132,7 +133,7 @@ def newer_schema(place: Place) -> Iterator[None]:
         try:
             yield
         finally:
-            db.execute("UPDATE alembic_version SET version_num = '0001'")
+            db.execute("UPDATE alembic_version SET version_num = %s", (schema.head(),))
 
 
 @contextmanager
@@ -197,8 +198,8 @@ def test_a_newer_version_on_an_old_schema_names_the_command(place: Place) -> Non
     package = source / "ccbridge"
     own = Path(ccbridge.__file__).parent
     shutil.copytree(own, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "store/migrations/versions/0002_next.py").write_text(NEXT_MIGRATION)
-    refused(place.run(source=source), 3, ["is at 0001", "needs 0002", "`ccbridge db upgrade`"])
+    (package / "store/migrations/versions/next.py").write_text(NEXT_MIGRATION.format(head=schema.head()))
+    refused(place.run(source=source), 3, [f"is at {schema.head()}", "needs next", "`ccbridge db upgrade`"])
 
 
 def refused(ended: Ended, code: int, words: list[str]) -> None:

@@ -174,14 +174,14 @@ async def test_the_pbx_writes_cdr_and_cel(
     await call.hangup()
     await outside.quiet()
     with pbx.cdr_csv.open(newline="", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if row[1] == "+306987654321"]
+        rows = [row for row in csv.reader(file) if row[6] == "+306987654321"]
     assert len(rows) == 1
-    assert rows[0][13] == "ANSWERED"
-    assert rows[0][5].startswith("PJSIP/1004-")
-    assert rows[0][16] == rows[0][18] != ""
-    assert rows[0][19].isdigit()
+    assert rows[0][19] == "ANSWERED"
+    assert rows[0][11].startswith("PJSIP/1004-")
+    assert rows[0][1] == rows[0][3] != ""
+    assert rows[0][2].isdigit()
     with pbx.cel_csv.open(newline="", errors="replace") as file:
-        assert any(row[1] == "LINKEDID_END" and row[4] == rows[0][18] for row in csv.reader(file))
+        assert any(row[2] == "LINKEDID_END" and row[5] == rows[0][3] for row in csv.reader(file))
 
 
 async def test_without_a_daemon_the_fallback_phone_answers(phones: Phones, carrier: Carrier) -> None:

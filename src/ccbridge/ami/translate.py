@@ -24,7 +24,7 @@ SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
 Parse = Callable[[str], tuple[str, str | None]]
 Seen = TypeVar("Seen", i.CallHolding, i.Place)
 
-_CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid")
+_CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid", "endstamp")
 
 
 def stamp(message: Mapping[str, Any], heard: float) -> float:
@@ -55,7 +55,8 @@ def named(seen: Seen, parse: Parse) -> Seen:
 def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     """A ``Cdr`` event as a record. ``system`` is used where the PBX has no systemname."""
     fields = {key: str(value) for key, value in message.items() if key.lower() not in _CDR_KEYS and value}
-    at = stamp(message, heard)
+    # the CDR's own end, as the PBX's file has it: the same row, whichever of the two comes first
+    at = _number(message.get("endstamp"), 0.0) or stamp(message, heard)
     return CdrRow(
         at=at,
         system=message.get("systemname") or system,

@@ -18,7 +18,7 @@ from ccbridge.logs import logging_to_stderr
 @with_config
 @pass_here
 def jobs(here: Here) -> None:
-    """Finish recordings and make the events' partitions, until TERM or INT."""
+    """Finish recordings, read Asterisk's own files, make the events' partitions, until TERM or INT."""
     site = here.site(secrets=True)
     with logging_to_stderr(site.log.format, site.log.level):
         asyncio.run(_until_told(site))

@@ -152,6 +152,10 @@ def _paths(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     socket = _mapping(data, "control").get("socket")
     if isinstance(socket, str) and len(bytes(folder / socket)) > 100:
         notes.add(("control", "socket"), "is too long a path for a Unix socket: at most 100 bytes in all")
+    followed = _mapping(data, "catch_up")
+    cdr_file, cel_file = followed.get("cdr_file"), followed.get("cel_file")
+    if isinstance(cdr_file, str) and isinstance(cel_file, str) and folder / cdr_file == folder / cel_file:
+        notes.add(("catch_up", "cel_file"), "is the cdr_file, too; Asterisk writes them as two files")
     directory = _mapping(data, "recording").get("directory")
     if isinstance(directory, str) and set(str(folder / directory)) & set(" ,;&|$\"'`(){}[]\\"):
         # It becomes an argument of MixMonitor in the dialplan.

@@ -34,6 +34,7 @@ class Site:
     database: m.DatabaseSection
     journal: m.JournalSection
     recording: m.RecordingSection
+    catch_up: m.CatchUpSection
     control: m.ControlSection
     metrics: m.MetricsSection
     log: m.LogSection
@@ -132,6 +133,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         database=checked.database,
         journal=checked.journal,
         recording=checked.recording,
+        catch_up=checked.catch_up,
         control=checked.control,
         metrics=checked.metrics,
         log=checked.log,

@@ -85,6 +85,12 @@ class RecordingSection(Section):
     directory: SitePath = Path("/var/spool/ccbridge/recordings")
 
 
+class CatchUpSection(Section):
+    cdr_file: SitePath = Path("/var/log/asterisk/cdr-custom/ccbridge.csv")
+    cel_file: SitePath = Path("/var/log/asterisk/cel-custom/ccbridge.csv")
+    keep_days: Annotated[Whole, Between(2, 365, "days")] = 14
+
+
 class ControlSection(Section):
     socket: SitePath = Path("/run/ccbridge/control.sock")
 
@@ -184,6 +190,7 @@ class SiteFile(Section):
     database: DatabaseSection = DatabaseSection()
     journal: JournalSection = JournalSection()
     recording: RecordingSection = RecordingSection()
+    catch_up: CatchUpSection = CatchUpSection()
     control: ControlSection = ControlSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()

@@ -61,8 +61,8 @@ class Pbx:
         self.agi_port = ports.agi
         self.sip_host, self.sip_port = PBX_ADDRESS, ports.pbx_sip
         self.etc, self.log_dir, self.spool = instance.etc, instance.log, instance.spool
-        self.cdr_csv = instance.log / "cdr-custom" / "Master.csv"
-        self.cel_csv = instance.log / "cel-custom" / "Master.csv"
+        self.cdr_csv = instance.log / "cdr-custom" / "ccbridge.csv"
+        self.cel_csv = instance.log / "cel-custom" / "ccbridge.csv"
         #: where the dialplan's recordings go, as `recording.directory` of a daemon's configuration
         self.recordings = recordings
         self.version = instance.distribution.version

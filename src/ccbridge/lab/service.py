@@ -42,6 +42,7 @@ def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, 
         "database": {"url": database.url, "admin_url": database.admin_url},
         "journal": {"directory": str(folder / "journal")},
         "recording": {"directory": str(pbx.recordings)},
+        "catch_up": {"cdr_file": str(pbx.cdr_csv), "cel_file": str(pbx.cel_csv)},
         "control": {"socket": str(folder / "control.sock")},
         "log": {"format": "json", "level": "info"},
     }

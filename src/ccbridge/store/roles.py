@@ -22,6 +22,11 @@ GRANTS: dict[str, str] = {
     "phone_number": "SELECT, INSERT, UPDATE, DELETE",
     "call_opened": "SELECT, INSERT, UPDATE, DELETE",
     "cdr_party": "SELECT, INSERT, UPDATE, DELETE",
+    "file_position": "SELECT, INSERT, UPDATE",
+    "file_reject": "SELECT, INSERT, DELETE",
+    "cel": "SELECT, INSERT, UPDATE (number, name), DELETE",
+    "cel_call": "SELECT, INSERT, UPDATE (caller_e164, caller_raw, caller_name, customer_id), DELETE",
+    "call_account": "SELECT",  # a view
     "alembic_version": "SELECT",
 }
 

@@ -66,9 +66,8 @@ def store(db: Db, node: UUID, records: Iterable[Numbered]) -> None:
     with db.cursor() as cursor:
         if calls:
             cursor.executemany(CALL_EVENT, calls)
-        if cdrs:
-            cursor.executemany(CDR, [_cdr(row, party=False) for row in cdrs])
-            cursor.executemany(CDR_PARTY, [_cdr(row, party=True) for row in cdrs])
+    if cdrs:
+        store_cdrs(db, cdrs, "ami")
     if agents:
         _agent_events(db, node, agents)
 
@@ -138,19 +137,29 @@ def _agent_events(db: Db, node: UUID, events: list[tuple[int, AgentEvent]]) -> N
         cursor.executemany(AGENT_STATE, list(changed.values()))
 
 
+# In one statement: who is not told anew with a row that was there already may have been erased.
 CDR = """
-INSERT INTO cdr (system, uniqueid, sequence, linkedid, at, fields) VALUES (%s, %s, %s, %s, %s, %s)
+WITH made AS (
+    INSERT INTO cdr (system, uniqueid, sequence, linkedid, at, fields, source)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (system, uniqueid, sequence) DO NOTHING RETURNING system, uniqueid, sequence)
+INSERT INTO cdr_party (system, uniqueid, sequence, fields) SELECT made.*, %s FROM made
 ON CONFLICT (system, uniqueid, sequence) DO NOTHING"""
 
-CDR_PARTY = """
-INSERT INTO cdr_party (system, uniqueid, sequence, fields) VALUES (%s, %s, %s, %s)
-ON CONFLICT (system, uniqueid, sequence) DO NOTHING"""
 
-
-def _cdr(row: CdrRow, *, party: bool) -> tuple[Any, ...]:
-    fields = Jsonb({name: value for name, value in row.fields.items() if (name in PARTY) is party})
-    key = (row.system, row.uniqueid, row.sequence)
-    return (*key, fields) if party else (*key, row.linkedid, moment(row.at), fields)
+def store_cdrs(db: Db, rows: Iterable[CdrRow], source: str) -> None:
+    """CDRs from the PBX's events (``ami``) or its own file (``file``); what is there already stays."""
+    values = []
+    # in the order of the key: two processes that insert the same rows wait for each other in one direction
+    for row in sorted(rows, key=lambda row: (row.system, row.uniqueid, row.sequence)):
+        fields, party = (
+            Jsonb({name: value for name, value in row.fields.items() if (name in PARTY) is wanted})
+            for wanted in (False, True)
+        )
+        key = (row.system, row.uniqueid, row.sequence)
+        values.append((*key, row.linkedid, moment(row.at), fields, source, party))
+    with db.cursor() as cursor:
+        cursor.executemany(CDR, values)
 
 
 # -- a call's life --------------------------------------------------------------------------------

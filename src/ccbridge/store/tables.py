@@ -5,8 +5,12 @@ Three kinds, and the grants in ``roles`` follow them:
 - **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
   person's name or number: call_event, agent_event, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
-- **current** rows change: customer, phone_number, ticket, recording, agent_state, and what must be
-  erasable on request: call_opened, cdr_party and the caller_* columns of call.
+- **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
+  request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
+  (cel, cel_call, file_reject).
+
+The view ``call_account`` has each call once, from the best source that there is: what people read, and
+every figure, comes from there.
 
 Times are ``timestamptz``, durations are seconds.
 """
@@ -194,6 +198,8 @@ cdr = Table(
     Column("linkedid", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Column("fields", JSONB, nullable=False),  # the Cdr event without the headers of cdr_party
+    Column("source", Text, nullable=False, server_default="ami"),  # who brought it first; else the same row
+    CheckConstraint("source IN ('ami', 'file')", name="source"),
     PrimaryKeyConstraint("system", "uniqueid", "sequence"),
     Index(None, "linkedid"),
     Index(None, "at"),
@@ -250,4 +256,86 @@ ship_reject = Table(
     Column("record", Text, nullable=False),  # text: it may hold what jsonb refuses
     Column("error", Text, nullable=False),
     PrimaryKeyConstraint("node", "seq"),
+)
+
+# How far each of Asterisk's own files was read; changed in the transaction that inserts the rows.
+file_position = Table(
+    "file_position",
+    metadata,
+    Column("system", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("head", Text, nullable=False),  # digest of its first ``head_size`` bytes: knows a copy again
+    Column("head_size", Integer, nullable=False),
+    Column("byte", BigInteger, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("system", "path"),
+)
+
+# Lines of these files that are no rows: kept, with the place and the reason.
+file_reject = Table(
+    "file_reject",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("found_at", Moment, nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+# Channel events as Asterisk writes them into its own file.
+cel = Table(
+    "cel",
+    metadata,
+    Column("digest", Uuid, primary_key=True),  # of the line: once, however often the file is read
+    Column("id", BigInteger, Identity(), nullable=False),  # order of the file
+    Column("system", Text, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("linkedid", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("number", Text, nullable=False),  # number and name: of CHAN_START only
+    Column("name", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("exten", Text, nullable=False),
+    Column("app", Text, nullable=False),
+    Column("extra", JSONB, nullable=False),
+    Index(None, "system", "linkedid"),
+)
+
+# Our calls as CEL tells them. ``source`` is inferred where it breaks off: Asterisk was killed.
+cel_call = Table(
+    "cel_call",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("arrived_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("caller_e164", Text),
+    Column("caller_raw", Text),
+    Column("caller_name", Text),
+    Column("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
+    Column("answered_at", Moment),
+    Column("agent", Text),
+    Column("talk_s", Double, nullable=False),
+    Column("disposition", Text, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("legs", JSONB, nullable=False),  # [{agent, device, begun, ended}], epoch seconds
+    CheckConstraint("source IN ('cel', 'inferred')", name="source"),
+)
+
+# A view, so not in ``metadata``: each call once. ``source`` is events, cel or inferred.
+call_account = Table(
+    "call_account",
+    MetaData(),
+    *(Column(one.name, one.type) for one in call.columns),
+    Column("source", Text),
+    Column("legs", JSONB),
 )
