@@ -20,6 +20,7 @@ import configparser
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -323,6 +324,7 @@ class Deployed:
             ("port: 4573", f"port: {self.agi}"),
             ("0.0.0.0:5060", f"127.0.0.1:{self.sip}"),
             ("/var/spool/ccbridge/recordings", str(self.recordings)),
+            ("/opt/ccbridge/venv/bin", str(Path(sys.executable).parent)),
         ):
             text = text.replace(written, own)
         return text
@@ -362,7 +364,8 @@ def running(lab: Lab, server: LabPostgres, tmp_path_factory: pytest.TempPathFact
     config = folder / "ccbridge.yml"
     config.touch(mode=0o600)
     config.write_text(yaml.safe_dump(example))
-    for command in (["config", "check"], ["db", "init"]):
+    members = str(deployed.pbx.etc / "ccbridge" / "queues_agents.conf")
+    for command in (["config", "check"], ["config", "queues", "--to", members], ["db", "init"]):
         said = CliRunner().invoke(main, ["-c", str(config), *command])
         assert said.exit_code == 0, said.output
     daemon = Service(config, tethered=True)

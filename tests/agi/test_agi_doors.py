@@ -33,7 +33,7 @@ class Site:
     def __init__(self, port: int, server: AgiServer) -> None:
         self.port, self.server = port, server
         self.posted: list[i.Input] = []
-        self.held: list[str] = []
+        self.held: dict[str, float] = {}  # call -> seconds of its limit
         self.working = True
         self.takes_calls = True
 
@@ -49,12 +49,11 @@ class Site:
     def parse(self, raw: str) -> tuple[str, str | None]:
         return ("e164", "+" + raw) if raw.isdigit() else ("anonymous", None)
 
-    def hold(self, call: str) -> None:
-        self.held.append(call)
+    def hold(self, call: str, seconds: float) -> None:
+        self.held[call] = seconds
 
     async def release(self, call: str) -> None:
-        if call in self.held:
-            self.held.remove(call)
+        self.held.pop(call, None)
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
         peer.greet("menu", arg_1="2100")
         first = await peer.serve(OK, OK)
         assert first == [f'SET VARIABLE "TIMEOUT(absolute)" "{HELD:.0f}"'] * 2
-        assert site.held == ["1700000000.1"]
+        assert site.held == {"1700000000.1": HELD}
         seen = await peer.serve("200 result=49 endpos=800", OK, OK, OK, OK)
         assert "STREAM FILE" in seen[0]
         names = [line.split('"')[1] for line in seen[1:]]
@@ -101,7 +100,7 @@ async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
     assert (stepped.step, stepped.result) == ("menu", "sales")
     assert isinstance(queued, i.CallQueued)
     assert (queued.queue, queued.priority) == ("sales", 3)
-    assert site.held == []
+    assert site.held == {}
 
 
 async def test_a_caller_who_leaves_in_the_menu_gets_no_status_and_is_released(site: Site) -> None:
@@ -113,7 +112,7 @@ async def test_a_caller_who_leaves_in_the_menu_gets_no_status_and_is_released(si
         rest = await peer.ended()
     assert b"CCB_STATUS" not in rest
     assert [type(one) for one in site.posted] == [i.CallArrived]
-    assert site.held == []
+    assert site.held == {}
 
 
 async def test_without_renewals_each_step_gets_the_time_it_needs(site: Site) -> None:
@@ -123,6 +122,7 @@ async def test_without_renewals_each_step_gets_the_time_it_needs(site: Site) -> 
         seen = await peer.serve(OK, OK, SILENT, OK, SILENT)
         limits = [line for line in seen if "TIMEOUT" in line]
         assert limits[1:] == [f'SET VARIABLE "TIMEOUT(absolute)" "{limit}"' for limit in (124, 6)]
+        assert site.held == {"1700000000.1": 6}
         assert (await peer.serve(OK))[0] == 'SET VARIABLE "CCB_STATUS" "hangup"'
         await peer.ended()
     assert isinstance(site.posted[-1], i.FlowEnded)

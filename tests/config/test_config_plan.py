@@ -214,6 +214,42 @@ def test_check_command(bench: Bench) -> None:
     assert run.invoke(main, ["config", "check", "a.yml", "-c", "b.yml"]).exit_code == 2
 
 
+def test_queues_command(bench: Bench) -> None:
+    bench.change()
+    run, to = CliRunner(), bench.folder / "queues_agents.conf"
+    printed = run.invoke(main, ["config", "queues", "-c", str(bench.file)])
+    assert printed.exit_code == 0
+    sections = printed.stdout.split("\n\n")[1:]
+    assert sections[0].splitlines() == [
+        "[ccbridge-fallback](+)",
+        *(f"member => PJSIP/{n},0,{a}" for n, a in enumerate(("anna", "ben", "chloe", "dimitris"), 1001)),
+    ]
+    assert [one.splitlines()[0] for one in sections[1:]] == [
+        "[ccbridge-fallback-sales](ccbridge-queue)",
+        "[ccbridge-fallback-support](ccbridge-queue)",
+    ]
+    assert sections[2].splitlines()[1:] == [
+        "member => PJSIP/1002,0,ben",
+        "member => PJSIP/1003,0,chloe",
+        "member => PJSIP/1004,0,dimitris",
+    ]
+
+    written = run.invoke(main, ["config", "queues", "-c", str(bench.file), "--to", str(to)])
+    assert written.exit_code == 0
+    assert to.read_text() == printed.stdout
+    assert to.stat().st_mode & 0o777 == 0o644
+
+    # what is there stays, when there are no members to put in its place
+    bench.change(("queues: [support]", "queues: [x]"))
+    assert run.invoke(main, ["config", "queues", "-c", str(bench.file), "--to", str(to)]).exit_code == 2
+    assert to.read_text() == printed.stdout
+    bench.change()
+    nowhere = bench.folder / "nowhere" / "q.conf"
+    refused = run.invoke(main, ["config", "queues", "-c", str(bench.file), "--to", str(nowhere)])
+    assert refused.exit_code == 1
+    assert f"{nowhere} cannot be written" in refused.stderr
+
+
 def test_warnings_go_to_standard_error(bench: Bench) -> None:
     bench.change()
     bench.file.chmod(0o644)

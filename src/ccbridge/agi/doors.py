@@ -42,8 +42,8 @@ Parse = Callable[[str], tuple[str, str | None]]
 class Renewals(Protocol):
     """Who keeps callers in the menu while we are alive, by renewing their limit over AMI."""
 
-    def hold(self, call: str) -> None:
-        """Renew from now on."""
+    def hold(self, call: str, seconds: float) -> None:
+        """Renew from now on the limit that is about to be set to so many seconds."""
 
     async def release(self, call: str) -> None:
         """Renew no more; returns when no renewal is under way that could still reach the channel."""
@@ -88,9 +88,9 @@ class Doors:
             return
         call = session.uniqueid
         did = session.args[0] if session.args else ""
-        await _extend(session, HELD)
-        self._renewals.hold(call)
+        self._renewals.hold(call, HELD)
         try:
+            await _extend(session, HELD)
             await self._converse(session, call, did)
         finally:
             await self._renewals.release(call)
@@ -147,7 +147,9 @@ class Doors:
                 return ""
 
     async def _extend_step(self, session: AgiSession, seconds: float) -> None:
-        await _extend(session, HELD if self._renewals.working else seconds + FREEZE_MARGIN)
+        limit = HELD if self._renewals.working else seconds + FREEZE_MARGIN
+        self._renewals.hold(session.uniqueid, limit)
+        await _extend(session, limit)
 
     async def outcome(self, session: AgiSession) -> None:
         """The agent stays on the line after his caller has hung up: one key says how the matter ended."""

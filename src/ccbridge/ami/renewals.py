@@ -2,12 +2,15 @@
 
 A channel in AGI is let go by Asterisk when its ``TIMEOUT(absolute)`` is over. A long prompt would need a long
 limit, and a daemon that freezes in the middle of it would hold the caller for all of that; so the limit is
-short and renewed from outside. The daemon's loop does the renewing: one that hangs renews nothing.
+short and renewed from outside. The daemon's loop does the renewing: one that hangs renews nothing, and one
+that comes back too late renews nobody who has been let go. He talks in the fallback by now, and a limit
+would end that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 from panoramisk.message import Message
 
@@ -20,7 +23,7 @@ class Renewals:
     def __init__(self, client: AmiClient, seconds: float) -> None:
         self._client = client
         self._seconds = seconds
-        self._held: set[str] = set()
+        self._held: dict[str, float] = {}  # until when Asterisk holds him, of time.monotonic()
         self._under_way: dict[str, asyncio.Future[Message]] = {}
 
     @property
@@ -28,20 +31,22 @@ class Renewals:
         """Whether renewals reach the PBX now."""
         return self._client.up
 
-    def hold(self, call: str) -> None:
-        """Renew the limit of this channel (a uniqueid) from now on."""
-        self._held.add(call)
+    def hold(self, call: str, seconds: float) -> None:
+        """Renew from now on the limit of this channel (a uniqueid), about to be set to so many seconds."""
+        self._held[call] = time.monotonic() + seconds
 
     async def release(self, call: str) -> None:
         """Renew no more; returns when no renewal is under way that could still reach the channel."""
-        self._held.discard(call)
+        self._held.pop(call, None)
         under_way = self._under_way.pop(call, None)
         if under_way is not None:
             await asyncio.wait({under_way})
 
     def renew(self) -> None:
-        """Renew every limit, in one write."""
-        calls = sorted(self._held)
+        """Renew every limit that is not over yet, in one write."""
+        now = time.monotonic()
+        calls = sorted(call for call, until in self._held.items() if until > now)
+        self._held = dict.fromkeys(calls, now + self._seconds)
         actions = [
             {
                 "Action": "Setvar",

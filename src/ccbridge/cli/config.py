@@ -1,15 +1,18 @@
-"""``ccbridge config``: is the configuration file right?"""
+"""``ccbridge config``: is the configuration file right, and what of it Asterisk needs as a file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ccbridge.cli.here import Here, WrongUse, common, pass_here
+from ccbridge.cli.here import Here, NotDone, WrongUse, common, pass_here, with_config
 from ccbridge.config import ConfigErrors, Mistake, Site, load
+from ccbridge.core.plan import Plan
+from ccbridge.fallback import QUEUE
 
 
 @click.group()
@@ -75,3 +78,43 @@ def _counts(site: Site) -> dict[str, int]:
         "steps": sum(len(flow.steps) for flow in plan.flows.values()),
         "numbers": len(plan.numbers),
     }
+
+
+@config.command()
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write this file instead.")
+@with_config
+@pass_here
+def queues(here: Here, to: Path | None) -> None:
+    """Print the members of the fallback queues, as Asterisk's queues.conf includes them.
+
+    One queue for everybody and one for each queue of ccbridge.yml, for the time when the daemon is away.
+    A file that is there is replaced as a whole, and only by a configuration without mistakes.
+    """
+    text = "".join(f"{line}\n" for line in _members(here.site().plan))
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    partial = to.with_name(f".{to.name}.partial")
+    try:
+        partial.write_text(text)
+        partial.chmod(0o644)  # Asterisk's user reads it; it holds no secret
+        partial.replace(to)
+    except OSError as error:
+        raise NotDone(f"{to} cannot be written ({error.strerror}); nothing has changed") from error
+    click.echo(f'{to}: written; Asterisk takes it at: asterisk -rx "queue reload all"')
+
+
+def _members(plan: Plan) -> Iterator[str]:
+    yield "; Made by `ccbridge config queues` from ccbridge.yml: make it anew when agents or queues change."
+    yield "; queues_ccbridge.conf, which has the template, is included before it."
+    yield ""
+    yield f"[{QUEUE}](+)"
+    yield from (f"member => {agent.device},0,{agent.id}" for agent in plan.agents.values())
+    for queue in plan.queues:
+        yield ""
+        yield f"[{QUEUE}-{queue}](ccbridge-queue)"
+        yield from (
+            f"member => {agent.device},0,{agent.id}"
+            for agent in plan.agents.values()
+            if queue in agent.queues
+        )

@@ -5,6 +5,7 @@ everything else is included from the project by its absolute path, so that what 
 """
 
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def write_pbx(instance: Instance, project: Path, ports: Ports, keys: Secrets, re
         f"CCB_AGI=agi://127.0.0.1:{ports.agi}\n"
         "CCB_EXIT_CONTEXT=internal\n"
         "CCB_FALLBACK_QUEUE=ccbridge-fallback\n"
+        f"CCB_FALLBACK_AGI={Path(sys.executable).with_name('ccbridge-fallback')}\n"
         "CCB_FALLBACK_AFTER=30\n"
         f"CCB_REC_DIR={recordings}\n"
         "CCB_MOH=default\n"
@@ -111,10 +113,8 @@ def write_pbx(instance: Instance, project: Path, ports: Ports, keys: Secrets, re
         "res_parking",
     ):
         instance.write(f"{name}.conf", include(f"{name}_ccbridge.conf"))
-    instance.write(
-        "queues.conf",
-        include("queues_ccbridge.conf") + f"[ccbridge-fallback](+)\nmember => PJSIP/{FALLBACK_PHONE}\n",
-    )
+    instance.write("queues.conf", include("queues_ccbridge.conf") + "#include queues_agents.conf\n")
+    instance.write("queues_agents.conf", f"[ccbridge-fallback](+)\nmember => PJSIP/{FALLBACK_PHONE}\n")
     instance.write(
         "modules.conf",
         "[modules]\nautoload = yes\n"
