@@ -25,6 +25,7 @@ NOUNS = (
     "ticket",
     "recording",
     "report",
+    "doctor",
     "config",
     "db",
     "jobs",

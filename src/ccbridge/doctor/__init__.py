@@ -1,0 +1,1 @@
+"""``ccbridge doctor``: is everything in place that calls need? One file for each group of checks."""

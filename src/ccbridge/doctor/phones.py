@@ -1,0 +1,38 @@
+"""The agents' phones: each has an endpoint, set as offers, recordings and states need it."""
+
+from __future__ import annotations
+
+from ccbridge.doctor.finding import Findings, fail, ok, skip, warn
+from ccbridge.doctor.visit import Visit
+
+WANTED = {
+    "direct_media": ("false", "the audio goes past Asterisk and is not recorded"),
+    "device_state_busy_at": ("1", "a phone that talks is taken for a free one"),
+    "send_pai": ("true", "the phone does not show who calls"),
+}
+
+
+async def check(visit: Visit) -> Findings:
+    if visit.ami is None:
+        yield skip("endpoints: AMI is away")
+        return
+    wrong = 0
+    for agent in visit.site.plan.agents.values():
+        endpoint = agent.device.partition("/")[2]
+        if not await visit.variable(f"PJSIP_ENDPOINT({endpoint},context)"):
+            wrong += 1
+            yield fail(
+                f"agent {agent.id}: Asterisk has no endpoint {endpoint}",
+                f"[{endpoint}](ccbridge-phone) in pjsip.conf, or correct agents.{agent.id}.device",
+            )
+            continue
+        for option, (value, harm) in WANTED.items():
+            found = await visit.variable(f"PJSIP_ENDPOINT({endpoint},{option})")
+            if found != value:
+                wrong += 1
+                yield warn(
+                    f"agent {agent.id}: endpoint {endpoint} has {option} = {found or 'nothing'}: {harm}",
+                    "the template ccbridge-phone of pjsip_ccbridge.conf; `module reload res_pjsip.so`",
+                )
+    if not wrong:
+        yield ok(f"{len(visit.site.plan.agents)} agents, each with an endpoint as it should be")
