@@ -140,11 +140,12 @@ def test_a_cdr_is_of_the_moment_that_asterisks_file_has() -> None:
 def test_an_offer_is_variables_and_then_the_redirect() -> None:
     offer = PlaceOffer("pbx-1.0", "oab1", "PJSIP/1001", 15, "Ελένη - sales 0:07", "2026/11/22/x")
     actions = translate.to_actions(offer)
-    assert [one["Action"] for one in actions] == ["Setvar"] * 4 + ["Redirect"]
+    assert [one["Action"] for one in actions] == ["Setvar"] * 5 + ["Redirect"]
     assert {one["Variable"]: one["Value"] for one in actions[:-1]} == {
         "CCB_DEVICE_oab1": "PJSIP/1001",
         "CCB_RING_oab1": "15",
         "CCB_REC_oab1": "2026/11/22/x",
+        "CCB_REC": "2026/11/22/x",
         "CALLERID(name)": "Ελένη - sales 0:07",
     }
     assert (actions[-1]["Context"], actions[-1]["Exten"]) == ("ccbridge-offer", "oab1")

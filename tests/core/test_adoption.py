@@ -1,10 +1,13 @@
 """A lost link, a restart, and looks: what is there is taken up, what is gone is ended, nothing is resent."""
 
+from dataclasses import replace
+
 import pytest
-from scene import Scene, looks, placed, some
+from scene import TWO, Scene, looks, placed, some
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import MoveOut, PlaceOffer
+from ccbridge.core.effects import Append, MoveOut, PlaceOffer
+from ccbridge.core.records import RecordingStarted
 
 
 def acts(effects: list[object]) -> list[object]:
@@ -259,3 +262,41 @@ def test_a_leg_that_went_unseen_while_the_result_is_to_come() -> None:
     scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)
     assert scene.results() == ["missed"]
     assert scene.state("c1") == "holding"
+
+
+@pytest.mark.parametrize("noted", ["2026/11/22/c1-o7", "2026/11/22/c1-o6", ""])
+def test_a_talk_of_which_nothing_is_known_is_adopted_with_its_recording(noted: str) -> None:
+    """Journal and database are gone: the caller's channel tells it; an earlier offer's is not this one's."""
+    scene = Scene(agents="ann")
+    scene.is_at("c1", "ccbridge-offer", "o7", bridge="b")
+    scene.is_at("leg", "phones", name="PJSIP/ann-2", linked="c1", bridge="b")
+    more = {"CCB_CALL": "c1", "CCB_QUEUE": "sales", "CCB_REC": noted}
+    scene.places["c1"] = replace(scene.places["c1"], variables=more)
+    scene.link_up()
+    assert scene.agent("ann") == ("talking", "")
+    scene.tell(i.ChannelGone, "leg", 16)
+    scene.tell(i.ChannelGone, "c1", 16)
+    records = [x.record for x in scene.said if isinstance(x, Append)]
+    started = [one.path for one in records if isinstance(one, RecordingStarted)]
+    assert started == ([noted] if noted.endswith("o7") else [])
+    assert scene.closed("c1").disposition == "answered"
+
+
+def test_an_agent_who_is_not_configured_any_more_and_still_talks() -> None:
+    """Which phone was his is not known any more: offer and recording end here, the call when it does."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.answer(offer)
+    scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b")
+    scene.is_at(leg, "phones", name="PJSIP/ann-2", linked="c1", bridge="b")
+    scene.plan = replace(TWO, agents={"bob": TWO.agents["bob"]})
+    scene.restart()
+    scene.link_up()
+    assert scene.results() == ["talked"]
+    scene.tell(i.ChannelGone, leg, 16)
+    scene.tell(i.ChannelGone, "c1", 16)
+    assert scene.closed("c1").disposition == "answered"
+    scene.wait(20)
+    scene.tell(i.PlanLoaded, scene.plan)
+    assert list(scene.board.world.agents) == ["bob"]
+    assert not scene.oddities()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -176,6 +177,12 @@ class Site:
             lines = map(json.loads, whole.splitlines())
             self._records += [line for line in lines if line["t"] != "checkpoint"]
         return [one for one in self._records if not types or one["t"] in types]
+
+    def lose_journal(self) -> None:
+        """The daemon's folder goes; what was read of it stays known here."""
+        self.records()
+        shutil.rmtree(self.folder / "journal")
+        self._read_to.clear()
 
     def events(self, call: str, *kinds: str) -> list[dict[str, Any]]:
         found = [one for one in self.records("call_event") if one["call"] == call]

@@ -83,7 +83,8 @@ def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
         "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LIMIT],
     }
     if effect.recording is not None:
-        values[f"CCB_REC_{effect.offer}"] = effect.recording
+        # under one name, too: a daemon that knows nothing any more reads it from the snapshot
+        values[f"CCB_REC_{effect.offer}"] = values["CCB_REC"] = effect.recording
     actions: list[Fields] = [
         {"Action": "Setvar", "Channel": effect.call, "Variable": name, "Value": value}
         for name, value in values.items()

@@ -205,11 +205,16 @@ def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place]
             since = _number(place.variables.get("CCB_SINCE", "")) or w.at
             moves.queued(w, call, i.CallQueued(since, call.id, queue, 0))
         offer = Offer(place.exten, call.id, agent.id, call.queue, w.at, w.queue(call.queue).ring)
+        recording = place.variables.get("CCB_REC", "")
+        offer.recording = recording if recording.endswith(f"-{offer.id}") else ""  # else an earlier offer's
         w.offers[offer.id] = offer
         call.offer = agent.offer = offer.id
         w.call_state(call, CallState.OFFERED)
         offers.offer_state(w, offer, OfferState.PLACED)
-        w.event(call, "offered", offer=offer.id, agent=agent.id, queue=call.queue, found=True)
+        w.event(
+            call, "offered", offer=offer.id, agent=agent.id, queue=call.queue, recording=offer.recording,
+            found=True,
+        )  # fmt: skip
         w.refresh(agent)
         return offer
     return None

@@ -15,7 +15,7 @@ from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Append, Effect, MoveOut, Reply
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import Plan
+from ccbridge.core.plan import AgentPlan, Plan
 from ccbridge.core.records import CallEvent, TicketOutcome
 from ccbridge.core.world import World
 
@@ -366,8 +366,10 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
     w.calls[call_id] = call
     state = CallState(known["state"])
     saved = known.get("offer")
-    agent = w.agents.get(saved["agent"]) if saved else None
-    if saved and agent is not None:
+    if saved:
+        if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
+            w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
+        agent = w.agents[saved["agent"]]
         offer = Offer(saved["id"], call_id, agent.id, call.queue, saved["at"], w.queue(call.queue).ring)
         offer.rang, offer.recording = saved["rang"], saved["recording"]
         w.offers[offer.id] = offer

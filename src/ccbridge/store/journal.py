@@ -76,6 +76,7 @@ class Journal:
         self.node = ""
         self.last_seq = 0  # the last number that was given away
         self.written_seq = 0  # the last record that is in the files
+        self.base = 0  # the number before its first record
         self.unwritten = 0  # records that wait for the disk to take them
         self.dropped = 0  # records lost because too many waited
         self.trouble = ""  # why nothing is being written, one sentence; "" while all is well
@@ -186,6 +187,14 @@ class Journal:
             raise JournalBroken(
                 f"{where}: holds a record that this version does not know: {error}"
             ) from error
+
+    def resume(self, seq: int) -> None:
+        """An empty journal goes on after number ``seq``, in the place of one that is gone, and takes up the
+        checkpoint of this moment. Raises JournalFull, OSError."""
+        if self.last_seq > self.base:
+            raise ValueError("this journal has records of its own")
+        self.base = self.last_seq = self.written_seq = seq
+        self._begin(1, self.checkpoint())
 
     def rotate(self) -> None:
         """Begin a new segment with a checkpoint of this moment. Raises JournalFull, OSError.
@@ -339,6 +348,9 @@ class Journal:
             self._begin(1, None)
             self._note_boot()
             return
+        if segments[0] == 1:
+            with contextlib.suppress(JournalBroken):  # whoever comes to read it says so
+                self.base = first_line(segment_path(self.folder, 1))["seq"]
         self._cut(path, good)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         self.committed = (segments[-1], good)

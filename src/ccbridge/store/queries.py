@@ -185,9 +185,9 @@ def call_by_id(db: Connection, call_id: str) -> Row | None:
 def timeline(db: Connection, call_id: str) -> list[Row]:
     """A call's events in the order in which they were decided: ``at``, ``kind``, ``data``."""
     query = select(call_event.c.at, call_event.c.kind, call_event.c.data)
-    # one journal writes one call; after a restart of the PBX's machine its numbers only grow
+    # numbers only grow, also from a journal that was lost to the one in its place
     query = query.where(call_event.c.call_id == call_id)
-    return _all(db, query.order_by(call_event.c.node, call_event.c.seq))
+    return _all(db, query.order_by(call_event.c.seq))
 
 
 # -- recordings -----------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ STOP_LIMIT = 3.0  # seconds for what is still to be copied at a stop
 HINT_EVERY = 5.0  # seconds
 
 INSERT_POSITION = """
-INSERT INTO ship_position (node, seq, updated_at) VALUES (%s, 0, now()) ON CONFLICT (node) DO NOTHING"""
+INSERT INTO ship_position (node, seq, updated_at) VALUES (%s, %s, now()) ON CONFLICT (node) DO NOTHING"""
 POSITION = "SELECT seq FROM ship_position WHERE node = %s"
 MOVE = "UPDATE ship_position SET seq = %s, updated_at = now() WHERE node = %s AND seq = %s"
 REJECT = """
@@ -83,7 +83,7 @@ class Shipper:
         self._delays = delays
         self._batch_limit = batch_limit
         self._hint = journal.folder / "shipped"
-        self.shipped = _number_in(self._hint)  # last seq in the database
+        self.shipped = max(_number_in(self._hint), journal.base)  # last seq in the database
         self.rejected = 0
         self.reconnects = 0
         self.trouble = ""  # why nothing is being copied, one sentence, "" while all is well
@@ -230,7 +230,7 @@ class Shipper:
             raise ShipmentRefused(state.sentence)
 
     def _position(self, db: Db) -> int:
-        db.execute(INSERT_POSITION, (self._node,))
+        db.execute(INSERT_POSITION, (self._node, self._journal.base))
         row = db.execute(POSITION, (self._node,)).fetchone()
         db.commit()
         if row is None:

@@ -1,0 +1,83 @@
+"""What the database knows of a journal that is gone: a new disk, a machine that was moved to.
+
+The same fold as a start from the journal, over the same records, as far as they had been shipped: open calls
+with all their events, each agent's last states, the last ended calls. It takes one database for one PBX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from ccbridge.core.memory import CLOSED_KEPT, Memory
+from ccbridge.core.records import AgentEvent, CallEvent, CallOpened
+from ccbridge.store import urls
+from ccbridge.store.cut import cut_after
+
+LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM ship_position"
+
+# The newest last, as they were added.
+CLOSED = """
+SELECT call_id, ended_by FROM (
+    SELECT call_id, ended_by, ended_at FROM call WHERE arrived_at > now() - interval '1 day'
+    ORDER BY ended_at DESC LIMIT %s) AS newest
+ORDER BY ended_at"""
+
+OPENED = """
+SELECT call_id, arrived_at, did, caller_kind, caller_e164, caller_raw, caller_name, inferred
+FROM call_opened ORDER BY arrived_at"""
+
+# ``seq`` goes on over a lost journal, so it is the order over nodes, too.
+CALL_EVENTS = "SELECT call_id, at, kind, data FROM call_event WHERE call_id = ANY(%s) ORDER BY seq"
+
+# The event of the present state, however old, and of the last week the last one of each other state.
+AGENT_EVENTS = """
+WITH told AS (
+    SELECT e.* FROM agent_state s
+    JOIN agent_event e ON e.day = (s.since AT TIME ZONE 'UTC')::date AND e.node = s.node AND e.seq = s.seq
+    UNION
+    (SELECT DISTINCT ON (agent, state) * FROM agent_event WHERE day >= (now() AT TIME ZONE 'UTC')::date - 7
+     ORDER BY agent, state, seq DESC))
+SELECT agent, at, state, reason, call_id, data FROM told ORDER BY seq"""
+
+# An outcome may be keyed for the call that an agent has just had.
+LAST_OFFERS = """
+SELECT data->>'agent', data->>'offer' FROM call_event
+WHERE call_id = ANY(%s) AND kind = 'offer_ended' AND data->>'result' = 'talked' ORDER BY seq"""
+
+
+async def take_over(url: str, limit: float) -> tuple[Memory, int]:
+    """The memory of a journal that is gone, and its last number that is known.
+
+    An empty database gives an empty memory and 0. Raises psycopg.Error, also when it takes longer than
+    ``limit`` seconds, the login's five not counted.
+    """
+    memory = Memory()
+    async with await psycopg.AsyncConnection.connect(
+        urls.for_libpq(url), **urls.keepalive(limit), autocommit=True
+    ) as db:
+
+        async def rows(query: str, *values: Any) -> Sequence[Any]:
+            return await (await db.execute(query, values)).fetchall()
+
+        with cut_after(db, limit):
+            (last,) = (await rows(LAST_SEQ))[0]
+            memory.closed = dict(await rows(CLOSED, CLOSED_KEPT))
+            for call, arrived, *rest in await rows(OPENED):
+                memory.apply(CallOpened(call, _epoch(arrived), *rest))
+            for call, at, kind, data in await rows(CALL_EVENTS, list(memory.calls)):
+                memory.apply(CallEvent(call, _epoch(at), kind, data))
+            for agent, at, state, reason, call, data in await rows(AGENT_EVENTS):
+                memory.apply(AgentEvent(agent, _epoch(at), state, reason, call, data))
+            last_calls = [known["last_call"] for known in memory.agents.values() if "last_call" in known]
+            for agent, offer in await rows(LAST_OFFERS, last_calls):
+                if agent in memory.agents:
+                    memory.agents[agent]["last_offer"] = offer
+    return memory, last
+
+
+def _epoch(at: datetime) -> float:
+    return at.timestamp()
