@@ -66,6 +66,16 @@ def test_nothing_there_yet(reader: Reader, path: Path) -> None:
     assert reader.read() == [b"c"]
 
 
+def test_the_first_look_finds_rotated_files(reader: Reader, path: Path) -> None:
+    add(path, "a", at=NOW - 400)
+    path.rename(path.with_name("ccbridge.csv.2"))
+    add(path, "b", at=NOW - 300)
+    path.rename(path.with_name("ccbridge.csv.1"))
+    add(path, "c")
+    assert reader.read() == [b"a", b"b", b"c"]
+    assert reader.lost == 0
+
+
 def test_a_half_written_line_waits(reader: Reader, path: Path) -> None:
     path.write_bytes(b"whole\nha")
     assert reader.read() == [b"whole"]

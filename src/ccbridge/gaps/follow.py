@@ -45,12 +45,13 @@ class Piece:
 
 
 def read_on(path: Path, stand: Stand | None, now: float) -> Piece | None:
-    """The next piece after ``stand`` (None: the file from its start); None when there is nothing new.
+    """The next piece after ``stand`` (None: of all that there is); None when there is nothing new.
 
     ``now``: epoch seconds. Raises OSError.
     """
     if stand is None:
-        return _piece(path, Stand(path.stat().st_ino, now), now) if path.exists() else None
+        first = _written_since(path, 0.0) or path
+        return _begin(first, now) if first.exists() else None
     if path.exists() and _is(path, stand):
         # not begun, and meanwhile it was perhaps copied away and cut: what is in the copy comes first
         older = _written_since(path, stand.at) if stand.byte == 0 else None
