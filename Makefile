@@ -1,6 +1,6 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types chaos run lab-up lab-down clean
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz chaos run lab-up lab-down clean
 
 PY := .venv/bin/python
 CODE := src tests
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-full   the same and what takes long, then end to end on Asterisk 16 (any target takes ASTERISK=16 or 22)'
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
+	@echo 'make fuzz        100,000 cases at every door (CASES=1000000, SEED=2)'
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
 	@echo 'make lab-up      start a PBX, phones, a carrier and PostgreSQL in .lab/; make lab-down ends them'
@@ -69,6 +70,9 @@ lint: .venv/stamp
 
 types: .venv/stamp
 	@$(PY) -m mypy --strict src
+
+fuzz: .venv/stamp
+	@$(PY) tests/fuzz/fuzz_run.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 chaos: .venv/stamp
 	@$(PY) -m ccbridge.lab.chaos $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))

@@ -72,6 +72,16 @@ def test_repeated_headers_keep_all_values() -> None:
     assert values(message, "Variable") == ["A=1", "B=x: y", "C="]
     assert values(message, "channel") == ["c"]
     assert values(message, "nothing") == []
+    assert message["variable"] == ["A=1", "B=x: y", "C="]
+
+
+def test_of_any_other_header_the_first_counts() -> None:
+    """What the sender of a UserEvent adds stands behind Asterisk's own, and is text as well."""
+    (message,) = read(event("UserEvent", "Uniqueid: 1.1", "Event: Hangup", "Uniqueid: 2.2", "UserEvent: x"))
+    assert (message.event, message["Event"], message["Uniqueid"]) == ("UserEvent", "UserEvent", "1.1")
+    assert values(message, "uniqueid") == ["1.1", "2.2"]
+    (late,) = read(b"ActionID: 1\r\nEvent: A\r\nEvent: B\r\nActionID: 2\r\n\r\n")
+    assert (late.event, late["actionid"]) == ("A", "1")
 
 
 def test_latin1_is_read_as_latin1_and_damaged_utf8_as_utf8() -> None:

@@ -107,6 +107,15 @@ def test_events(text: str, meaning: i.Input | None) -> None:
     assert translate.to_input(event(text), 0.0) == meaning
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999", "x", ""])
+def test_a_number_that_is_none_is_not_taken_for_one(number: str) -> None:
+    numbers = f"Priority: {number}\nSince: {number}"
+    held = f"Event: UserEvent\nTimestamp: 2.5\nUniqueid: 1.1\nUserEvent: CcbHold\n{numbers}"
+    assert translate.to_input(event(held), 7.5) == i.CallHolding(2.5, "1.1", "", 0, 0.0, "")
+    gone = event(f"Event: Hangup\nTimestamp: {number}\nUniqueid: 1.1\nCause: {number}")
+    assert translate.to_input(gone, 7.5) == i.ChannelGone(7.5, "1.1", 0)
+
+
 def test_an_event_of_another_channel_cannot_speak_for_a_call() -> None:
     said = event("Event: UserEvent\nTimestamp: 1\nUniqueid: mine\nUserEvent: CcbExit\nCall: yours\nTarget: 1")
     assert translate.to_input(said, 0.0) == i.CallExited(1.0, "mine", "1")

@@ -81,6 +81,8 @@ async def house(shared_site: Site, outside: Outside) -> AsyncIterator[Site]:
     site = shared_site
     if not site.running:
         site.daemon.start()
+    # the daemon hears a moment after the lab that a phone is back; until then its agent would not be idle
+    await site.until(lambda: {site.agent(one)["phone_state"] for one in AGENTS} == {"NOT_INUSE"})
     before = len(site.oddities())
     yield site
     await outside.quiet()

@@ -93,7 +93,7 @@ class Site:
 
     # -- waiting
 
-    async def until(self, what: Callable[[], Any], limit_s: float = 15.0) -> Any:
+    async def until(self, what: Callable[[], Any], limit_s: float = 30.0) -> Any:
         """Poll until ``what()`` is true; its value. Fails the test when the limit is over."""
         deadline = asyncio.get_running_loop().time() + limit_s
         while not (value := what()):
@@ -110,7 +110,7 @@ class Site:
         row: dict[str, Any] = await self.until(there)
         return row
 
-    async def until_event(self, call: str, kind: str, limit_s: float = 15.0, **data: Any) -> dict[str, Any]:
+    async def until_event(self, call: str, kind: str, limit_s: float = 30.0, **data: Any) -> dict[str, Any]:
         """The first event of this kind (and with these data) of a call."""
 
         def found() -> dict[str, Any] | None:
@@ -122,7 +122,7 @@ class Site:
         event: dict[str, Any] = await self.until(found, limit_s)
         return event
 
-    async def until_closed(self, call: str, limit_s: float = 15.0) -> dict[str, Any]:
+    async def until_closed(self, call: str, limit_s: float = 30.0) -> dict[str, Any]:
         """The call's account."""
         row: dict[str, Any] = await self.until(
             lambda: next((r for r in self.records("call_closed") if r["call"] == call), None), limit_s
@@ -130,7 +130,7 @@ class Site:
         return row
 
     async def until_rows(
-        self, count: int, sql: str, *values: Any, limit_s: float = 15.0
+        self, count: int, sql: str, *values: Any, limit_s: float = 30.0
     ) -> list[dict[str, Any]]:
         """Poll until the query gives at least ``count`` rows."""
 

@@ -159,7 +159,7 @@ async def test_originate_with_async(line: Line) -> None:
 
 @pytest.mark.usefixtures("places")
 async def test_originate_without_async_is_deaf_but_not_dead(pbx: Any) -> None:
-    line = Line(pbx, ping_interval=0.1, ping_timeout=0.1, action_timeout=0.5)
+    line = Line(pbx, ping_interval=0.2, ping_timeout=0.4, action_timeout=2.0)
     await until(lambda: line.client.state == "live")
     fields = {"Action": "Originate", "Application": "Wait", "Data": "1"}
     with pytest.raises(ActionRefused, match="Originate failed"):
@@ -238,7 +238,7 @@ async def test_the_limits_are_asterisks_own(line: Line) -> None:
 
 async def test_a_frozen_asterisk_is_noticed_and_met_again(pbx: Any) -> None:
     downs: list[str] = []
-    line = Line(pbx, ping_interval=0.2, ping_timeout=0.2, action_timeout=2.0, on_down=downs.append)
+    line = Line(pbx, ping_interval=0.4, ping_timeout=0.6, action_timeout=2.0, on_down=downs.append)
     await until(lambda: line.client.state == "live")
     loop = asyncio.get_running_loop()
     os.kill(pbx.pid, signal.SIGSTOP)

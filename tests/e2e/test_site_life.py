@@ -79,12 +79,12 @@ async def test_reload(make_site: Callable[..., Site], phones: Phones, carrier: C
     assert site.agent("anna")["state"] == "talking"
     assert {row["queue"] for row in site.ask("queue.list")} == {"sales", "support", "vip"}
     site.login("newcomer")
-    await site.until_event(two, "answered", 3.0, agent="newcomer")
+    await site.until_event(two, "answered", agent="newcomer")
     await talking.hangup()
     await phones["1001"].hangup()
     await site.until_agent("anna", "available")
     third, three = await site.dial(carrier, SUPPORT)
-    await site.until_event(three, "answered", 3.0, agent="anna")
+    await site.until_event(three, "answered", agent="anna")
     for call in (waiting, third):
         await call.hangup()
     for number in ("1001", "1005"):
@@ -119,9 +119,9 @@ async def test_a_stop_in_order(make_site: Callable[..., Site], phones: Phones, c
     await phones["1002"].will("answer", after=0.1)
     site.daemon.start()
     # the end of that ringing went by unseen or is seen now: the caller is offered again, before the next
-    await site.until_event(two, "answered", 15.0, agent="ben")
+    await site.until_event(two, "answered", agent="ben")
     await phones["1002"].hangup()
-    await site.until_event(three, "answered", 15.0, agent="ben")
+    await site.until_event(three, "answered", agent="ben")
     heard = talking.heard
     for call in (talking, waiting):
         await call.hangup()

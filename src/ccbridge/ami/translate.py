@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -103,10 +104,12 @@ def _redirect(channel: str, context: str, exten: str) -> Fields:
 
 
 def _number(value: Any, default: float) -> float:
+    """A finite number: "nan" and "inf" are none."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return default
+    return number if math.isfinite(number) else default
 
 
 def device_of(channel: str) -> str:

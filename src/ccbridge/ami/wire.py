@@ -28,6 +28,7 @@ MAX_HEADERS = 128
 MAX_MESSAGE = 4 * 1024 * 1024
 
 _EVENT = "Event: "
+_LISTS = frozenset({"variable", "chanvariable", "output"})
 (_QUOTED,) = Message.quoted_keys  # "result": what AsyncAGI answers comes in URL quoting
 
 Fields = Mapping[str, str | Sequence[str]]
@@ -36,13 +37,15 @@ Fields = Mapping[str, str | Sequence[str]]
 class AmiMessage(Message):
     """A panoramisk message that is cut into headers only when somebody reads one.
 
-    Most events are looked at by name and dropped, so the name is all that is taken out beforehand. Repeated
-    headers become a list (see `values`), an empty header is kept as "", and lines that are no headers are
-    kept in `content`. As in panoramisk `message.header` reads "" for a missing header; `message["header"]`
-    raises KeyError.
+    Most events are looked at by name and dropped, so the name is all that is taken out beforehand. Of a
+    repeated header the first counts (`values` gives all): where the sender of a UserEvent has added another,
+    that is Asterisk's own. Only what Asterisk itself repeats is a list. An empty header is kept as "", and
+    lines that are no headers are kept in `content`. As in panoramisk `message.header` reads "" for a missing
+    header; `message["header"]` raises KeyError.
     """
 
     _store: dict[str, tuple[str, Any]]
+    _repeated: dict[str, list[str]]
     event: str
 
     def __init__(self, text: str) -> None:
@@ -56,16 +59,18 @@ class AmiMessage(Message):
             self.event = self.get("event", "")
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_store":
-            self._store = store = _headers(self.text)
-            return store
+        if name in ("_store", "_repeated"):
+            self._store, self._repeated = _headers(self.text)
+            return self.__dict__[name]
         if name.startswith("_"):  # else copy and pickle take "" for a method
             raise AttributeError(name)
         return self.get(name, "")
 
 
-def _headers(text: str) -> dict[str, tuple[str, Any]]:
+def _headers(text: str) -> tuple[dict[str, tuple[str, Any]], dict[str, list[str]]]:
+    """What counts of each header, and all values of a repeated one; by lower-case name."""
     store: dict[str, tuple[str, Any]] = {}
+    repeated: dict[str, list[str]] = {}
     loose: list[str] = []
     for line in text.split(EOL):
         name, colon, value = line.partition(": ")
@@ -82,21 +87,21 @@ def _headers(text: str) -> dict[str, tuple[str, Any]]:
             value = unquote(value).strip()
         if key not in store:
             store[key] = (name, value)
-        elif isinstance(store[key][1], list):
-            store[key][1].append(value)
         else:
-            store[key] = (name, [store[key][1], value])
+            repeated.setdefault(key, [store[key][1]]).append(value)
     if loose and "content" not in store:
         store["content"] = ("content", EOL.join(loose))
-    return store
+    for key in repeated.keys() & _LISTS:
+        store[key] = (store[key][0], repeated[key])
+    return store, repeated
 
 
 def values(message: Mapping[str, Any], key: str) -> list[str]:
     """Every value, in order, of a header that may be absent, single or repeated (`Variable`)."""
+    if isinstance(message, AmiMessage) and (repeated := message._repeated.get(key.lower())):
+        return list(repeated)
     value = message.get(key)
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
+    return [] if value is None else [value]
 
 
 class Inbound:

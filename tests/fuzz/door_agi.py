@@ -1,0 +1,125 @@
+"""The FastAGI door: a peer that is Asterisk, or nearly, or not at all, at the real routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import mutate
+from door_ami import EXAMPLE, Wire, parse
+
+from ccbridge.agi import protocol
+from ccbridge.agi.doors import Doors
+from ccbridge.agi.server import AgiServer, _Connection
+from ccbridge.agi.session import AgiError, AgiSession
+from ccbridge.config import load
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import Reply
+
+HELD_LIMIT = protocol.MAX_REPLY_LINE + protocol.MAX_HEADER_BYTES + protocol.MAX_REPLY_LINE + 1
+MORE = (
+    b"200 result=1", b"200 result=0", b"200 result=-1", b"200 result=49 endpos=1", b"200 result=1 (x)",
+    b"200 result=1 (x", b"y)", b"200 result= (timeout)", b"HANGUP", b"510 Invalid or unknown command",
+    b"511 Command Not Permitted on a dead channel", b"520-Invalid command syntax.  Proper usage follows:",
+    b"520 End of proper usage.", b"100 Trying", b"200 result=53", b"agi_network: yes",
+)  # fmt: skip
+
+
+class Renewals:
+    working = True
+
+    def hold(self, *_: object) -> None:
+        pass
+
+    async def release(self, call: str) -> None:
+        pass
+
+
+class Peer(Wire):
+    """The socket's end: notes that a command came, and that the server let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+        self.over = False
+
+    def write(self, data: Any) -> None:
+        assert data.endswith(b"\n"), data
+        assert data.count(b"\n") == 1, data
+        assert b"\r" not in data, data
+        self.written += 1
+
+    def abort(self) -> None:
+        self.over = True
+
+    def close(self) -> None:
+        self.over = True
+
+    def is_closing(self) -> bool:
+        return self.over
+
+
+class Agi:
+    name = "agi"
+    share = 0.25
+
+    def __init__(self) -> None:
+        self.site = load(EXAMPLE, secrets=False)
+        self.sessions = mutate.agi()
+
+    async def episode(self, rng: Random) -> AsyncIterator[None]:
+        """One peer: a header as one case, then an answer to each command as one."""
+        server, raised = AgiServer(), list[str]()
+        self._open(server, raised)
+        connection, peer = _Connection(server), Peer()
+        connection.connection_made(peer)
+        header, _, rest = rng.choice(self.sessions).partition(b"\n\n")
+        answers = rest.splitlines()
+        wild = rng.choice((0.05, 0.3, 0.8))
+        piece = header + b"\n\n"
+        for _ in range(80):
+            if rng.random() < wild:
+                piece = mutate.mutated(rng, piece)
+            for segment in mutate.cut(rng, piece):
+                connection.data_received(segment)
+            before = peer.written
+            for _ in range(6):
+                await asyncio.sleep(0)
+                if peer.written > before or peer.over:
+                    break
+            assert not raised, raised
+            assert connection._parser.held_bytes <= HELD_LIMIT
+            yield
+            if peer.over:
+                break
+            piece = (answers.pop(0) if answers and rng.randrange(4) else rng.choice(MORE)) + b"\n"
+        connection.connection_lost(None)
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert server.sessions == 0, "a session outlives its socket"
+        assert not raised, raised
+
+    def _open(self, server: AgiServer, raised: list[str]) -> None:
+        async def ask(make: Any) -> Reply:
+            make(1)
+            return Reply(1, True, "")
+
+        def post(event: i.Input) -> None:
+            assert isinstance(event, i.CallArrived | i.MenuStepped | i.CallQueued | i.FlowEnded)
+
+        doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True)
+        for name in ("menu", "outcome", "code"):
+            route = getattr(doors, name)
+
+            async def watched(session: AgiSession, route: Any = route) -> None:
+                try:
+                    await route(session)
+                except AgiError:
+                    raise
+                except Exception as error:
+                    raised.append(repr(error))
+                    raise
+
+            server.add_route(name, watched)
