@@ -83,7 +83,7 @@ async def test_draining_turns_callers_away_and_takes_outcomes(site: Site) -> Non
 
 async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
     async with FakeAsterisk(site.port) as peer:
-        peer.greet("menu", arg_1="2100")
+        peer.greet("menu", arg_1="2100", arg_2="1700000000.250")
         first = await peer.serve(OK, OK)
         assert first == [f'SET VARIABLE "TIMEOUT(absolute)" "{HELD:.0f}"'] * 2
         assert site.held == {"1700000000.1": HELD}
@@ -95,7 +95,7 @@ async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
         assert await peer.ended() == b""
     arrived, stepped, queued = site.posted
     assert isinstance(arrived, i.CallArrived)
-    assert (arrived.did, arrived.e164) == ("2100", "+306912345678")
+    assert (arrived.did, arrived.e164, arrived.came) == ("2100", "+306912345678", 1700000000.25)
     assert isinstance(stepped, i.MenuStepped)
     assert (stepped.step, stepped.result) == ("menu", "sales")
     assert isinstance(queued, i.CallQueued)

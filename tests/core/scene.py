@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from simulator import EPOCH, START, plan_of
 
@@ -14,6 +14,7 @@ from ccbridge.core.plan import Plan, QueuePlan
 from ccbridge.core.records import AgentEvent, CallClosed, CallEvent
 from ccbridge.core.switchboard import Switchboard
 
+Kind = TypeVar("Kind")
 TWO = plan_of(
     {"sales": QueuePlan("sales", ring=10, wrap_up=10, max_wait=60, overflow="900")},
     {"ann": ("sales",), "bob": ("sales",)},
@@ -179,3 +180,8 @@ def looks(effects: list[Effect]) -> list[str]:
 
 def replies(effects: list[Effect]) -> list[tuple[bool, str]]:
     return [(x.ok, x.text) for x in effects if isinstance(x, Reply)]
+
+
+def records(effects: list[Effect], kind: type[Kind]) -> list[Kind]:
+    """What is written, of one kind."""
+    return [e.record for e in effects if isinstance(e, Append) and isinstance(e.record, kind)]

@@ -44,7 +44,15 @@ DEVICE_STATES = st.sampled_from(["NOT_INUSE", "UNAVAILABLE", "INUSE", "RINGING",
 AT = st.just(0.0)  # set when it is handed over
 INPUTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(
-        i.CallArrived, AT, CALLS, st.just("1"), st.just("e164"), st.none() | st.just("+49"), CALLS, CALLS
+        i.CallArrived,
+        AT,
+        CALLS,
+        st.just("1"),
+        st.just("e164"),
+        st.none() | st.just("+49"),
+        CALLS,
+        CALLS,
+        SECONDS,
     ),
     st.builds(i.MenuStepped, AT, CALLS, CALLS, CALLS),
     st.builds(i.CallQueued, AT, CALLS, QUEUES, st.integers(-9, 9)),

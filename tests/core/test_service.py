@@ -1,11 +1,12 @@
 """Who is given to whom, what a failed offer costs, and how calls end: small examples."""
 
 import pytest
-from scene import TWO, Scene, dropped, looks, moved_out, placed, replies, some
-from simulator import plan_of
+from scene import TWO, Scene, dropped, looks, moved_out, placed, records, replies, some
+from simulator import EPOCH, plan_of
 
 from ccbridge.core import inputs as i
 from ccbridge.core.plan import QueuePlan
+from ccbridge.core.records import CallClosed, CallOpened
 
 
 def test_higher_priority_first_then_virtual_start() -> None:
@@ -26,6 +27,16 @@ def test_virtual_start_counts_not_the_moment_of_holding() -> None:
     scene.hold("late")
     scene.tell(i.CallHolding, "early", "sales", 0, 0.0)
     assert some(placed(scene.tell(i.LogIn, "ann", 1))).call == "early"
+
+
+@pytest.mark.parametrize("came", [0.0, 8.0, -1.0, float("nan")])
+def test_who_came_while_nobody_was_here_has_come_then(came: float) -> None:
+    """The channel says when the PBX answered him; what cannot be is not believed."""
+    scene = Scene(agents="")
+    told = EPOCH + scene.t - came if came else 0.0
+    (opened,) = records(scene.tell(i.CallArrived, "one", "100", "anonymous", None, "", "", told), CallOpened)
+    (closed,) = records(scene.tell(i.ChannelGone, "one", 16), CallClosed)
+    assert opened.at == closed.arrived == EPOCH + scene.t - (8.0 if came == 8.0 else 0.0)
 
 
 def test_a_queue_adds_its_own_priority() -> None:

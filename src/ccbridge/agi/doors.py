@@ -87,19 +87,19 @@ class Doors:
             await session.set_variable("CCB_REFUSED", "draining")
             return
         call = session.uniqueid
-        did = session.args[0] if session.args else ""
+        did, came = (*session.args, "", "")[:2]
         self._renewals.hold(call, HELD)
         try:
             await _extend(session, HELD)
-            await self._converse(session, call, did)
+            await self._converse(session, call, did, _moment(came))
         finally:
             await self._renewals.release(call)
 
-    async def _converse(self, session: AgiSession, call: str, did: str) -> None:
+    async def _converse(self, session: AgiSession, call: str, did: str, came: float) -> None:
         kind, e164 = self._parse(session.callerid)
         self._post(
             i.CallArrived(
-                time.time(), call, did, kind, e164, session.callerid[:80], session.calleridname[:80]
+                time.time(), call, did, kind, e164, session.callerid[:80], session.calleridname[:80], came
             )
         )
         ending = await self._run(session, self._plan().flow_for(did))
@@ -188,6 +188,14 @@ class Doors:
         else:
             await _play(session, "auth-thankyou", "")
         return reply.ok
+
+
+def _moment(text: str) -> float:
+    """Epoch seconds as the dialplan tells them; 0.0 for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 async def _extend(session: AgiSession, seconds: float) -> None:

@@ -74,6 +74,7 @@ class CallArrived:
     e164: str | None
     raw: str
     name: str
+    came: float = 0.0  # when the PBX answered him, which may be long ago: nobody was here; 0.0: not known
 
 
 @dataclass(frozen=True, slots=True)

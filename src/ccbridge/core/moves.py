@@ -26,14 +26,16 @@ LONGEST_EXTENSION = 6  # characters
 def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     """A caller nobody knew: from the menu's door, or (inferred) found in the PBX."""
     w.arrivals += 1
-    call = Call(a.call, a.at, a.did, a.caller_kind, w.arrivals, e164=a.e164, inferred=inferred)
+    # a channel variable: what is not a moment before this one is not believed
+    came = a.came if 0.0 < a.came <= a.at else a.at
+    call = Call(a.call, came, a.did, a.caller_kind, w.arrivals, e164=a.e164, inferred=inferred)
     w.calls[call.id] = call
     w.call_state(call, CallState.FLOW)
-    w.emit(Append(CallOpened(a.call, a.at, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
+    w.emit(Append(CallOpened(a.call, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
     data: dict[str, Any] = {"did": a.did, "caller_kind": a.caller_kind}
     if inferred:
         data["inferred"] = True
-    w.event(call, "arrived", **data)
+    w.event(call, "arrived", at=came, **data)
     if a.e164:
         w.emit(LookUpCustomer(call.id, a.e164))
     return call
