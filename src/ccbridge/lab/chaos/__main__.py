@@ -8,17 +8,19 @@ import asyncio
 import secrets
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
 import psycopg
 
-from ccbridge.lab.chaos import judge, report
+from ccbridge.lab.chaos import report
+from ccbridge.lab.chaos.evidence import gather
 from ccbridge.lab.chaos.faults import Faults, Happened
-from ccbridge.lab.chaos.house import House
+from ccbridge.lab.chaos.house import REST_LIMIT_S, House
+from ccbridge.lab.chaos.judge import judge
 from ccbridge.lab.chaos.load import Load
 from ccbridge.lab.chaos.plan import faults
+from ccbridge.lab.chaos.report import Verdict
 from ccbridge.lab.demo_running import alone, empty, stoppable, undisturbed
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError
@@ -74,7 +76,7 @@ class Chaos:
             self.screen.say(f"  {fault}")
 
     async def _play(self) -> bool:
-        house, begun = self.house, time.time()
+        house = self.house
         try:
             await house.open()
             async with Outside(house.lab) as outside:
@@ -91,9 +93,10 @@ class Chaos:
                     await calls
                 await load.end()
                 self.screen.step("The calls are over; waiting for rows and recordings.")
-                missing = await judge.settled(house)
-            case = judge.Case(house, load.placed, trouble.happened, begun)
-            verdict = await asyncio.to_thread(judge.judge, case, missing)
+                unrest = await house.at_rest()
+            verdict = judge(gather(house, load.placed, trouble.happened))
+            if unrest:
+                verdict.unexplained.append(f"not at rest {REST_LIMIT_S:.0f} s after the last call: {unrest}")
             return self._report(verdict)
         except* LabError as errors:
             raise _first(errors) from errors
@@ -107,7 +110,7 @@ class Chaos:
             f"   ({load.on_line} on the line, {len(load.placed)} placed)"
         )
 
-    def _report(self, verdict: judge.Verdict) -> bool:
+    def _report(self, verdict: Verdict) -> bool:
         text = report.text(verdict, self.house, self.plan, self.seed)
         self.screen.say(text)
         (self.folder / "report.txt").write_text(text + "\n")

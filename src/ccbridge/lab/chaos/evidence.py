@@ -5,7 +5,8 @@ Read without any code of the daemon's.
 
 import csv
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+
+from ccbridge.lab.chaos.faults import Happened
+from ccbridge.lab.chaos.house import House
+from ccbridge.lab.chaos.load import Placed
 
 Row = dict[str, Any]
 ORDERS = {
@@ -43,12 +48,60 @@ class Seen:
     #: this side hung up, and not the PBX
     hung_up: bool = False
 
-    @property
-    def caller(self) -> bool:
-        return self.id.startswith("call-")
+
+@dataclass
+class Caller:
+    """A call that was placed. `seen` is None when its channel left no trace."""
+
+    number: str
+    seen: Seen | None
+    #: when the PBX died under it, seconds since the epoch
+    pbx_died: float | None = None
 
 
-def channels(log: Path) -> list[Seen]:
+@dataclass
+class Evidence:
+    """All that the judge looks at."""
+
+    callers: list[Caller]
+    #: agents' and other phones that were called
+    rung: list[Seen]
+    happened: list[Happened]
+    #: exit codes of a daemon that ended by itself
+    unasked_ends: list[int]
+    #: of the database, by name: the tables of ORDERS
+    tables: dict[str, list[Row]]
+    #: the journal's records in their order, without checkpoints
+    journal: list[Row]
+    #: the daemon's log: its lines, and whatever else is in the file
+    log: list[Row]
+    other: list[str]
+    #: (uniqueid, sequence) of each row of Asterisk's own CDR file
+    cdrs: Counter[tuple[str, int]]
+    #: paths of the stereo files, as `recording.path` has them
+    recordings: set[str]
+
+
+def gather(house: House, placed: list[Placed], happened: list[Happened]) -> Evidence:
+    """Blocking. Raises OSError and psycopg.Error for what cannot be read."""
+    seen = _channels(house.lab.outside.log / "cel-custom" / "outside.csv")
+    log, other = _log_lines(house.daemon.log)
+    recordings = house.lab.recordings
+    return Evidence(
+        [Caller(one.journey.number, seen.get(one.call.id), one.pbx_died) for one in placed],
+        [one for one in seen.values() if one.invited],
+        happened,
+        house.unasked_ends,
+        _tables(house.database.admin_url),
+        _journal(house.journal),
+        log,
+        other,
+        _cdrs(house.lab.pbx.cdr_csv),
+        {str(path.relative_to(recordings).with_suffix("")) for path in recordings.rglob("*.wav")},
+    )
+
+
+def _channels(log: Path) -> dict[str, Seen]:
     """All channels in the second Asterisk's log (`lab.outside` has its columns)."""
     seen: dict[str, Seen] = {}
     with log.open(newline="") as file:
@@ -65,16 +118,15 @@ def channels(log: Path) -> list[Seen]:
             elif kind == "HANGUP":
                 # a channel that its own far end hung up names itself
                 one.ended, one.hung_up = float(at), more.get("hangupsource") != channel
-    return list(seen.values())
+    return seen
 
 
-def journal(folder: Path) -> list[Row]:
-    """Every record in its order, without checkpoints."""
+def _journal(folder: Path) -> list[Row]:
     lines = (line for path in sorted(folder.glob("[0-9]*.jsonl")) for line in path.read_bytes().splitlines())
     return [record for record in map(json.loads, lines) if record["t"] != "checkpoint"]
 
 
-def tables(url: str) -> dict[str, list[Row]]:
+def _tables(url: str) -> dict[str, list[Row]]:
     """The tables of ORDERS, as one moment saw them."""
     with psycopg.connect(url, row_factory=dict_row) as db:
         db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -84,8 +136,7 @@ def tables(url: str) -> dict[str, list[Row]]:
         }
 
 
-def log_lines(path: Path) -> tuple[list[Row], list[str]]:
-    """The daemon's log: its lines as JSON, and whatever else is in the file."""
+def _log_lines(path: Path) -> tuple[list[Row], list[str]]:
     good, other = [], []
     for line in path.read_text(errors="replace").splitlines():
         try:
@@ -100,13 +151,14 @@ def moment(line: Row) -> float:
     return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
-def cdr_keys(path: Path) -> list[tuple[str, int]]:
-    """(uniqueid, sequence) of each row of Asterisk's own CDR file (`cdr_custom_ccbridge.conf`)."""
+def _cdrs(path: Path) -> Counter[tuple[str, int]]:
+    """The columns of `cdr_custom_ccbridge.conf`; a line that the PBX died over is short."""
     with path.open(newline="") as file:
-        return [(row[16], int(row[19])) for row in csv.reader(file)]
+        return Counter((row[16], int(row[19])) for row in csv.reader(file) if len(row) > 19)
 
 
-def by(rows: Iterable[Any], key: Any) -> dict[Any, list[Any]]:
+def by(rows: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    """The rows in groups."""
     found: dict[Any, list[Any]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+from ccbridge.control.client import DaemonAway
 from ccbridge.lab.chaos.plan import SALES, SUPPORT
 from ccbridge.lab.database import Database
+from ccbridge.lab.demo_account import UNSETTLED, Account
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
 from ccbridge.lab.postgres import LabPostgres
@@ -15,6 +18,8 @@ from ccbridge.lab.service import Service, site_file
 
 POLL_S = 0.02
 RESTART_S = 1.0
+#: until rows, recordings and agents rest; a recording that a dead PBX never wrote is given up after 60 s
+REST_LIMIT_S = 100.0
 #: the shipped unit: an exit for which systemd does not start it again
 CONFIGURATION_REFUSED = 2
 OVERFLOW_PHONE, FALLBACK_PHONE = "1008", "1009"
@@ -107,6 +112,32 @@ class House:
         """End whatever runs, also what a former program left in this folder."""
         self.lab.down()
         self.postgres.stop()
+
+    async def at_rest(self) -> str:
+        """Until no call, row or recording is under way and all agents are free; what still is, or ""."""
+        account = Account(self.database.admin_url)
+        deadline = time.monotonic() + REST_LIMIT_S
+        while True:
+            try:
+                missing = await asyncio.to_thread(self._unrest, account)
+            except DaemonAway as away:
+                missing = [str(away)]
+            if not missing or time.monotonic() > deadline:
+                return "; ".join(missing)
+            await asyncio.sleep(0.5)
+
+    def _unrest(self, account: Account) -> list[str]:
+        status, rows = self.daemon.must("status"), account.rows(UNSETTLED)[0]
+        counts = {
+            "calls live": status["calls"]["total"],
+            "records to ship": status["ship_lag_records"],
+            "calls open in the database": rows["open"],
+            "recordings unfinished": rows["unfinished"],
+        }
+        busy = [row for row in self.daemon.must("agent.list") if row["state"] != "available"]
+        return [f"{what}: {count}" for what, count in counts.items() if count] + [
+            f"{row['agent']} is {row['state']} {row['reason']}".rstrip() for row in busy
+        ]
 
     @property
     def journal(self) -> Path:

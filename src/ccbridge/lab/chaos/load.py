@@ -51,7 +51,7 @@ class Load:
         """Until `stop()` and the last caller's end. Raises LabError."""
         async with asyncio.TaskGroup() as all_of_it:
             people = [all_of_it.create_task(self._mood(phone)) for phone in AGENTS.values()]
-            people.append(all_of_it.create_task(self._come_and_go()))
+            people += [all_of_it.create_task(work) for work in (self._come_and_go(), self._hold())]
             callers = [all_of_it.create_task(self._line(line)) for line in range(self._lines)]
             await asyncio.gather(*callers)
             for one in people:
@@ -126,6 +126,25 @@ class Load:
             )
             await asyncio.sleep(seconds)
             await self._ask("agent.unpause" if away else "agent.login", agent)
+
+    async def _hold(self) -> None:
+        """Now and then an agent puts his caller on hold, takes him back, and hangs up some time later."""
+        chance = random.Random(f"{self._seed} holds")
+        while True:
+            await asyncio.sleep(chance.uniform(1.0, 5.0))
+            phone = self._outside.phones[chance.choice(list(AGENTS.values()))]
+            held, more = chance.uniform(0.2, 3.0), chance.uniform(0.0, 3.0)
+            leg = phone.leg
+            if leg is None or not leg.answered_at:
+                continue
+            try:
+                await leg.hold()
+                await asyncio.sleep(held)
+                await leg.resume()
+                await asyncio.sleep(more)
+                await leg.hangup()
+            except LabError:
+                continue  # the call was over before: his caller, or his Asterisk, was faster
 
     async def _ask(self, do: str, agent: str, **more: Any) -> None:
         """Of a daemon that may be away just now: then again, until it is done."""

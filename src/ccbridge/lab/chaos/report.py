@@ -1,15 +1,39 @@
-"""The report of a run, for people and as JSON."""
+"""The verdict on a run, told for people and as JSON."""
 
 import json
 import os
 import platform
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ccbridge.lab.chaos.house import House
-from ccbridge.lab.chaos.judge import Verdict
 from ccbridge.lab.chaos.plan import KINDS, Fault
 
 SHOWN = 20
+
+
+@dataclass
+class Verdict:
+    """The four numbers, and what stands behind them; lists hold one sentence each."""
+
+    calls: int = 0
+    by_end: Counter[str] = field(default_factory=Counter)
+    inferred: int = 0
+    cut_off: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def accounted(self) -> int:
+        return sum(self.by_end.values())
+
+    @property
+    def good(self) -> bool:
+        found = (self.cut_off, self.twice, self.unexplained, self.oddities)
+        return not any(found) and self.calls == self.accounted
 
 
 def text(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
