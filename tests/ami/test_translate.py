@@ -28,8 +28,19 @@ UserEvent: CcbHold
 Call: pbx-1.0
 Queue: sales
 Priority: 5
-Since: 1795313602.123""",
-        i.CallHolding(1795313602.184, "pbx-1.0", "sales", 5, 1795313602.123, "+306912345678"),
+Since: 1795313602.123
+Did: 2101234567
+Came: 1795313599.250""",
+        i.CallHolding(
+            1795313602.184,
+            "pbx-1.0",
+            "sales",
+            5,
+            1795313602.123,
+            "+306912345678",
+            did="2101234567",
+            came=1795313599.25,
+        ),
     ),
     (
         "Event: UserEvent\nTimestamp: 2.5\nCallerIDNum: <unknown>\nUniqueid: pbx-1.0\n"
@@ -55,6 +66,11 @@ Since: 1795313602.123""",
         i.CallExited(2.5, "c", "100"),
     ),
     ("Event: UserEvent\nTimestamp: 2.5\nUniqueid: c\nUserEvent: CcbFallback", i.CallInFallback(2.5, "c")),
+    (
+        "Event: UserEvent\nTimestamp: 2.5\nCallerIDNum: 0301\nUniqueid: c\nUserEvent: CcbFallback\n"
+        "Did: 100\nCame: 1.5",
+        i.CallInFallback(2.5, "c", "0301", did="100", came=1.5),
+    ),
     ("Event: UserEvent\nTimestamp: 2.5\nUniqueid: c\nUserEvent: Other", None),
     ("Event: SoftHangupRequest\nTimestamp: 2.5\nUniqueid: c\nCause: 4", i.ChannelCut(2.5, "c")),
     ("Event: SoftHangupRequest\nTimestamp: 2.5\nUniqueid: c\nCause: 16", None),

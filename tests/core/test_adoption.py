@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from scene import TWO, Scene, looks, placed, some
+from scene import TWO, Scene, looks, placed, records, some
+from simulator import EPOCH
 
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Append, MoveOut, PlaceOffer
-from ccbridge.core.records import RecordingStarted
+from ccbridge.core.records import CallClosed, CallOpened, RecordingStarted
 
 
 def acts(effects: list[object]) -> list[object]:
@@ -189,6 +190,41 @@ def test_unknown_callers_are_adopted() -> None:
     assert scene.board.world.calls["c1"].inferred
     assert scene.state("c2") == "fallback"
     assert "c3" not in scene.board.world.calls
+
+
+def test_who_reached_the_fallback_while_nobody_was_here_is_known_by_his_number() -> None:
+    scene = Scene()
+    came = EPOCH + scene.t - 12.0
+    (opened,) = records(scene.tell(i.CallInFallback, "c1", "+4930", "e164", "+4930", "100", came), CallOpened)
+    assert (opened.at, opened.did, opened.e164, opened.raw) == (came, "100", "+4930", "+4930")
+    assert opened.inferred
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_talk_that_began_unseen_is_inferred(again: bool) -> None:
+    """Also when we are killed once more before its end."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.ring(offer)
+    scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b")
+    scene.is_at(leg, "phones", name="PJSIP/ann-2", linked="c1", bridge="b")
+    for _ in range(1 + again):
+        scene.restart()
+        scene.link_up()
+    (closed,) = records(scene.tell(i.ChannelGone, "c1", 16), CallClosed)
+    assert (closed.disposition, closed.inferred) == ("answered", True)
+
+
+def test_a_talk_whose_end_went_by_unseen_is_inferred() -> None:
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.answer(offer)
+    scene.is_at("c1", "ccbridge-offer", offer.offer)
+    scene.restart()
+    scene.link_up()
+    assert leg not in scene.board.world.legs
+    (closed,) = records(scene.tell(i.ChannelGone, "c1", 16), CallClosed)
+    assert (closed.disposition, closed.ended_by, closed.inferred) == ("answered", "agent", True)
 
 
 def test_a_closed_call_whose_channel_lives_on_is_not_opened_again() -> None:

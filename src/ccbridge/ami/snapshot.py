@@ -11,7 +11,7 @@ from .client import AmiClient
 from .errors import ActionRefused
 from .wire import values
 
-VARIABLES = ("CCB_CALL", "CCB_QUEUE", "CCB_PRIORITY", "CCB_SINCE", "CCB_DID", "CCB_REC")
+VARIABLES = ("CCB_CALL", "CCB_QUEUE", "CCB_PRIORITY", "CCB_SINCE", "CCB_DID", "CCB_CAME", "CCB_REC")
 
 
 async def take(client: AmiClient) -> Snapshot:

@@ -23,7 +23,7 @@ DISPLAY_LIMIT = 200
 SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
 # A caller's number: what kind it is, and E.164 if it is one.
 Parse = Callable[[str], tuple[str, str | None]]
-Seen = TypeVar("Seen", i.CallHolding, i.Place)
+Seen = TypeVar("Seen", bound=i.CallHolding | i.CallInFallback | i.Place)
 
 _CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "sequence", "linkedid", "endstamp")
 
@@ -44,7 +44,7 @@ def to_inbox(message: Mapping[str, Any], heard: float, system: str, parse: Parse
     if message.get("event") == "Cdr":
         return cdr(message, system, heard)
     event = to_input(message, heard)
-    return named(event, parse) if isinstance(event, i.CallHolding) else event
+    return named(event, parse) if isinstance(event, i.CallHolding | i.CallInFallback) else event
 
 
 def named(seen: Seen, parse: Parse) -> Seen:
@@ -120,11 +120,12 @@ def device_of(channel: str) -> str:
 def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
     # An event of another channel cannot speak for a call: ours send their own uniqueid as call id.
     call = m.get("uniqueid", "")
+    caller = m.get("calleridnum", "").replace("<unknown>", "")
+    who: dict[str, Any] = {"caller": caller, "did": m.get("did", ""), "came": _number(m.get("came"), 0.0)}
     match m.get("userevent"):
         case "CcbHold":
             priority, since = int(_number(m.get("priority"), 0.0)), _number(m.get("since"), 0.0)
-            caller = m.get("calleridnum", "").replace("<unknown>", "")
-            return i.CallHolding(at, call, m.get("queue", ""), priority, since, caller)
+            return i.CallHolding(at, call, m.get("queue", ""), priority, since, **who)
         case "CcbOffering":
             return i.OfferReached(at, call, m.get("offer", ""))
         case "CcbOffer":
@@ -133,7 +134,7 @@ def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
         case "CcbExit":
             return i.CallExited(at, call, m.get("target", ""))
         case "CcbFallback":
-            return i.CallInFallback(at, call)
+            return i.CallInFallback(at, call, **who)
     return None
 
 

@@ -116,6 +116,8 @@ class CallHolding:
     caller: str = ""
     caller_kind: str = "unparsable"
     e164: str | None = None
+    did: str = ""
+    came: float = 0.0  # see CallArrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,15 @@ class CallExited:
 
 @dataclass(frozen=True, slots=True)
 class CallInFallback:
-    """The PBX took the caller to its own fallback queue."""
+    """The PBX took the caller to its own fallback queue. The rest is as in ``CallHolding``."""
 
     at: float
     call: str
+    caller: str = ""
+    caller_kind: str = "unparsable"
+    e164: str | None = None
+    did: str = ""
+    came: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class Memory:
         elif event.kind == "answered":
             call.setdefault("answered_at", event.at)
             call.update(agent=data["agent"], talk_from=event.at)
+            call["inferred"] |= bool(data.get("found"))
         elif event.kind == "fallback_answered":
             call["answered_at"] = event.at
         elif event.kind == "offer_ended":

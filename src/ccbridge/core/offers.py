@@ -132,8 +132,8 @@ def caller_unbridged(w: World, call: Call, b: i.BridgeLeft) -> None:
     call.bridge = ""
 
 
-def talk_if_together(w: World, offer: Offer) -> None:
-    """Talking is both legs in one bridge, never DialEnd alone."""
+def talk_if_together(w: World, offer: Offer, *, found: bool = False) -> None:
+    """Talking is both legs in one bridge, never DialEnd alone. ``found``: since some time ago."""
     call = w.calls.get(offer.call)
     if call is None or not offer.bridge or offer.bridge != call.bridge or offer.talk_from is not None:
         return
@@ -148,7 +148,10 @@ def talk_if_together(w: World, offer: Offer) -> None:
     call.agent = agent.id
     agent.talking = True
     agent.dead_offers = 0
-    w.event(call, "answered", offer=offer.id, agent=agent.id, queue=call.queue)
+    data: dict[str, Any] = {"offer": offer.id, "agent": agent.id, "queue": call.queue}
+    if found:
+        call.inferred = data["found"] = True
+    w.event(call, "answered", **data)
     if offer.recording:
         w.emit(Append(RecordingStarted(call.id, offer.id, agent.id, w.at, offer.recording)))
     w.refresh(agent)

@@ -76,9 +76,17 @@ def is_unknown(w: World, place: i.Place) -> bool:
 
 def adopt(w: World, place: i.Place) -> None:
     """Open the call of an unknown caller; where he is, ``settle`` sees to."""
-    did = place.variables.get("CCB_DID", "")
-    at = w.at - place.seconds
-    arrival = i.CallArrived(at, place.channel, did, place.caller_kind, place.e164, place.caller[:80], "")
+    did, came = place.variables.get("CCB_DID", ""), _number(place.variables.get("CCB_CAME", ""))
+    arrival = i.CallArrived(
+        w.at,
+        place.channel,
+        did,
+        place.caller_kind,
+        place.e164,
+        place.caller[:80],
+        "",
+        came or w.at - place.seconds,
+    )
     moves.arrived(w, arrival, inferred=True)
 
 
@@ -174,8 +182,9 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     together = bool(place.bridge) and (places is None or (leg is not None and leg.bridge == place.bridge))
     if together:
         call.bridge = offer.bridge = place.bridge
-        offers.talk_if_together(w, offer)
+        offers.talk_if_together(w, offer, found=True)
     elif offer.state is OfferState.TALKING:
+        call.inferred = True  # the talk was over some time ago
         offers.released(w, offer)
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         offers.offer_state(w, offer, OfferState.DIALLED)

@@ -207,10 +207,16 @@ class Switchboard:
                 # passed on, and back with us: his account is written, but he must not wait for nobody
                 w.emit(MoveOut(event.call, w.queue(event.queue).overflow or "none"))
         else:
-            kind, e164, raw = "anonymous", None, ""
-            if isinstance(event, i.CallHolding):
-                kind, e164, raw = event.caller_kind, event.e164, event.caller[:80]
-            arrival = i.CallArrived(event.at, event.call, "", kind, e164, raw, "")
+            arrival = i.CallArrived(
+                event.at,
+                event.call,
+                event.did,
+                event.caller_kind,
+                event.e164,
+                event.caller[:80],
+                "",
+                event.came,
+            )
             moves.arrived(w, arrival, inferred=True)
             self._to_tables(event)
 

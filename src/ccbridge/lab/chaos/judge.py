@@ -114,20 +114,18 @@ class _Calls:
         # an end that nobody saw is told as late as the daemon was back
         whole = (min((since for since, _ in talks), default=end), max(end, account["ended_at"].timestamp()))
         unseen = sum(_overlap(whole, span) for span in self.blind)
-        told = account["talk_s"]
+        told, disposition = account["talk_s"], account["disposition"]
         wrong = []
-        if account["disposition"] == "answered" and not talks:
+        if disposition == "answered" and not talks:
             wrong.append("answered, but no phone was")
-        if account["disposition"] in ("overflowed", "left"):
+        if (disposition == "pbx_restart") > (caller.pbx_died is not None):
+            wrong.append("pbx_restart, but the PBX lived")
+        if disposition in ("overflowed", "left"):
             return wrong  # the overflow may end at an agent's phone, which is no talk of ours
-        if account["disposition"] != "answered" and talked > TALK_S + unseen:
-            wrong.append(f"{account['disposition']}, but a phone talked with him for {talked:.2f} s")
         off = abs(told - talked)
-        if (
-            account["disposition"] == "answered"
-            and off > TALK_S
-            and not (account["inferred"] and off <= TALK_S + unseen)
-        ):
+        if disposition not in ("answered", "pbx_restart") and talked > TALK_S + unseen:
+            wrong.append(f"{disposition}, but a phone talked with him for {talked:.2f} s")
+        elif off > TALK_S and not (account["inferred"] and off <= TALK_S + unseen):
             wrong.append(f"talk {told:.2f} s, on the phone's clock {talked:.2f} s, {unseen:.2f} s unseen")
         return wrong
 
