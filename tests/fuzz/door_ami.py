@@ -16,7 +16,7 @@ import mutate
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import AmiError
-from ccbridge.ami.link import MAX_PENDING, Link, Request
+from ccbridge.ami.link import MAX_PENDING, Link
 from ccbridge.ami.wire import MAX_MESSAGE, AmiMessage
 from ccbridge.config import load
 from ccbridge.core import inputs as i
@@ -154,27 +154,23 @@ class House:
         json.dumps(to_dict(record), allow_nan=False).encode("ascii")
 
     def send(self, effect: PlaceOffer | MoveOut | DropLeg) -> None:
-        requests = [Request({**fields, "ActionID": f"f/{next(self.numbers)}"}) for fields in _actions(effect)]
-        if requests:
-            self.link.send_together(requests, limit=[5.0] * len(requests))
+        """As the routing loop does it: of what cannot be put on the wire the core is told."""
+        actions = [
+            {**fields, "ActionID": f"f/{next(self.numbers)}"} for fields in translate.to_actions(effect)
+        ]
+        try:
+            self.client.send_many(actions)
+        except (ValueError, TypeError) as error:
+            if not isinstance(effect, DropLeg):
+                offer = effect.offer if isinstance(effect, PlaceOffer) else ""
+                self.post(i.MoveFailed(EPOCH + self.t, effect.call, offer, str(error)))
 
     async def look(self, call: str) -> None:
         try:
             place = await snapshot.look(self.client, call)
-        except AmiError:
+        except (AmiError, ValueError):  # the loop reports it; the call's own limit asks again
             return
         self.post(i.CallLooked(EPOCH + self.t, call, place))
-
-
-def _actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Any]:
-    """As the routing loop does it: what cannot be put on the wire is its own affair."""
-    actions = translate.to_actions(effect)
-    try:
-        for fields in actions:
-            Request(fields)
-    except (ValueError, TypeError):
-        return []
-    return actions
 
 
 class Ami:
@@ -222,10 +218,13 @@ class Ami:
         """The recorded message, or an answer to what is asked; about the calls and offers there are."""
         pending = list(house.link.pending)
         if pending and rng.randrange(2):
-            message = rng.choice(ANSWERS).replace(b"@", rng.choice(pending).encode())
+            message = rng.choice(ANSWERS)
         if house.offers and rng.randrange(3):
             offer = rng.choice(house.offers[-3:])
             message = _IDS.sub(lambda found: found[0] if found[0][:1] == b"p" else offer, message)
         if rng.randrange(3) == 0:  # all that is told is told of one call: they get further so
             message = re.sub(rb"\.[0-9]+\b(?=\r\n(?:Linkedid|Uniqueid))", b".0", message)
-        return mutate.mutated(rng, message, self.words) if rng.random() < wild else message
+        if rng.random() < wild:
+            message = mutate.mutated(rng, message, self.words)
+        # last, since these ids are not the same in each run
+        return message.replace(b"@", rng.choice(pending).encode()) if pending else message
