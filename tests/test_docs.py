@@ -143,7 +143,7 @@ def commands_in_comments() -> list[tuple[str, str]]:
     """(file, command line) of what the comments of the shipped files tell their reader to type."""
     found = []
     for folder in ("asterisk", "config", "dialplan", "systemd"):
-        for path in sorted((PROJECT / folder).iterdir()):
+        for path in sorted(one for one in (PROJECT / folder).rglob("*") if one.is_file()):
             for comment in re.findall(r"(?:^|\s)[#;](.*)$", path.read_text(), re.MULTILINE):
                 quoted = re.findall(r"""["'`](ccbridge [a-z][^"'`]*)["'`]""", comment)
                 alone = re.findall(r"^\s{3,}(ccbridge [a-z].*)$", comment)  # set off, as a block is
