@@ -129,6 +129,7 @@ def sick(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sick]:
         (f"CCB_AGI=agi://127.0.0.1:{one.ports.agi}", "CCB_AGI=agi://127.0.0.1:1"),
         ("CCB_REC_OPTIONS=bS" if sixteen(one) else "CCB_REC_OPTIONS=b", "CCB_REC_OPTIONS=b"),
         ("CCB_FALLBACK_QUEUE=ccbridge-fallback", "CCB_FALLBACK_QUEUE=empty"),
+        ("CCB_FALLBACK_AGI=", "CCB_FALLBACK_AGI=/nowhere"),
     )
     one.change("queues.conf", add="[empty]\nstrategy = ringall\n")
     one.change("pjsip.conf", add="[1002](+)\ndirect_media = yes\n")
@@ -244,6 +245,7 @@ def seen(sick: Sick, make_config: Callable[..., Path]) -> Found:
         ("FAIL", "dialplan", "extension 7777 is not in [internal]"),
         ("FAIL", "dialplan", "CCB_AGI is agi://127.0.0.1:1, and agi.port is"),
         ("WARN", "dialplan", "the fallback queue empty has no member"),
+        ("WARN", "dialplan", "ccbridge-fallback, which cannot be run"),
         ("FAIL", "phones", "agent chloe: Asterisk has no endpoint 1999"),
         ("WARN", "phones", "agent ben: endpoint 1002 has direct_media = true"),
         ("FAIL", "media", "the music class default has no files"),
@@ -257,7 +259,7 @@ def test_a_planted_fault(seen: Found, level: str, group: str, what: str) -> None
 
 
 def test_the_planted_faults_are_all_that_is_found(seen: Found, sick: Sick) -> None:
-    assert len(findings(seen)) == 17 + sixteen(sick), "\n".join(findings(seen))
+    assert len(findings(seen)) == 18 + sixteen(sick), "\n".join(findings(seen))
     if sixteen(sick):
         has(seen, "FAIL", "dialplan", "CCB_REC_OPTIONS lacks S, and Asterisk is 16")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 
 from ccbridge.ami.teach import TARGETS
@@ -118,7 +119,13 @@ async def _globals(visit: Visit) -> Findings:
 async def _fallback(visit: Visit) -> Findings:
     assert visit.ami is not None
     name = await visit.variable("CCB_FALLBACK_QUEUE")
-    add = "#include queues_ccbridge.conf in queues.conf, with members; `queue reload all`"
+    add = "#include queues_ccbridge.conf and the file of `ccbridge config queues`; `queue reload all`"
+    script = await visit.variable("CCB_FALLBACK_AGI")
+    if script and not os.access(script, os.X_OK):
+        yield warn(
+            f"CCB_FALLBACK_AGI is {script}, which cannot be run: all go to the general fallback queue",
+            "CCB_FALLBACK_AGI=/opt/ccbridge/venv/bin/ccbridge-fallback in [globals]; `dialplan reload`",
+        )
     if not name:
         yield fail("CCB_FALLBACK_QUEUE is not set", "CCB_FALLBACK_QUEUE=ccbridge-fallback in [globals]")
     elif await visit.variable(f"QUEUE_EXISTS({name})") != "1":
