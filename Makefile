@@ -1,6 +1,7 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz chaos run lab-up lab-down clean
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz chaos run lab-up lab-down
+.PHONY: install uninstall clean
 
 PY := .venv/bin/python
 CODE := src tests
@@ -34,6 +35,7 @@ help:
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
 	@echo 'make lab-up      start a PBX, phones, a carrier and PostgreSQL in .lab/; make lab-down ends them'
+	@echo 'make install     for a machine of its own (PREFIX=/usr/local SYSCONFDIR=/etc DESTDIR=); make uninstall takes it away'
 	@echo 'make clean       end a running lab, remove .venv, .lab, var and caches'
 
 .venv/stamp: pyproject.toml .ci/venv
@@ -86,6 +88,15 @@ lab-up: .venv/stamp
 
 lab-down: .venv/stamp
 	@$(PY) -m ccbridge lab down
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+
+install: .venv/stamp
+	@PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" DESTDIR="$(DESTDIR)" PIP="$(CURDIR)/$(PY) -m pip" packaging/install install
+
+uninstall:
+	@PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" DESTDIR="$(DESTDIR)" packaging/install uninstall
 
 # A lab that still runs would lose its folder under its feet: it is ended first, or nothing is removed.
 clean:

@@ -97,8 +97,10 @@ def test_make(line: str) -> None:
 @pytest.mark.parametrize("block", blocks("root"), ids=lambda block: block.lines()[0])
 def test_scripts_for_a_machine(block: Block) -> None:
     assert subprocess.run(["sh", "-n"], input=block.text, text=True).returncode == 0
-    for path in re.findall(r"/opt/ccbridge/(\S+)", block.text):
-        assert path.startswith("venv") or list(PROJECT.glob(path)), path
+    for path in re.findall(r"/usr/local/share/ccbridge/(\S+)", block.text):
+        assert list(PROJECT.glob(path)), path
+    for line in re.findall(r"^make .*$", block.text, re.MULTILINE):
+        test_make(line.replace("-C /usr/local/src/ccbridge ", ""))
 
 
 def parse(words: Sequence[str]) -> list[str]:
@@ -324,7 +326,7 @@ class Deployed:
             ("port: 4573", f"port: {self.agi}"),
             ("0.0.0.0:5060", f"127.0.0.1:{self.sip}"),
             ("/var/spool/ccbridge/recordings", str(self.recordings)),
-            ("/opt/ccbridge/venv/bin", str(Path(sys.executable).parent)),
+            ("/usr/local/bin/ccbridge-fallback", str(Path(sys.executable).parent / "ccbridge-fallback")),
         ):
             text = text.replace(written, own)
         return text

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccbridge.health import SHIP_LAG, STALLED_AFTER, judge
+from ccbridge.health import DRIFT_KEPT, SHIP_LAG, STALLED_AFTER, judge
 
 WELL: dict[str, Any] = {
     "link": {"up": True},
@@ -21,12 +21,14 @@ WELL: dict[str, Any] = {
     "ship_rejected": 0,
     "inbox": 3,
     "cdr_unmapped": 0,
+    "drift_age_s": None,
 }
 
 
 def test_well() -> None:
     assert judge(WELL).as_dict() == {"health": "healthy", "reasons": []}
     assert judge(WELL, STALLED_AFTER - 2).word == "healthy"
+    assert judge(WELL | {"drift_age_s": DRIFT_KEPT}).word == "healthy"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_well() -> None:
         ("degraded", {"ship_lag_s": SHIP_LAG + 1}, "61 s behind"),
         ("degraded", {"ship_rejected": 2}, "ship_reject"),
         ("degraded", {"journal_dropped": 5}, "5 records were lost"),
+        ("degraded", {"drift_age_s": 12.4}, "difference from Asterisk 12 s ago"),
         ("degraded", {"inbox": 5000}, "5000 inputs wait"),
         ("degraded", {"cdr_unmapped": 1}, "cdr_manager.conf"),
     ],

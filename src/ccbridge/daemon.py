@@ -389,6 +389,7 @@ class Daemon:
             "inputs_trouble": self.inputs.trouble if self.inputs else "",
             "oddities": self.loop.counts["oddities"],
             "drift": dict(self.loop.drift),
+            "drift_age_s": self.publisher.drift_age,
             "sweep": self.loop.sweep,
         }
 

@@ -14,6 +14,7 @@ Word = Literal["healthy", "degraded", "unhealthy"]
 
 STALLED_AFTER = 6.0  # seconds without a sign of life of the routing loop, which gives one each 2 s
 SHIP_LAG = 60.0  # seconds that the database may be behind: a restart of PostgreSQL is shorter
+DRIFT_KEPT = 300.0  # seconds that a difference from Asterisk is told; it is mended at once
 INBOX = 2_000  # inputs waiting: a second of decisions at the highest rate
 
 
@@ -57,6 +58,9 @@ def _degraded(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"the database is {status['ship_lag_s']:.0f} s behind"
     if status["inbox"] > INBOX:
         yield f"{status['inbox']} inputs wait to be decided"
+    drift = status["drift_age_s"]
+    if drift is not None and drift < DRIFT_KEPT:
+        yield f"a sweep found a difference from Asterisk {drift:.0f} s ago (the log says `drift`)"
     if status["journal_dropped"]:
         yield f"{status['journal_dropped']} records were lost while the disk was full"
     if status["ship_rejected"]:

@@ -329,6 +329,7 @@ async def test_what_keeps_the_daemon_from_starting(
     has(found, "FAIL", "disk", f"journal.directory: {tmp_path / 'file'} is no folder")
 
 
+@pytest.mark.full
 async def test_an_asterisk_that_hangs_takes_the_limit_and_no_more(
     sick: Sick, make_config: Callable[..., Path]
 ) -> None:

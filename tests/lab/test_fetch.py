@@ -19,6 +19,10 @@ from ccbridge.lab.fetch import ensure_asterisk
 from ccbridge.lab.lab import PROJECT
 
 
+def a_fetch(folder: Path) -> fetch._Fetch:
+    return fetch._Fetch(folder, "asterisk", fetch.PACKAGES, "http://d", "sid", False)
+
+
 class Nothing(http.server.BaseHTTPRequestHandler):
     """A mirror that has none of what it is asked for."""
 
@@ -85,7 +89,7 @@ def test_the_settings_may_come_from_the_environment(
     ],
 )
 def test_words_of_apt(tmp_path: Path, words: str, said: str) -> None:
-    assert said in str(fetch._Fetch(tmp_path, "http://d", "sid", False)._explain(words))
+    assert said in str(a_fetch(tmp_path)._explain(words))
 
 
 def test_no_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +111,7 @@ def test_a_disk_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: Usage(100 << 20))
     with pytest.raises(LabError, match=r"needs 400 MB.*and 100 MB are free.*CCBRIDGE_LAB_DIR"):
-        fetch._Fetch(tmp_path, "http://d", "sid", False)._check_disk(100 << 20)
+        a_fetch(tmp_path)._check_disk(100 << 20)
 
 
 def test_a_name_that_is_no_suite(tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_the_machines_proxy_stays_and_its_hooks_do_not(
         'Acquire::http::Proxy "http://127.0.0.1:9";\nAPT::Update::Post-Invoke {"touch /nowhere";};\n'
     )
     monkeypatch.setenv("APT_CONFIG", str(settings))
-    one = fetch._Fetch(tmp_path, "http://d", "sid", False)
+    one = a_fetch(tmp_path)
     one._write_apt_state()
     written = (tmp_path / "apt/etc/apt.conf").read_text()
     assert 'Acquire::http::Proxy "http://127.0.0.1:9";' in written

@@ -35,6 +35,7 @@ STATUS: dict[str, Any] = {
     "ami_round_trip_s": None,
     "ami_clock_offset_s": -0.001,
     "drift": {"call_gone": 2},
+    "drift_age_s": None,
     "journal_trouble": "",
     "ship_trouble": "",
     "draining": False,

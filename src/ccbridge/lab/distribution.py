@@ -26,23 +26,37 @@ class Distribution:
         return int(found[1]) if found else 0
 
 
-def from_folder(root: Path) -> Distribution:
-    """The Asterisk unpacked in `root`. Raises LabError if something essential is not there."""
-    root = root.resolve()
+def command_in(root: Path, program: str) -> tuple[str, ...]:
+    """How to start a program of the packages unpacked in `root`: with their own loader and libraries.
+
+    Raises LabError if these are not there.
+    """
     libraries = [path.parent for path in sorted(root.glob("usr/lib/*/libc.so.6"))] or [
         path.parent for path in sorted(root.glob("lib/*/libc.so.6"))
     ]
     if not libraries:
         raise _broken(root, "libc")
-    triple = libraries[0].name
-    search = [
-        path for path in (root / "usr/lib" / triple, root / "lib" / triple, root / "usr/lib") if path.is_dir()
-    ]
+    search = _search(root, libraries[0].name)
     # The usual names are links, absolute in some suites; the loader itself is a plain file beside libc.
     loaders = [path for folder in search for path in sorted(folder.glob("ld-*")) if not path.is_symlink()]
     if not loaders:
         raise _broken(root, "loader")
-    modules = next((path for folder in search if (path := folder / "asterisk/modules").is_dir()), None)
+    # systemd keeps its own beside the others
+    search += [path for folder in search if (path := folder / "systemd").is_dir()]
+    return (str(loaders[0]), "--library-path", ":".join(map(str, search)), str(root / program))
+
+
+def _search(root: Path, triple: str) -> list[Path]:
+    places = (root / "usr/lib" / triple, root / "lib" / triple, root / "usr/lib")
+    return [path for path in places if path.is_dir()]
+
+
+def from_folder(root: Path) -> Distribution:
+    """The Asterisk unpacked in `root`. Raises LabError if something essential is not there."""
+    root = root.resolve()
+    argv = command_in(root, "usr/sbin/asterisk")
+    folders = [Path(one) for one in argv[2].split(":")]
+    modules = next((path for folder in folders if (path := folder / "asterisk/modules").is_dir()), None)
     if modules is None:
         raise _broken(root, "modules")
     data = root / "usr/share/asterisk"
@@ -50,12 +64,6 @@ def from_folder(root: Path) -> Distribution:
     for path in (data / "documentation", sounds):
         if not path.is_dir():
             raise _broken(root, path.name)
-    argv = (
-        str(loaders[0]),
-        "--library-path",
-        ":".join(str(path) for path in search),
-        str(root / "usr/sbin/asterisk"),
-    )
     return Distribution(argv, _version(argv), modules, data, sounds)
 
 
@@ -89,5 +97,5 @@ def _version(argv: tuple[str, ...]) -> str:
 
 def _broken(root: Path, part: str) -> LabError:
     return LabError(
-        f"The Asterisk in {root} is incomplete: no {part}.", "Remove that folder and fetch it again."
+        f"What was fetched into {root} is incomplete: no {part}.", "Remove that folder and fetch it again."
     )

@@ -59,14 +59,30 @@ def ensure_asterisk(
         suite = DEFAULT_SUITE
     if not re.fullmatch(r"[a-z][a-z0-9.-]*", suite):
         raise LabError(f"{suite!r} is not the name of a Debian suite.", "Use sid or bullseye.")
-    folder = cache.resolve() / f"asterisk-{suite}"  # apt takes a relative path for one under /etc/apt
+    return from_folder(ensure_packages(cache, "asterisk", PACKAGES, mirror, suite, progress=progress))
+
+
+def ensure_packages(
+    cache: Path,
+    name: str,
+    packages: tuple[str, ...],
+    mirror: str = DEFAULT_MIRROR,
+    suite: str = DEFAULT_SUITE,
+    *,
+    progress: bool = False,
+) -> Path:
+    """The folder where these packages of a suite, and all they need, are unpacked; fetched if need be.
+
+    Raises LabError.
+    """
+    folder = cache.resolve() / f"{name}-{suite}"  # apt takes a relative path for one under /etc/apt
     if (folder / "complete.json").exists():
-        return from_folder(folder / "root")
+        return folder / "root"
     folder.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(folder / "lock"):
         if not (folder / "complete.json").exists():
-            _Fetch(folder, mirror, suite, progress).run()
-    return from_folder(folder / "root")
+            _Fetch(folder, name, packages, mirror, suite, progress).run()
+    return folder / "root"
 
 
 @contextmanager
@@ -78,8 +94,12 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 
 
 class _Fetch:
-    def __init__(self, folder: Path, mirror: str, suite: str, progress: bool) -> None:
+    def __init__(
+        self, folder: Path, name: str, packages: tuple[str, ...], mirror: str, suite: str, progress: bool
+    ) -> None:
         self.folder = folder
+        self.name = name.capitalize()
+        self.packages = packages
         self.mirror = mirror.rstrip("/")
         self.suite = suite
         self.progress = progress
@@ -111,11 +131,11 @@ class _Fetch:
             disable=not self.progress,
         )
         with bar:
-            task = bar.add_task(f"Asterisk from Debian {self.suite}: package list", total=None)
+            task = bar.add_task(f"{self.name} from Debian {self.suite}: package list", total=None)
             self._update()
             sizes = self._resolve()
             self._check_disk(sum(sizes.values()))
-            bar.update(task, description=f"Asterisk from Debian {self.suite}: {len(sizes)} packages")
+            bar.update(task, description=f"{self.name} from Debian {self.suite}: {len(sizes)} packages")
             bar.update(task, total=sum(sizes.values()))
             self._download(sizes, bar, task)
             bar.update(task, description="Unpacking", completed=0)
@@ -208,7 +228,7 @@ class _Fetch:
             "--print-uris",
             "-o",
             f"Dir::Cache::archives={empty}",
-            *PACKAGES,
+            *self.packages,
             limit_s=UPDATE_LIMIT_S,
         )
         if code:
@@ -237,7 +257,7 @@ class _Fetch:
         watcher.start()
         try:
             code, stdout, stderr = self._run_apt(
-                "install", "--download-only", *PACKAGES, limit_s=DOWNLOAD_LIMIT_S
+                "install", "--download-only", *self.packages, limit_s=DOWNLOAD_LIMIT_S
             )
         finally:
             done.set()

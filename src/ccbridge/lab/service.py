@@ -68,12 +68,20 @@ def _lay_over(data: dict[str, Any], patch: Mapping[str, Any]) -> None:
 class Service:
     """One ``ccbridge`` process of a site: ``run`` (the routing daemon) or ``jobs``."""
 
-    def __init__(self, config: Path, command: str = "run", *, tethered: bool = False) -> None:
+    def __init__(
+        self,
+        config: Path,
+        command: str = "run",
+        *,
+        tethered: bool = False,
+        program: tuple[str, ...] = (sys.executable, "-m", "ccbridge"),
+    ) -> None:
         self.config = config
         self.command = command
         self.log = config.parent / f"{command}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._tethered = tethered
+        self._program = program
         self._socket = Path(yaml.safe_load(config.read_text())["control"]["socket"])
 
     def start(self, *, wait_link: bool = True) -> None:
@@ -90,7 +98,7 @@ class Service:
         """Start it, not waiting for anything; what it says goes to the descriptor ``output``."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CCBRIDGE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ccbridge", "-c", str(self.config), self.command],
+            [*self._program, "-c", str(self.config), self.command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -113,7 +113,7 @@ FAMILIES = (
     Family("ccbridge_oddities_total", "counter", (), "events that fitted no state; each is in the log",
            _status("oddities")),
     Family("ccbridge_drift_total", "counter", ("kind",), "differences from Asterisk that a sweep found",
-           _each(lambda seen: seen.status.get("drift", {}))),
+           _each(lambda seen: seen.status["drift"])),
     Family("ccbridge_ami_up", "gauge", (), "1 while the link to Asterisk is logged in and settled",
            _one(lambda seen: seen.status["link"]["up"])),
     Family("ccbridge_ami_reconnects_total", "counter", (), "logins but the first", _status("ami_reconnects")),

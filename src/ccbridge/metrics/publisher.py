@@ -26,6 +26,13 @@ class Publisher:
         self._board = board
         self._tally = tally
         self._facts = facts
+        self._drift = 0
+        self._drift_at: float | None = None
+
+    @property
+    def drift_age(self) -> float | None:
+        """Seconds since a sweep last found a difference from Asterisk; None: never."""
+        return None if self._drift_at is None else time.monotonic() - self._drift_at
 
     async def run(self) -> None:
         while True:
@@ -40,5 +47,8 @@ class Publisher:
     def publish(self) -> None:
         at, now = time.time(), time.monotonic()
         status = {**view.status(self._board, at, now), **self._facts()}
+        drift = sum(status["drift"].values())
+        if drift > self._drift:
+            self._drift, self._drift_at = drift, now
         queues = tuple(view.queues(self._board, at))
         self.pages.publish(Seen(now, status, queues, self._tally.copy()))
