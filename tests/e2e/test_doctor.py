@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -237,8 +238,8 @@ def seen(sick: Sick, make_config: Callable[..., Path]) -> Found:
         ("FAIL", "ami", "module app_mixmonitor is not loaded (recordings)"),
         ("FAIL", "ami", "module func_timeout is not loaded"),
         ("FAIL", "ami", "events bear no time of their own"),
-        ("FAIL", "ami", "Asterisk's clock is 90.0 s ahead of ours"),
-        ("FAIL", "database", "PostgreSQL's clock is 90.0 s ahead of ours"),
+        ("FAIL", "ami", "Asterisk's clock is "),
+        ("FAIL", "database", "PostgreSQL's clock is "),
         ("FAIL", "dialplan", "no _o. in [ccbridge-offer]"),
         ("FAIL", "dialplan", "no context leads to [ccbridge-in]"),
         ("WARN", "dialplan", "[from-phones] does not include ccbridge-agent"),
@@ -262,6 +263,14 @@ def test_the_planted_faults_are_all_that_is_found(seen: Found, sick: Sick) -> No
     assert len(findings(seen)) == 18 + sixteen(sick), "\n".join(findings(seen))
     if sixteen(sick):
         has(seen, "FAIL", "dialplan", "CCB_REC_OPTIONS lacks S, and Asterisk is 16")
+
+
+def test_the_clock_is_off_by_what_was_planted(seen: Found) -> None:
+    for one in seen:
+        if "clock is" in one.what:
+            off = re.search(r"clock is ([0-9.]+) s ahead of ours", one.what)
+            assert off is not None
+            assert abs(float(off[1]) - 90) < 3
 
 
 async def test_rights_too_few_and_too_many(sick: Sick, make_config: Callable[..., Path]) -> None:

@@ -32,9 +32,9 @@ async def check(visit: Visit) -> Findings:
         return
     if db.info.server_version < OLDEST:
         yield fail(f"PostgreSQL is {db.info.server_version // 10_000}", "PostgreSQL 14 or newer")
-    before = visit.clock()
+    asked = visit.clock()
     (now,) = await _row(db, "SELECT extract(epoch FROM clock_timestamp())::float8")
-    yield judge_clock("PostgreSQL", float(now) - (before + visit.clock()) / 2)
+    yield judge_clock("PostgreSQL", float(now), asked, visit.clock())
     state = await schema.schema_state(visit.site.database.url.get_secret_value(), STEP)
     if not state.ok:
         yield fail(state.sentence.rpartition(":")[0] or state.sentence, state.sentence)
