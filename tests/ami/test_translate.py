@@ -23,6 +23,9 @@ EVENTS: list[tuple[str, Any]] = [
 Timestamp: 1795313602.184
 Channel: PJSIP/carrier-00000000
 CallerIDNum: +306912345678
+Context: ccbridge-hold
+Exten: s
+Priority: 1
 Uniqueid: pbx-1.0
 UserEvent: CcbHold
 Call: pbx-1.0
@@ -130,6 +133,12 @@ def test_a_number_that_is_none_is_not_taken_for_one(number: str) -> None:
     assert translate.to_input(event(held), 7.5) == i.CallHolding(2.5, "1.1", "", 0, 0.0, "")
     gone = event(f"Event: Hangup\nTimestamp: {number}\nUniqueid: 1.1\nCause: {number}")
     assert translate.to_input(gone, 7.5) == i.ChannelGone(7.5, "1.1", 0)
+
+
+@pytest.mark.parametrize("stamp", ["", "soon", "0", "-5", "nan", "inf", "1e30"])
+def test_a_stamp_that_is_none_is_our_clock(stamp: str) -> None:
+    said = event(f"Event: Hangup\nTimestamp: {stamp}\nUniqueid: a\nCause: 16")
+    assert translate.to_input(said, 7.5) == i.ChannelGone(7.5, "a", 16)
 
 
 def test_an_event_of_another_channel_cannot_speak_for_a_call() -> None:

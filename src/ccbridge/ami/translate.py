@@ -13,12 +13,14 @@ from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
-from .wire import Fields
+from .wire import Fields, values
 
 # Control characters would end a header; a phone's display has no use for more than this either.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 # An action line holds 1,024 bytes; four a character at the most.
 DISPLAY_LIMIT = 200
+# A stamp after this (epoch seconds, year 5138) is none: no calendar could show it.
+LATEST = 1e11
 
 SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
 # A caller's number: what kind it is, and E.164 if it is one.
@@ -30,7 +32,8 @@ _CDR_KEYS = ("event", "privilege", "timestamp", "systemname", "uniqueid", "seque
 
 def stamp(message: Mapping[str, Any], heard: float) -> float:
     """The event's own time; our clock where the PBX does not send one (``timestampevents`` is off)."""
-    return _number(message.get("timestamp"), 0.0) or heard
+    at = _number(message.get("timestamp"), 0.0)
+    return at if 0.0 < at < LATEST else heard
 
 
 def to_input(message: Mapping[str, Any], heard: float) -> i.Input | None:
@@ -124,7 +127,9 @@ def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
     who: dict[str, Any] = {"caller": caller, "did": m.get("did", ""), "came": _number(m.get("came"), 0.0)}
     match m.get("userevent"):
         case "CcbHold":
-            priority, since = int(_number(m.get("priority"), 0.0)), _number(m.get("since"), 0.0)
+            # every UserEvent tells of its channel's place in the dialplan first, as Priority, too
+            priority = int(_number((values(m, "priority") or [""])[-1], 0.0))
+            since = _number(m.get("since"), 0.0)
             return i.CallHolding(at, call, m.get("queue", ""), priority, since, **who)
         case "CcbOffering":
             return i.OfferReached(at, call, m.get("offer", ""))
