@@ -150,15 +150,16 @@ def read(path: Path) -> Iterator[Line]:
     with path.open("rb") as probe:
         packed = probe.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            if not raw.endswith(b"\n"):
-                return
-            try:
-                yield parse(raw)
-            except CaptureBroken as error:
-                raise CaptureBroken(f"{path}:{number}: {error}") from error
-            except EOFError as error:
-                raise CaptureBroken(f"{path}: the packed file is cut off") from error
+        number = 0
+        try:
+            for raw in file:
+                number += 1
+                if raw.endswith(b"\n"):
+                    yield parse(raw)
+        except CaptureBroken as error:
+            raise CaptureBroken(f"{path}:{number}: {error}") from error
+        except EOFError as error:
+            raise CaptureBroken(f"{path}: the packed file is cut off") from error
 
 
 def dump(lines: Iterable[Line]) -> bytes:

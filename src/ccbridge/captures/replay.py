@@ -5,6 +5,7 @@ Whatever the core decided follows from its inputs alone, so the records come out
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Replay:
             self.board.world = thaw(start.plan, start.state)
         else:
             if self.memory is None:
-                self.memory = Memory(start.memory)
+                self.memory = Memory(copy.deepcopy(start.memory))
             elif start.memory != self.memory.dump():
                 self.doubts.append(
                     f"at {start.w:.3f} something else was remembered than the lines before make"

@@ -29,6 +29,8 @@ NOUNS = (
     "config",
     "db",
     "jobs",
+    "ami",
+    "replay",
     "lab",
 )
 
