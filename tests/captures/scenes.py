@@ -1,0 +1,427 @@
+"""What happens in each golden capture: real calls, and what is true of them.
+
+A scene plays itself on a ``Stage`` and returns the truth, written by hand from what it did and from the
+phones' own clocks. Its name is the name of the capture, its docstring the page's first lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from e2e_rig import AGENTS, MENU, SALES, Site
+
+from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.lab import Lab
+from ccbridge.lab.legs import Leg
+from ccbridge.lab.outside import Outside
+from ccbridge.lab.phones import Phone
+
+TALK_S = 0.8
+
+
+@dataclass
+class Truth:
+    """One call: how it ended, and how long he talked with agents by the phones' clocks."""
+
+    end: str
+    by: str
+    offers: list[str]
+    talk: float = 0.0
+    transfers: list[str] | None = None
+    inferred: bool = False
+
+
+class Stage:
+    """A site with its daemon, phones and carrier; nobody is logged in, no call is up."""
+
+    def __init__(self, lab: Lab, outside: Outside, site: Site) -> None:
+        self.lab, self.outside, self.site = lab, outside, site
+        self.phones: dict[str, Phone] = {name: outside.phones[number] for name, number in AGENTS.items()}
+        self.phones["other"] = outside.phones["1008"]
+        self.carrier: Carrier = outside.carrier
+        self.calls: list[Call] = []
+
+    async def dial(self, did: str = SALES, **more: Any) -> tuple[Call, str]:
+        call, name = await self.site.dial(self.carrier, did, **more)
+        self.calls.append(call)
+        return call, name
+
+    async def hold(self, did: str = SALES, **more: Any) -> tuple[Call, str]:
+        call, name = await self.dial(did, **more)
+        await self.site.until_event(name, "holding")
+        return call, name
+
+    async def talk(self, agent: str = "anna", did: str = SALES, **more: Any) -> tuple[Call, str, Leg]:
+        """A call that this agent has answered, after a moment of talk."""
+        call, name = await self.dial(did, **more)
+        await self.site.until_event(name, "answered", agent=agent)
+        leg = await self.phones[agent].talks()
+        await asyncio.sleep(TALK_S)
+        return call, name, leg
+
+    async def end(self, call: Call, name: str) -> dict[str, Any]:
+        """The caller hangs up."""
+        await call.hangup()
+        return await self.site.until_closed(name)
+
+    def restart(self) -> None:
+        """kill -9 of the daemon, and the next one."""
+        self.site.daemon.kill()
+        self.site.daemon.start()
+
+
+Scene = Callable[[Stage], Awaitable[list[Truth]]]
+
+
+def together(call: Call, *legs: Leg) -> float:
+    """Seconds from the answer on the agent's phone to the first hang-up of the two, summed over the legs."""
+    found = 0.0
+    for leg in legs:
+        assert leg.answered_at is not None
+        ends = [one.ended_at for one in (call.leg, leg) if one.ended_at is not None]
+        found += min(ends) - leg.answered_at
+    return found
+
+
+async def answered_caller_ends(s: Stage) -> list[Truth]:
+    """Answered, and the caller hangs up first.
+
+    The agent stays on the line and keys the outcome: 3, a follow-up.
+    """
+    await s.phones["anna"].will("answer", after=0.3, outcome="3", outcome_after=0.5)
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    await s.end(call, name)
+    await s.site.until_event(name, "outcome")
+    await leg.ended()
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def answered_agent_ends(s: Stage) -> list[Truth]:
+    """Answered out of the menu, and the agent hangs up first."""
+    s.site.login("anna")
+    call, name = await s.dial(MENU, script=[0.4, "1"])
+    leg = await s.phones["anna"].talks()
+    await asyncio.sleep(TALK_S)
+    await leg.hangup()
+    await call.ended()
+    await s.site.until_closed(name)
+    return [Truth("answered", "agent", ["anna talked"], together(call, leg))]
+
+
+async def abandoned_in_menu(s: Stage) -> list[Truth]:
+    """The caller hangs up in the menu, before any choice."""
+    call, name = await s.dial(MENU)
+    await asyncio.sleep(0.5)
+    await s.end(call, name)
+    return [Truth("menu_ended", "caller", [])]
+
+
+async def menu_without_a_choice(s: Stage) -> list[Truth]:
+    """The caller presses a wrong key, then none; the menu says good-bye."""
+    call, name = await s.dial(MENU, script=[0.3, "9"])
+    await call.ended()
+    await s.site.until_closed(name)
+    return [Truth("menu_ended", "system", [])]
+
+
+async def abandoned_in_hold(s: Stage) -> list[Truth]:
+    """Nobody is logged in; the caller gives up in the hold loop."""
+    call, name = await s.hold()
+    await asyncio.sleep(0.7)
+    await s.end(call, name)
+    return [Truth("abandoned", "caller", [])]
+
+
+async def abandoned_at_offer(s: Stage) -> list[Truth]:
+    """The agent's phone is dialled and does not ring yet (it is dead); the caller gives up there."""
+    await s.phones["anna"].die()
+    s.site.login("anna")
+    call, name = await s.hold()
+    await s.site.until_event(name, "dialled")
+    await asyncio.sleep(0.3)
+    await s.end(call, name)
+    return [Truth("abandoned", "caller", ["anna withdrawn"])]
+
+
+async def abandoned_ringing(s: Stage) -> list[Truth]:
+    """The agent's phone rings; the caller gives up."""
+    await s.phones["anna"].will("ring")
+    s.site.login("anna")
+    call, name = await s.hold()
+    await s.phones["anna"].rings()
+    await asyncio.sleep(0.5)
+    await s.end(call, name)
+    await s.phones["anna"].idle()
+    return [Truth("abandoned", "caller", ["anna withdrawn"])]
+
+
+async def _next_agent(s: Stage, result: str) -> list[Truth]:
+    """Anna's phone does not take it, Ben's does."""
+    s.site.login("anna", "ben")
+    call, name, leg = await s.talk("ben")
+    await s.end(call, name)
+    return [Truth("answered", "caller", [f"anna {result}", "ben talked"], together(call, leg))]
+
+
+async def refused(s: Stage) -> list[Truth]:
+    """The first agent presses "reject" (603), the second one answers."""
+    await s.phones["anna"].will("refuse")
+    return await _next_agent(s, "refused")
+
+
+async def busy(s: Stage) -> list[Truth]:
+    """The first agent's phone is busy (486), the second one answers."""
+    await s.phones["anna"].will("busy")
+    return await _next_agent(s, "busy")
+
+
+async def missed(s: Stage) -> list[Truth]:
+    """The first agent lets it ring for 6 s, the second one answers."""
+    await s.phones["anna"].will("ring")
+    return await _next_agent(s, "missed")
+
+
+async def dead_phone(s: Stage) -> list[Truth]:
+    """The first agent's phone is registered and dead: dropped after 2 s, and the second one answers."""
+    await s.phones["anna"].die()
+    return await _next_agent(s, "unreachable")
+
+
+async def unregistered_and_back(s: Stage) -> list[Truth]:
+    """The only agent's phone is not registered: the caller waits until it is."""
+    phone = s.phones["anna"]
+    await phone.unregister()
+    s.site.login("anna")
+    await s.site.until_agent("anna", "unreachable")
+    call, name = await s.hold()
+    await asyncio.sleep(0.5)
+    await phone.register()
+    leg = await phone.talks()
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def two_at_once(s: Stage) -> list[Truth]:
+    """Two callers wait, then two agents log in at once: one each, in order, answered in the same moment."""
+    first, one = await s.hold()
+    second, two = await s.hold()
+    for agent in ("anna", "ben"):
+        await s.phones[agent].will("answer", after=0.4)
+    s.site.login("anna", "ben")
+    legs = [await s.phones[agent].talks() for agent in ("anna", "ben")]
+    await asyncio.sleep(TALK_S)
+    await asyncio.gather(s.end(first, one), s.end(second, two))
+    return [
+        Truth("answered", "caller", [f"{agent} talked"], together(call, leg))
+        for agent, call, leg in zip(("anna", "ben"), (first, second), legs, strict=True)
+    ]
+
+
+async def answered_at_the_last_moment(s: Stage) -> list[Truth]:
+    """The caller hangs up in the moment in which the agent answers; whoever was first, it is told once."""
+    await s.phones["anna"].will("answer", after=1.0)
+    s.site.login("anna")
+    call, name = await s.hold()
+    leg = await s.phones["anna"].rings()
+    assert leg.ringing_at is not None
+    await asyncio.sleep(max(0.0, leg.ringing_at + 0.997 - time.time()))
+    await s.end(call, name)
+    await s.phones["anna"].hangup() if s.phones["anna"].leg else None
+    answered = bool(s.site.events(name, "answered"))
+    if answered:
+        return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+    return [Truth("abandoned", "caller", ["anna withdrawn"])]
+
+
+async def held_by_the_agent(s: Stage) -> list[Truth]:
+    """The agent puts the caller on hold with his phone's key and takes him back."""
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    await s.phones["anna"].hold()
+    await s.site.until_event(name, "held")
+    await asyncio.sleep(0.6)
+    await s.phones["anna"].unhold()
+    await s.site.until_event(name, "resumed")
+    await asyncio.sleep(0.3)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def overflow(s: Stage) -> list[Truth]:
+    """Nobody is there for max_wait (10 s): the caller goes to the overflow extension, which answers."""
+    call, name = await s.hold()
+    await s.site.until_closed(name, 20.0)
+    leg = await s.phones["other"].talks()
+    assert leg.answered_at is not None
+    await call.hangup()
+    return [Truth("overflowed", "system", [])]
+
+
+async def left_by_the_menu(s: Stage) -> list[Truth]:
+    """The caller asks the menu for the operator and is passed on."""
+    call, name = await s.dial(MENU, script=[0.3, "0"])
+    await s.site.until_closed(name)
+    await s.phones["other"].talks()
+    await call.hangup()
+    return [Truth("left", "system", [], transfers=["menu 1008"])]
+
+
+async def daemon_killed_in_talk(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon in the middle of a talk, and its restart: nobody notices."""
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    s.restart()
+    await asyncio.sleep(0.5)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def daemon_killed_in_hold(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon while the caller waits; after the restart an agent logs in and answers."""
+    call, name = await s.hold()
+    s.restart()
+    s.site.login("anna")
+    leg = await s.phones["anna"].talks()
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def daemon_killed_while_it_rings(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon while the agent's phone rings, which goes on; he answers after the restart."""
+    await s.phones["anna"].will("answer", after=10.0)
+    s.site.login("anna")
+    call, name = await s.hold()
+    await s.phones["anna"].rings()
+    s.restart()
+    await asyncio.sleep(0.2)
+    assert s.phones["anna"].leg is not None
+    assert s.phones["anna"].leg.answered_at is None
+    leg = await s.phones["anna"].talks()
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+
+
+async def answered_while_the_daemon_was_away(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon while the agent's phone rings, and he answers before the next one is there.
+
+    The answer itself went by unseen: wait and talk are counted to and from the moment of the return, and the
+    account says that it is inferred.
+    """
+    await s.phones["anna"].will("answer", after=0.3)
+    s.site.login("anna")
+    call, name = await s.hold()
+    await s.phones["anna"].rings()
+    s.site.daemon.kill()
+    await s.phones["anna"].talks()
+    s.site.daemon.start()
+    await s.site.until_event(name, "answered")
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], inferred=True)]
+
+
+async def ended_while_the_daemon_was_away(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon in a talk, and the caller hangs up before the next one is there."""
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    s.site.daemon.kill()
+    await call.hangup()
+    await leg.hangup()
+    s.site.daemon.start()
+    await s.site.until_closed(name)
+    return [Truth("answered", "unknown", ["anna talked"], inferred=True)]
+
+
+async def link_lost_and_back(s: Stage) -> list[Truth]:
+    """Asterisk stands still until we give the AMI link up, while one caller talks and one waits."""
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    waiting, other = await s.hold()
+    os.kill(s.lab.pbx.pid, signal.SIGSTOP)
+    try:
+        await s.site.until(lambda: not s.site.ask("status")["link"]["up"])
+    finally:
+        os.kill(s.lab.pbx.pid, signal.SIGCONT)
+    await s.site.until(lambda: s.site.ask("status")["link"]["up"], 20.0)
+    await s.end(call, name)
+    await leg.hangup()
+    again = await s.phones["anna"].talks()
+    await asyncio.sleep(TALK_S)
+    await s.end(waiting, other)
+    return [
+        Truth("answered", "caller", ["anna talked"], together(call, leg)),
+        Truth("answered", "caller", ["anna talked"], together(waiting, again)),
+    ]
+
+
+async def fallback(s: Stage) -> list[Truth]:
+    """The daemon dies and stays away: after 10 s Asterisk's own queue takes the caller, who stays there."""
+    await s.outside.phones["1009"].will("answer", after=0.2)
+    call, name = await s.hold()
+    s.site.daemon.kill()
+    leg = await s.outside.phones["1009"].talks(40.0)
+    s.site.daemon.start()
+    await s.site.until_event(name, "in_fallback")
+    await asyncio.sleep(TALK_S)
+    assert leg.live
+    await s.end(call, name)
+    return [Truth("fallback", "caller", [])]
+
+
+async def pbx_killed(s: Stage) -> list[Truth]:
+    """kill -9 of Asterisk with one caller in a talk and one in the hold loop, and its restart."""
+    s.site.login("anna")
+    _, one, _ = await s.talk()
+    _, two = await s.hold()
+    s.lab.pbx.kill()
+    await s.site.until(lambda: not s.site.ask("status")["link"]["up"])
+    s.lab.pbx.start()
+    await s.site.until(lambda: s.site.ask("status")["link"]["up"], 30.0)
+    for name in (one, two):
+        await s.site.until_closed(name)
+    return [
+        Truth("pbx_restart", "system", ["anna talked"], inferred=True),
+        Truth("pbx_restart", "system", [], inferred=True),
+    ]
+
+
+SCENES: dict[str, Scene] = {
+    scene.__name__: scene
+    for scene in (
+        answered_caller_ends,
+        answered_agent_ends,
+        abandoned_in_menu,
+        menu_without_a_choice,
+        abandoned_in_hold,
+        abandoned_at_offer,
+        abandoned_ringing,
+        refused,
+        busy,
+        missed,
+        dead_phone,
+        unregistered_and_back,
+        two_at_once,
+        answered_at_the_last_moment,
+        held_by_the_agent,
+        overflow,
+        left_by_the_menu,
+        daemon_killed_in_talk,
+        daemon_killed_in_hold,
+        daemon_killed_while_it_rings,
+        answered_while_the_daemon_was_away,
+        ended_while_the_daemon_was_away,
+        link_lost_and_back,
+        fallback,
+        pbx_killed,  # last: the phones must find the PBX again after it
+    )
+}
