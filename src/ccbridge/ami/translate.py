@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from panoramisk.message import Message
+
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_OFFER
@@ -36,15 +38,15 @@ def stamp(message: Mapping[str, Any], heard: float) -> float:
     return at if 0.0 < at < LATEST else heard
 
 
-def to_input(message: Mapping[str, Any], heard: float) -> i.Input | None:
+def to_input(message: Message, heard: float) -> i.Input | None:
     """What an event means to the core; None when it means nothing. ``heard``: when it came, epoch seconds."""
-    translate = _EVENTS.get(message.get("event", ""))
+    translate = _EVENTS.get(message.event)  # of most events nothing but the name is read
     return translate(message, stamp(message, heard)) if translate is not None else None
 
 
-def to_inbox(message: Mapping[str, Any], heard: float, system: str, parse: Parse) -> i.Input | CdrRow | None:
+def to_inbox(message: Message, heard: float, system: str, parse: Parse) -> i.Input | CdrRow | None:
     """An event as the routing loop takes it: a record, an input with its number read, or None."""
-    if message.get("event") == "Cdr":
+    if message.event == "Cdr":
         return cdr(message, system, heard)
     event = to_input(message, heard)
     return named(event, parse) if isinstance(event, i.CallHolding | i.CallInFallback) else event
