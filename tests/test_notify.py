@@ -69,7 +69,7 @@ default_flow: bye
             while (word := systemd.recv(100)) == b"WATCHDOG=1":
                 pass
             assert word == b"STOPPING=1"
-            _, log = daemon.communicate(timeout=20)
+            _, log = daemon.communicate(timeout=60)
         finally:
             daemon.kill()
     assert daemon.returncode == 0, log.decode()

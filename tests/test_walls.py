@@ -70,6 +70,12 @@ def test_the_doors_do_not_know_each_other(arrows: dict[str, set[str]]) -> None:
         assert not arrows[door] & others, door
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest would refuse to collect the second, but only where both are asked for."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_only_the_command_line_knows_the_lab(arrows: dict[str, set[str]]) -> None:
     assert {room for room, names in arrows.items() if "ccbridge.lab" in names} <= {"lab", "cli"}
 

@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-WAIT = 5.0  # seconds; a limit for a broken test, never a measure
+WAIT = 30.0  # seconds; a limit for a broken test, never a measure
 
 
 class FakeAsterisk:

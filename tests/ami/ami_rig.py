@@ -53,5 +53,5 @@ class Bench:
 
     async def ended(self) -> None:
         """The first client's run() ended; raises what it raised."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.runs[0][1]

@@ -20,5 +20,5 @@ async def ami(peer: Peer) -> AsyncIterator[Bench]:
     yield bench
     for client, _ in bench.runs:
         client.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*(run for _, run in bench.runs), return_exceptions=True)

@@ -57,7 +57,7 @@ class Line:
 
     async def end(self) -> None:
         self.client.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.running
 
 

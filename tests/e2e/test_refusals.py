@@ -27,7 +27,7 @@ from ccbridge.store import schema
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 NEXT_MIGRATION = """
 revision, down_revision, branch_labels, depends_on = "next", "{head}", None, None

@@ -139,7 +139,7 @@ async def test_one_daemon_for_one_pbx(house: Site) -> None:
         [sys.executable, "-m", "ccbridge", "-c", str(house.config), "run"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert second.returncode == 3, second.stderr
     assert "another ccbridge daemon" in second.stderr

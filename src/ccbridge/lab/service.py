@@ -19,7 +19,7 @@ from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import PROJECT, Pbx
 from ccbridge.lab.process import Owned, die_with_parent
 
-START_LIMIT_S = 20.0
+START_LIMIT_S = 60.0  # one to two where the machine has nothing else to do
 STOP_GRACE_S = 16.0
 EXAMPLE = PROJECT / "config" / "ccbridge.yml"
 
