@@ -13,7 +13,9 @@ EVERY = 1.0  # seconds between two looks
 
 
 @click.command()
-@click.option("--wait", "limit", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="At most.")
+@click.option(
+    "--wait", "limit", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="Wait until no call is left."
+)
 @click.option("--off", is_flag=True, help="Take new calls again.")
 @common
 @pass_here

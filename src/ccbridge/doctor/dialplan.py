@@ -124,7 +124,7 @@ async def _fallback(visit: Visit) -> Findings:
     if script and not os.access(script, os.X_OK):
         yield warn(
             f"CCB_FALLBACK_AGI is {script}, which cannot be run: all go to the general fallback queue",
-            "CCB_FALLBACK_AGI=/opt/ccbridge/venv/bin/ccbridge-fallback in [globals]; `dialplan reload`",
+            "CCB_FALLBACK_AGI=/usr/local/bin/ccbridge-fallback in [globals]; `dialplan reload`",
         )
     if not name:
         yield fail("CCB_FALLBACK_QUEUE is not set", "CCB_FALLBACK_QUEUE=ccbridge-fallback in [globals]")

@@ -30,6 +30,7 @@ MODULES = {
     "func_channel": "the dialplan",
     "func_devstate": "the dialplan",
     "func_dialplan": "the way out",
+    "func_groupcount": "the limit of the fallback script",
     "func_math": "the dialplan",
     "func_strings": "the dialplan",
     "func_timeout": "freeing callers from a frozen daemon",
