@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from ccbridge.config import Site
 from ccbridge.desk.recordings import RecordingBroken, finish, inside, newest_change, stereo, sweep_empty
-from ccbridge.gaps import lines
+from ccbridge.gaps import accounts, lines
 from ccbridge.gaps.copying import Followed, connect, copy_piece
 from ccbridge.store import urls
 from ccbridge.store.queries import StoreAway, finish_recording, reading, recordings_to_finish
@@ -36,6 +36,8 @@ AWAY = 10.0  # seconds to wait while the database is away
 PARTITIONS_EVERY = 6 * 3600.0  # seconds
 SWEEP_EVERY = 600.0  # seconds between two looks for files of offers that nobody answered
 SWEEP_AGE = 300.0  # seconds: no phone rings that long
+TICKETS_EVERY = 60.0  # seconds between two looks for calls that the daemon never saw
+PRUNE_EVERY = 6 * 3600.0  # seconds
 PIECES = 50  # of a file, before other work has its turn
 ADD_PARTITIONS = "SELECT ccbridge_add_partitions((now() - interval '1 month')::date, 25)"
 
@@ -45,25 +47,36 @@ async def run_jobs(site: Site) -> None:
     url = site.database.url.get_secret_value()
     async with asyncio.TaskGroup() as both:
         both.create_task(work(url, Path(site.recording.directory)))
-        both.create_task(catch_up(url, followed(site)))
+        both.create_task(catch_up(url, followed(site), keep_days=site.catch_up.keep_days))
 
 
 def followed(site: Site) -> list[Followed[Any]]:
     """Asterisk's own files, and what becomes of their lines."""
-    system = site.asterisk.system
+    system, country = site.asterisk.system, site.callers.country
+    agents = {agent.device: agent.id for agent in site.plan.agents.values()}
     return [
-        Followed(site.catch_up.cdr_file, system, lines.cdr, lambda db, rows: store_cdrs(db, rows, "file"))
-    ]
+        Followed(site.catch_up.cdr_file, system, lines.cdr, lambda db, rows: store_cdrs(db, rows, "file")),
+        Followed(
+            site.catch_up.cel_file, system, lines.cel,
+            lambda db, rows: accounts.store_cel(db, rows, agents, country),
+        ),
+    ]  # fmt: skip
 
 
-async def catch_up(url: str, files: Sequence[Followed[Any]], poll: float = POLL) -> None:
+async def catch_up(url: str, files: Sequence[Followed[Any]], poll: float = POLL, keep_days: int = 14) -> None:
     """Copy Asterisk's own files, until cancelled. ``poll``: seconds between two looks."""
-    trouble = ""
+    trouble, tickets_due, prune_due = "", 0.0, 0.0
     while True:
         wait = poll
         try:
             if await asyncio.to_thread(_copy, url, files):
                 wait = 0.0
+            if time.monotonic() >= tickets_due:
+                await asyncio.to_thread(_open_tickets, url)
+                tickets_due = time.monotonic() + TICKETS_EVERY
+            if time.monotonic() >= prune_due:
+                await asyncio.to_thread(_prune, url, keep_days)
+                prune_due = time.monotonic() + PRUNE_EVERY
             trouble = ""
         except (psycopg.Error, OSError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -83,6 +96,18 @@ def _copy(url: str, files: Sequence[Followed[Any]]) -> bool:
                 left -= 1
             more = more or not left
     return more
+
+
+def _open_tickets(url: str) -> None:
+    with contextlib.closing(connect(url)) as db:
+        count = accounts.open_tickets(db)
+    if count:
+        log.info("unseen_calls", tickets=count)
+
+
+def _prune(url: str, days: int) -> None:
+    with contextlib.closing(connect(url)) as db:
+        accounts.prune(db, days)
 
 
 async def work(url: str, directory: Path, poll: float = POLL) -> None:

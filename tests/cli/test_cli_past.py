@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ STORED = [
     ["recording", "list"],
     ["recording", "path", "1.1"],
     ["report", "day"],
+    ["reconcile"],
 ]
 
 
@@ -183,6 +185,20 @@ def test_the_days_report(archive: Shell, past: Past) -> None:
     )
     assert "is no day" in archive.run("report", "day", "31.1.2026", code=2).stderr
     assert archive.json("report", "day")["day"] == datetime.now(UTC).date().isoformat()
+
+
+def test_reconcile(archive: Shell, past: Past) -> None:
+    """A site without Asterisk's files, whose calls have no CDRs."""
+    day = day_of(past, past.talked)
+    found = json.loads(archive.run("reconcile", "--day", day, "--json", code=1).stdout)
+    assert (found["day"], found["unexplained"] > 0) == (day, True)
+    kinds = {(one["kind"], one["what"], one["explained"]) for one in found["differences"]}
+    assert ("no_cdr", past.talked, False) in kinds
+    text = archive.run("reconcile", "--day", day, code=1).stdout
+    assert re.search(rf"^no +no_cdr +{past.talked} +Asterisk wrote no CDR: ", text, re.M)
+    assert text.splitlines()[-1].startswith(f"{day}: {found['calls']} calls, 0 CDRs, ")
+    quiet = archive.run("reconcile", "--day", "2001-01-01", code=1).stdout
+    assert "no_file" in quiet  # whatever the day, what was not read may belong to it
 
 
 # -- days

@@ -65,6 +65,8 @@ class Site:
         self.database.create()
         self.folder = folder
         self.config = site_file(folder, lab.pbx, self.database, merged(BRISK, changes))
+        for file in (lab.pbx.cdr_csv, lab.pbx.cel_csv):
+            file.unlink(missing_ok=True)  # other sites' calls
         self.daemon = Service(self.config, tethered=True)
         self.jobs = Service(self.config, "jobs", tethered=True)
         self._records: list[dict[str, Any]] = []

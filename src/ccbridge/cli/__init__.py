@@ -25,6 +25,7 @@ NOUNS = (
     "ticket",
     "recording",
     "report",
+    "reconcile",
     "doctor",
     "config",
     "db",

@@ -16,9 +16,9 @@ DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
 # :queues and :ts are arrays of equal length. A call belongs to the day it arrived on.
 _CALLS = """
 WITH c AS (
-    SELECT call.*, coalesce(q.t, :default_t) AS t
-    FROM call
-    LEFT JOIN unnest(CAST(:queues AS text[]), CAST(:ts AS float[])) AS q (name, t) ON q.name = call.queue
+    SELECT a.*, coalesce(q.t, :default_t) AS t
+    FROM call_account a
+    LEFT JOIN unnest(CAST(:queues AS text[]), CAST(:ts AS float[])) AS q (name, t) ON q.name = a.queue
     WHERE arrived_at >= :start AND arrived_at < :stop
 )
 SELECT c.queue, grouping(c.queue) = 1 AS total, {figures}
@@ -26,8 +26,27 @@ FROM c GROUP BY GROUPING SETS ((c.queue), ())
 HAVING grouping(c.queue) = 1 OR c.queue IS NOT NULL"""
 
 # Offers and talk per agent leg, from the events: a leg's talk runs from ``answered`` to its ``offer_ended``.
-# ``day`` is only there to leave other months' partitions alone.
+# ``day`` is only there to leave other months' partitions alone. The talks of a call that is accounted for
+# from CEL are the legs of that account.
 _LEGS = """
+WITH from_cel AS (
+    SELECT call_id, legs FROM call_account
+    WHERE source = 'cel' AND arrived_at >= CAST(:start AS timestamptz) - interval '1 day'
+      AND arrived_at < :stop
+), leg AS (
+    SELECT leg ->> 'agent' AS agent, (leg ->> 'begun')::float AS begun, (leg ->> 'ended')::float AS ended
+    FROM from_cel, jsonb_array_elements(legs) AS leg
+)
+SELECT agent, sum(answered)::bigint AS answered, sum(missed)::bigint AS missed,
+       sum(refused)::bigint AS refused, sum(unreachable)::bigint AS unreachable,
+       sum(withdrawn)::bigint AS withdrawn, sum(talk_s) AS talk_s
+FROM (
+SELECT agent, count(*) AS answered, 0 AS missed, 0 AS refused, 0 AS unreachable, 0 AS withdrawn,
+       sum(ended - begun) AS talk_s
+FROM leg
+WHERE agent IS NOT NULL AND to_timestamp(ended) >= :start AND to_timestamp(ended) < :stop
+GROUP BY 1
+UNION ALL
 SELECT e.data ->> 'agent' AS agent,
        count(*) FILTER (WHERE e.data ->> 'result' = 'talked') AS answered,
        count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
@@ -40,7 +59,9 @@ LEFT JOIN call_event a ON e.data ->> 'result' = 'talked' AND a.call_id = e.call_
      AND a.data ->> 'offer' = e.data ->> 'offer' AND a.day BETWEEN e.day - 1 AND e.day
 WHERE e.kind = 'offer_ended' AND e.at >= :start AND e.at < :stop
   AND e.day BETWEEN CAST(:start AS date) - 1 AND CAST(:stop AS date) + 1
-GROUP BY 1"""
+  AND NOT (e.data ->> 'result' = 'talked' AND e.call_id IN (SELECT call_id FROM from_cel))
+GROUP BY 1
+) one GROUP BY 1"""
 
 # Closed intervals cut to the day, and the present state up to now.
 _TIMES = """

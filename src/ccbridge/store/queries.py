@@ -16,15 +16,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from ccbridge.store import urls
-from ccbridge.store.tables import (
-    call,
-    call_event,
-    call_opened,
-    customer,
-    phone_number,
-    recording,
-    ticket,
-)
+from ccbridge.store.tables import call_account as call  # each call once, from the best source
+from ccbridge.store.tables import call_event, call_opened, customer, phone_number, recording, ticket
 
 Row = dict[str, Any]
 LIMIT = 50  # rows of a list, unless told otherwise
@@ -135,7 +128,9 @@ def ticket_by_id(db: Connection, number: int) -> Row | None:
 
 # -- calls ----------------------------------------------------------------------------------------
 
-_CALLS = select(call, customer.c.name.label("customer")).outerjoin(customer)
+_CALLS = select(call, customer.c.name.label("customer")).outerjoin(
+    customer, customer.c.id == call.c.customer_id
+)
 
 
 def calls(

@@ -25,7 +25,7 @@ GRANTS: dict[str, str] = {
     "file_position": "SELECT, INSERT, UPDATE",
     "file_reject": "SELECT, INSERT, DELETE",
     "cel": "SELECT, INSERT, UPDATE (number, name), DELETE",
-    "cel_call": "SELECT, INSERT, UPDATE (caller_e164, caller_raw, caller_name, customer_id), DELETE",
+    "cel_call": "SELECT, INSERT, UPDATE, DELETE",
     "call_account": "SELECT",  # a view
     "alembic_version": "SELECT",
 }

@@ -212,14 +212,14 @@ def _call_opened(db: Db, opened: CallOpened) -> None:
     customer = _customer(db, opened, at) if opened.e164 else None
     values = {
         "call": opened.call, "at": at, "did": opened.did, "kind": opened.caller_kind, "e164": opened.e164,
-        "raw": _text(opened.raw), "name": _text(opened.name), "customer": customer,
+        "raw": text_of(opened.raw), "name": text_of(opened.name), "customer": customer,
         "inferred": opened.inferred,
     }  # fmt: skip
     db.execute(OPEN_CALL, values)
     db.execute(OPEN_TICKET, values)
 
 
-def _text(untrusted: str) -> str:
+def text_of(untrusted: str) -> str:
     """What a trunk sent, without the two things that PostgreSQL's text cannot hold."""
     return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in untrusted)
 
@@ -237,6 +237,14 @@ def _customer(db: Db, opened: CallOpened, at: datetime) -> int:
         if found is None:
             raise psycopg.OperationalError(f"the number of call {opened.call} was erased at this moment")
     return int(found[0])
+
+
+def open_unseen(db: Db, opened: CallOpened) -> int | None:
+    """Customer and ticket of a call that no journal tells of; returns the customer's id, if he has one."""
+    at = moment(opened.at)
+    customer = _customer(db, opened, at) if opened.e164 else None
+    db.execute(OPEN_TICKET, {"call": opened.call, "at": at, "customer": customer})
+    return customer
 
 
 def _call_closed(db: Db, closed: CallClosed) -> None:

@@ -154,7 +154,7 @@ def moment(line: Row) -> float:
 def _cdrs(path: Path) -> Counter[tuple[str, int]]:
     """The columns of `cdr_custom_ccbridge.conf`; a line that the PBX died over is short."""
     with path.open(newline="") as file:
-        return Counter((row[16], int(row[19])) for row in csv.reader(file) if len(row) > 19)
+        return Counter((row[1], int(row[2])) for row in csv.reader(file) if len(row) == 22)
 
 
 def by(rows: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:

@@ -102,7 +102,9 @@ SELECT c.call_id, c.arrived_at, r.ended_at, c.did, c.caller_kind, c.caller_e164,
            greatest(0, extract(epoch FROM coalesce(r.answered_at, r.ended_at) - c.queued_at))::float
        END,
        r.talk_s, c.offers,
-       CASE WHEN r.disposition = 'left' AND c.queued_at IS NOT NULL THEN 'overflowed' ELSE r.disposition END,
+       CASE WHEN c.disposition = 'pbx_restart' THEN c.disposition
+            WHEN r.disposition = 'left' AND c.queued_at IS NOT NULL THEN 'overflowed'
+            ELSE r.disposition END,
        r.ended_by, false, 'cel', r.legs
 FROM call c JOIN cel_call r USING (call_id)
 WHERE r.source = 'cel' AND (c.inferred OR c.disposition = 'fallback')
