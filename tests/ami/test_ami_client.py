@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
@@ -203,6 +204,38 @@ async def test_a_lost_link_ends_every_future_and_nothing_is_sent_again(peer: Pee
     assert (await client.action({"Action": "Ping"})).success
     assert peer.session.names() == ["login", "ping"]
     assert [name.split(":")[0] for name in ami.seen] == ["up", "down", "up", "FullyBooted"]
+
+
+async def test_a_booting_pbx_is_waited_for(peer: Peer, ami: Bench) -> None:
+    """It takes log-ins before it has its devices: what needs them comes after FullyBooted, on every link."""
+    began: list[float | None] = []
+
+    async def on_up(client: AmiClient) -> None:
+        began.append(await client.booted(5.0))
+        await ami.on_up(client)
+
+    client = ami.start(on_up=on_up)
+    for links in (1, 2):
+        await until(lambda links=links: len(peer.sessions) == links and client.state == "settling")
+        peer.session.say(event("PeerStatus"))
+        await asyncio.sleep(0.05)
+        assert "up" not in ami.seen
+        peer.session.say(event("FullyBooted", "Uptime: 40", "Status: Fully Booted"))
+        await until(lambda: client.state == "live")
+        assert ami.seen == ["up", "PeerStatus", "FullyBooted"]
+        assert began[-1] == pytest.approx(time.time() - 40, abs=2)
+        ami.seen.clear()
+        peer.session.cut()
+        await until(lambda: ami.seen != [])
+        ami.seen.clear()
+
+
+@pytest.mark.parametrize("said", [(), ("Status: Fully Booted",)])
+async def test_a_pbx_that_does_not_tell_of_its_start(peer: Peer, ami: Bench, said: tuple[str, ...]) -> None:
+    client = await ami.live()
+    if said:
+        peer.session.say(event("FullyBooted", *said))
+    assert await client.booted(0.2) == (0.0 if said else None)
 
 
 async def test_what_was_never_sent_says_so(peer: Peer, ami: Bench) -> None:

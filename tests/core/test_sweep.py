@@ -1,6 +1,8 @@
 """The live sweep: what an event that was lost would have said is found out; nothing else is taken for it."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scene import Scene, moved_out, placed, some
@@ -39,6 +41,12 @@ def test_each_event_of_a_history_is_lost_in_turn() -> None:
     }  # fmt: skip
     assert drift >= {"leg_unknown", "talk_unknown", "device_state"}
     assert drift <= set(KINDS)
+
+
+def test_the_docs_name_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    table = page[page.index("| drift |") :].partition("\n\n")[0]
+    assert tuple(re.findall(r"^\| (\w+_\w+) \|", table, re.MULTILINE)) == KINDS
 
 
 def twice(scene: Scene, wait: float = 2.0) -> list[str]:

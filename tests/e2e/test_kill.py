@@ -176,38 +176,83 @@ async def other_lab(lab: Lab) -> AsyncIterator[Lab]:
     one.down()
 
 
-async def test_the_pbx_is_killed_with_calls_up(other_lab: Lab, lab_postgres: LabPostgres) -> None:
-    """The daemon ends the calls honestly, and serves new ones when the PBX is back."""
-    site = Site(other_lab.folder / "site", other_lab, lab_postgres.url, merged(BRISK, {}))
+@pytest.mark.parametrize("how", ["killed", pytest.param("stopped", marks=pytest.mark.full)])
+async def test_the_pbx_goes_with_calls_in_every_stage(
+    other_lab: Lab, lab_postgres: LabPostgres, how: str
+) -> None:
+    """One in the menu, one waits, one rings, one talks, one agent is in wrap-up and one at lunch."""
+    changes = {"queues": {"sales": {"ring": 20, "wrap_up": 1}, "support": {"wrap_up": 60}}}
+    site = Site(other_lab.folder / f"site-{how}", other_lab, lab_postgres.url, merged(BRISK, changes))
     site.daemon.start()
     try:
         async with Outside(other_lab) as outside:
             await outside.reset()
-            site.login("anna")
-            _, one = await site.dial(outside.carrier)
-            await site.until_event(one, "answered")
-            _, two = await site.hold(outside.carrier)
-            _, three = await site.dial(outside.carrier, MENU)
-        other_lab.pbx.kill()
+            for number in ("1001", "1003"):
+                await outside.phones[number].will("answer", after=0.1)
+            await outside.phones["1002"].will("ring")
+            site.login("anna", "dimitris")
+            site.ask("agent.pause", agent="dimitris", reason="lunch")
+            paused = site.agent("dimitris")["since"]
+            _, talks = await site.dial(outside.carrier)
+            await site.until_event(talks, "answered", agent="anna")
+            site.login("chloe")
+            _, done = await site.dial(outside.carrier, SUPPORT)
+            await site.until_event(done, "answered", agent="chloe")
+            await outside.phones["1003"].hangup()
+            await site.until_agent("chloe", "wrap_up")
+            _, rings = await site.dial(outside.carrier)
+            _, waits = await site.hold(outside.carrier)
+            site.login("ben")
+            await site.until_event(rings, "ringing", agent="ben")
+            _, asked = await site.dial(outside.carrier, MENU)
+            until = _wrap_up_until(site, "chloe")
+            went = time.time()
+            if how == "killed":
+                other_lab.pbx.kill()
+            else:
+                other_lab.pbx.rx("core stop now")
+                await site.until(lambda: not site.ask("status")["link"]["up"])
+                other_lab.pbx.reap()
         await site.until(lambda: not site.ask("status")["link"]["up"])
-        assert site.ask("status")["calls"]["total"] == 3  # nothing is known of them yet
+        cut_off = (talks, rings, waits, asked)
+        assert site.ask("status")["calls"]["total"] == (len(cut_off) if how == "killed" else 0)
         other_lab.pbx.start()
         await site.until(lambda: site.ask("status")["link"]["up"])
-        ended = {name: await site.until_closed(name) for name in (one, two, three)}
-        assert {account["disposition"] for account in ended.values()} == {"pbx_restart"}
-        assert all(account["inferred"] for account in ended.values())
+        for name in cut_off:
+            account = await site.until_closed(name)
+            assert (account["disposition"], account["ended_by"]) == ("pbx_restart", "system")
+            # after a crash it is told by the PBX's start, but ends when the link was lost
+            assert account["inferred"] is (how == "killed")
+            assert abs(account["at"] - went) < 2.0
+        assert abs(_wrap_up_until(site, "anna") - (went + 1.0)) < 2.0  # from the crash on
+        assert site.results(rings) == [("ben", "withdrawn")]
+        chloe, dimitris = site.agent("chloe"), site.agent("dimitris")
+        assert chloe["state"] == "wrap_up"
+        assert abs(chloe["left_s"] - (until - time.time())) < 1.0
+        assert (dimitris["state"], dimitris["reason"]) == ("paused", "lunch")
+        assert dimitris["since"] == paused
+        assert site.ask("status")["agents"]["logged_in"] == 4
         async with Outside(other_lab) as outside:
             await outside.reset()
             # Asterisk has kept the contacts, but calls none before the next qualify, which may take 30 s;
             # a phone that registers anew is asked at once.
+            _, next_one = await site.hold(outside.carrier)
             await outside.phones["1001"].unregister()
             await outside.phones["1001"].register()
-            await site.until_agent("anna", "available")
-            call, name = await site.dial(outside.carrier)
-            await site.until_event(name, "answered", agent="anna")
-            await call.hangup()
+            await site.until_event(next_one, "answered")
             await outside.quiet()
         await site.audit()
         assert site.oddities() == []
+        assert site.ask("status")["drift"] == {}
+        assert not any(line.get("event") == "pbx.not_fully_booted" for line in site.daemon.lines())
+        recordings = site.rows("SELECT call_id, ended_at IS NOT NULL AS ended FROM recording")
+        assert {row["call_id"] for row in recordings} == {talks, done, next_one}
+        assert all(row["ended"] for row in recordings)
     finally:
         site.close()
+
+
+def _wrap_up_until(site: Site, agent: str) -> float:
+    told = [r for r in site.records("agent_event") if (r["agent"], r["state"]) == (agent, "wrap_up")]
+    until: float = told[-1]["data"]["until"]
+    return until

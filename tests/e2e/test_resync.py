@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from e2e_rig import Site
+from e2e_rig import SALES, SUPPORT, Site
 from sieve import Sieve
 from traffic import QUICK, calls, ready
 
@@ -90,7 +90,7 @@ async def test_the_journal_is_gone(make_site: Callable[..., Site], phones: Phone
     site.login("anna", "ben", "chloe")
     site.ask("agent.pause", agent="ben", reason="lunch")
     paused = site.agent("ben")["since"]
-    _, one = await site.dial(carrier, "2100000002")
+    _, one = await site.dial(carrier, SUPPORT)
     await site.until_event(one, "answered", agent="chloe")
     await phones["1003"].hangup()
     await site.until_agent("chloe", "wrap_up")
@@ -187,10 +187,10 @@ async def test_callers_in_the_fallback_queue(
     await phones["1001"].will("answer", after=0.1)
     site.login("anna")
     site.daemon.freeze()  # callers go to the fallback after 4 s, and not after 10 as with a dead one
-    answered = await carrier.call("2100000001", "+306911111111")
-    leg = await phones["1009"].talks(15.0)
-    waiting = await carrier.call("2100000001", "+306922222222")
-    impatient = await carrier.call("2100000001", "+306933333333")
+    answered = await carrier.call(SALES, "+306911111111")
+    leg = await phones["1009"].talks()
+    waiting = await carrier.call(SALES, "+306922222222")
+    impatient = await carrier.call(SALES, "+306933333333")
     await asyncio.sleep(6.0)  # TIMEOUT(absolute) lets them go to the queue
     site.daemon.kill()
     site.daemon.start()

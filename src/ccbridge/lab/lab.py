@@ -87,6 +87,10 @@ class Pbx:
         os.kill(self.pid, signal.SIGKILL)
         self._instance.stop()
 
+    def reap(self) -> None:
+        """Wait for the end of a PBX that was told to stop, so that it can be started again."""
+        self._instance.stop()
+
     def start(self) -> None:
         """Start the PBX again after `kill()`, on the same ports. The phones come back in their own time."""
         self.launch()
