@@ -59,6 +59,7 @@ class Weather:
     commands: int = 0  # log-ins, log-outs, pauses
     reloads: int = 0
     outages: int = 0
+    crashes: int = 0  # of the PBX
     kills: int = 0
     transfer: float = 0.1
     patience: float = 60.0
@@ -78,7 +79,7 @@ class Weather:
     @property
     def calm(self) -> bool:
         """Nothing is missed: the account must equal the truth."""
-        return self.fair and not self.outages and not self.kills
+        return self.fair and not self.outages and not self.kills and not self.crashes
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Simulator:
         self.session = 0  # what is under way belongs to one AMI session
         self.run_no = 0
         self.lanes: dict[str, float] = {}
+        self.began = EPOCH - 1000.0
         self.in_flight = 0
         self.events = 0
         self.lost: i.Input | None = None  # the last one
@@ -373,6 +375,22 @@ class Simulator:
             self.deliver(i.LinkDown(self.at, "cut"))
         self.after(self.random.choice((0.05, 1.0, 8.0, 45.0)) * self.random.random(), self.connect)
 
+    def crash(self) -> None:
+        """The PBX is gone and back: no channel is left, and nobody told."""
+        for caller in self.callers.values():
+            caller.step += 1
+            caller.dying = True
+            self.watch.truth_ended(caller)
+        for leg in self.legs.values():
+            leg.over = True
+            leg.channel.bridge = ""
+            leg.phone.leg = None
+            leg.phone.shown = leg.phone.state()
+        self.callers.clear()
+        self.legs.clear()
+        self.began = self.at + 0.01
+        self.cut()
+
     def connect(self) -> None:
         """Log in, keep events, take a snapshot, tell of it, then of the events kept."""
         if self.logged_in or not self.alive:
@@ -383,7 +401,7 @@ class Simulator:
         session = self.session
 
         def take() -> None:
-            shot = self.snapshot()
+            shot = replace(self.snapshot(), started=self.began)
 
             def tell() -> None:
                 if session != self.session or not self.alive:
@@ -470,6 +488,8 @@ class Simulator:
             self.after(rnd.uniform(5, w.span), self.some_command)
         for _ in range(w.reloads):
             self.after(rnd.uniform(5, w.span), self.reload)
+        for _ in range(w.crashes):
+            self.after(rnd.uniform(0, w.span), self.crash)
         for _ in range(w.outages):
             self.after(rnd.uniform(5, w.span * 1.3), self.cut)
         for _ in range(w.kills):

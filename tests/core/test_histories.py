@@ -20,12 +20,14 @@ ROUGH = Weather(
     unregister=0.5, elsewhere=0.5, commands=8, reloads=1, outages=2, kills=2,
     lose_redirect=0.1, refuse_redirect=0.1, lose_event=0.02, repeat_event=0.03,
 )  # fmt: skip
+CRASHED = Weather(unregister=0.3, commands=8, reloads=1, outages=1, kills=1, crashes=3)
 WEATHERS = {
     "calm": CALM,
     "busy": BUSY,
     "changing": CHANGING,
     "link_lost": LINK_LOST,
     "killed": KILLED,
+    "crashed": CRASHED,
     "rough": ROUGH,
 }
 
@@ -48,7 +50,9 @@ def test_the_histories_go_everywhere() -> None:
     assert {"talked", "missed", "refused", "busy", "unreachable", "withdrawn", "lost"} <= results
     assert {"PlaceOffer", "MoveOut", "DropLeg", "LookAt", "LookUpCustomer", "Reply", "Oddity"} <= results
     dispositions = {call.disposition for _, watch in seen for call in watch.closed.values()}
-    assert {"answered", "abandoned", "menu_ended", "overflowed", "left", "fallback"} <= dispositions
+    assert {
+        "answered", "abandoned", "menu_ended", "overflowed", "left", "fallback", "lost", "pbx_restart",
+    } <= dispositions  # fmt: skip
     assert all(watch.counts["compared"] > 5 for name, watch in seen if name != "rough")
 
 

@@ -39,10 +39,10 @@ async def test_events_that_are_lost(
             or (m.get("Event") == "DeviceStateChange" and m.get("Device") == "PJSIP/1003")
             or (m.get("Event") == "UserEvent" and m.get("Uniqueid") == one)
         )
-        await talking.hangup()
+        await phones["1001"].hangup()
         await waiting.hangup()
         await phones["1003"].unregister()
-        await phones["1001"].idle()
+        await talking.ended()
         assert site.ask("status")["calls"]["total"] == 3  # nobody told
         assert site.agent("anna")["state"] == "talking"
         assert site.agent("chloe")["state"] == "available"
@@ -117,7 +117,8 @@ async def test_the_journal_is_gone(make_site: Callable[..., Site], phones: Phone
     chloe = site.agent("chloe")
     assert chloe["state"] == "wrap_up"
     assert abs(chloe["left_s"] - (until - time.time())) < 1.0
-    await talking.hangup()
+    await phones["1001"].hangup()
+    await talking.ended()
     answered = await site.until_rows(
         1, "SELECT * FROM call_event WHERE call_id = %s AND kind = 'answered'", three
     )
@@ -137,6 +138,7 @@ async def test_the_journal_is_gone(make_site: Callable[..., Site], phones: Phone
     assert site.agent("ben")["since"] == paused
 
 
+@pytest.mark.full
 async def test_journal_and_database_are_gone(
     make_site: Callable[..., Site], lab_postgres: LabPostgres, phones: Phones, carrier: Carrier
 ) -> None:
@@ -178,6 +180,7 @@ async def test_journal_and_database_are_gone(
     assert site.oddities() == []
 
 
+@pytest.mark.full
 async def test_callers_in_the_fallback_queue(
     make_site: Callable[..., Site], phones: Phones, carrier: Carrier
 ) -> None:
