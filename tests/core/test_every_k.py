@@ -16,7 +16,7 @@ from test_captures import CAPTURES, name
 
 from ccbridge.captures import lines
 from ccbridge.captures.replay import Replay
-from ccbridge.core import offers, reconcile
+from ccbridge.core import moves, offers, reconcile
 
 FATES = ("nothing", "hangup", "kill", "undone", "pbx")
 
@@ -47,7 +47,9 @@ def nothing(*args: Any, **more: Any) -> None:
 
 
 def _offer_outlives_a_restart(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(offers, "lose_offer", nothing)
+    patch.setattr(
+        next(room for room in (offers, moves) if hasattr(room, "lose_offer")), "lose_offer", nothing
+    )
 
 
 def _ringing_phone_is_forgotten(patch: pytest.MonkeyPatch) -> None:
