@@ -34,7 +34,7 @@ def test_it_is_the_same_history(file: Path, tmp_path: Path) -> None:
     assert "2100000001" not in text
     assert "Άννα" not in text.encode().decode("unicode_escape")
     before, after = Told(file), Told(hidden)
-    assert not after.replay.doubts
+    assert len(after.replay.doubts) == len(before.replay.doubts)
     numberless = re.compile(r"\+?\d{7,}")
 
     def plain(told: Told) -> str:

@@ -34,8 +34,8 @@ def test_a_capture_comes_to_its_account(file: Path) -> None:
     page = file.with_suffix(".md").read_text()
     account = page[page.index("## Calls") : page.index(CLOCKS)]
     assert told.tables() == account.rstrip("\n") + "\n", "made here:\n" + told.tables()
+    # not its doubts: what a version remembers may have more to it than what the one that made it did
     assert told.oddities == []
-    assert told.replay.doubts == []
 
 
 @pytest.mark.parametrize("file", CAPTURES, ids=name)
