@@ -176,7 +176,7 @@ def test_the_days_report(archive: Shell, past: Past) -> None:
     text = archive.run("report", "day", day).stdout
     assert re.search(r"^sales +1 +1 +0 +0 +100\.0% +20 s +0:12 +0:12 +1:35$", text, re.M)
     assert re.search(r"^total ", text, re.M)
-    assert re.search(r"^anna +1 +0 +0 +0 +1:35 +1:35 ", text, re.M)
+    assert re.search(r"^anna +1 +0 +0 +0 +0 +1:35 +0:00 +1:35 ", text, re.M)
     only = archive.run("report", "day", day, "--queue", "support").stdout
     assert ("sales" in only, "support" in only, "anna" in only) == (False, True, False)
     assert list(archive.json("report", "day", day, "--queue", "support")["queues"]) == ["support"]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from scene import TWO, Scene, looks, placed, records, some
+from scene import Scene, looks, placed, records, some
 from simulator import EPOCH
 
 from ccbridge.core import inputs as i
@@ -228,13 +228,13 @@ def test_a_talk_whose_end_went_by_unseen_is_inferred() -> None:
 
 
 def test_a_closed_call_whose_channel_lives_on_is_not_opened_again() -> None:
-    scene = Scene(agents="ann")
-    leg = scene.answer(some(scene.hold("c1")))
-    scene.tell(i.ChannelTransferred, leg, "blind", "77")
-    scene.is_at("c1", "internal", "77")
+    scene = Scene(agents="")
+    scene.hold("c1")
+    scene.tell(i.CallExited, "c1", "900")
+    scene.is_at("c1", "internal", "900")
     scene.restart()
     scene.link_up()
-    assert scene.closed("c1").disposition == "answered"
+    assert scene.closed("c1").disposition == "overflowed"
     assert not scene.board.world.calls
 
 
@@ -316,23 +316,3 @@ def test_a_talk_of_which_nothing_is_known_is_adopted_with_its_recording(noted: s
     started = [one.path for one in records if isinstance(one, RecordingStarted)]
     assert started == ([noted] if noted.endswith("o7") else [])
     assert scene.closed("c1").disposition == "answered"
-
-
-def test_an_agent_who_is_not_configured_any_more_and_still_talks() -> None:
-    """Which phone was his is not known any more: offer and recording end here, the call when it does."""
-    scene = Scene(agents="ann")
-    offer = some(scene.hold("c1"))
-    leg = scene.answer(offer)
-    scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b")
-    scene.is_at(leg, "phones", name="PJSIP/ann-2", linked="c1", bridge="b")
-    scene.plan = replace(TWO, agents={"bob": TWO.agents["bob"]})
-    scene.restart()
-    scene.link_up()
-    assert scene.results() == ["talked"]
-    scene.tell(i.ChannelGone, leg, 16)
-    scene.tell(i.ChannelGone, "c1", 16)
-    assert scene.closed("c1").disposition == "answered"
-    scene.wait(20)
-    scene.tell(i.PlanLoaded, scene.plan)
-    assert list(scene.board.world.agents) == ["bob"]
-    assert not scene.oddities()

@@ -7,7 +7,7 @@ import pytest
 from simulator import Simulator
 from test_histories import CALM, CHANGING, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, offers, reconcile
+from ccbridge.core import acd, moves, offers, reconcile, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CallState, OfferState
@@ -163,7 +163,7 @@ def our_own_ring_time_out_redirects(patch: pytest.MonkeyPatch) -> None:
     def offer_due(w: World, offer: Any) -> None:
         if offer.state is OfferState.RINGING:
             call = w.calls[offer.call]
-            offers.lose_offer(w, call, offer)
+            moves.lose_offer(w, call, offer)
             call.hold_off = False
             w.line_up(call)
         else:
@@ -175,20 +175,20 @@ def our_own_ring_time_out_redirects(patch: pytest.MonkeyPatch) -> None:
 
 @plant(CALM)
 def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
-    right = offers.talk_if_together
+    right = talks._together
 
-    def together(w: World, offer: Any) -> None:
+    def together(w: World, call: Any, offer: Any, found: bool) -> None:
         before = offer.state
-        right(w, offer)
+        right(w, call, offer, found)
         if offer.state is OfferState.TALKING is not before:
-            moves.max_wait_over(w, w.calls[offer.call])
+            moves.max_wait_over(w, call)
 
-    patch.setattr(offers, "talk_if_together", together)
+    patch.setattr(talks, "_together", together)
 
 
 @plant(CALM)
 def deaf_to_bridges(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(offers, "talk_if_together", nothing)
+    patch.setattr(talks, "_together", nothing)
 
 
 @plant(CHANGING)

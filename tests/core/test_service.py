@@ -254,24 +254,6 @@ def test_the_agent_hangs_up_first() -> None:
     assert not scene.oddities()
 
 
-def test_a_transfer_closes_the_call_and_frees_the_agent() -> None:
-    scene = Scene(agents="ann")
-    leg = scene.answer(some(scene.hold("c1")))
-    scene.tell(i.ChannelTransferred, leg, "blind", "77")
-    scene.tell(i.ChannelGone, leg, 16)
-    assert scene.closed("c1").disposition == "answered"
-    assert scene.events("c1")[-3:] == ["transferred", "offer_ended", "ended"]
-    assert scene.agent("ann") == ("wrap_up", "")
-
-
-def test_who_is_passed_back_to_the_hold_loop_does_not_wait_for_nobody() -> None:
-    scene = Scene(agents="ann")
-    leg = scene.answer(some(scene.hold("c1")))
-    scene.tell(i.ChannelTransferred, leg, "blind", "100")
-    assert moved_out(scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)) == ["900"]
-    assert scene.oddities() == ["event_after_end"]
-
-
 def test_the_last_step_of_a_channel_that_has_hung_up_is_no_oddity() -> None:
     scene = Scene()
     scene.queue("c1")

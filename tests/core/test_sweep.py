@@ -172,7 +172,7 @@ def test_a_talk_that_is_over() -> None:
     scene.is_at(leg, "phones", name="PJSIP/ann-2", linked="c1")
     scene.wait(5)
     assert twice(scene) == ["talk_over"]
-    assert scene.board.world.calls["c1"].talk == 7  # up to what is known
+    assert scene.board.world.offers[offer.offer].talk == 7  # up to what is known
     del scene.places[leg]
     assert scene.sweep() == [SweepAgain()]
     scene.wait(2)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 WHILE_DOWN = (e.Append, e.Reply, e.Oddity, e.LookAt, e.LookUpCustomer)
 LONGEST_WRAP_UP = 15.0 + 61.0  # the longest of the site, or a leg that stays for the outcome
-STEADY = (CallState.FLOW, CallState.HOLDING, CallState.TALKING, CallState.FALLBACK)
+STEADY = (
+    CallState.FLOW, CallState.HOLDING, CallState.TALKING, CallState.TRANSFERRED, CallState.FALLBACK,
+)  # fmt: skip
 
 
 def eligible(call: Call) -> bool:
@@ -391,7 +393,8 @@ def _essence(w: World) -> dict[str, Any]:
     calls = {
         call.id: (
             call.state, call.queue, call.priority, call.since, call.queued_at, call.answered_at, call.agent,
-            call.offers, call.customer, call.arrived, call.e164, call.offer,
+            call.offers, call.customer, call.arrived, call.e164, call.offer, call.legs, call.stints,
+            call.recordings,
         )
         for call in w.calls.values()
     }  # fmt: skip

@@ -235,15 +235,16 @@ class Site:
         for one in records:
             if one["t"] in ("call_opened", "call_closed"):
                 by_call.setdefault(one["call"], Counter())[one["t"]] += 1
-            elif one["t"] == "call_event" and not (one["kind"] == "arrived" and one["data"].get("again")):
+            elif one["t"] == "call_event" and not {"again", "stint"} & one["data"].keys():
                 by_call.setdefault(one["call"], Counter())[one["kind"]] += 1
         for name, seen in by_call.items():
             once = {kind: seen[kind] for kind in ("call_opened", "arrived", "ended", "call_closed")}
             assert set(once.values()) == {1}, f"{name}: {once}"
             assert seen["queued"] <= 1, f"{name}: {seen}"
-        assert Counter(self._of("offered", "offer")) == Counter(self._of("offer_ended", "offer"))
-        begun = [one["offer"] for one in records if one["t"] == "recording_started"]
-        assert sorted(begun) == sorted(one["offer"] for one in records if one["t"] == "recording_ended")
+        begun = Counter(self._of("offered", "offer") + self._of("joined", "offer"))
+        assert begun == Counter(self._of("offer_ended", "offer"))
+        started = [one["offer"] for one in records if one["t"] == "recording_started"]
+        assert sorted(started) == sorted(one["offer"] for one in records if one["t"] == "recording_ended")
         for agent in AGENTS:
             moments = [one["at"] for one in records if one["t"] == "agent_event" and one["agent"] == agent]
             assert moments == sorted(moments), agent

@@ -13,7 +13,6 @@ import pytest
 import yaml
 from e2e_rig import SALES, SUPPORT, Site
 
-from ccbridge.lab.ami import AmiLink
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Pbx
 from ccbridge.lab.phones import Phone
@@ -22,36 +21,6 @@ from ccbridge.lab.tones import longest_gap_ms
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
 Phones = dict[str, Phone]
-
-
-async def test_the_agent_passes_the_caller_on(
-    house: Site, pbx: Pbx, phones: Phones, carrier: Carrier
-) -> None:
-    """A blind transfer by the agent's phone (the events of its REFER): he is free, the caller goes on."""
-    house.login("anna")
-    call, name = await house.dial(carrier)
-    await house.until_event(name, "answered")
-    link = await AmiLink.open(pbx.door, events="off")
-    channels = await link.action("CoreShowChannels", until="CoreShowChannelsComplete")
-    agents = next(one["Channel"] for one in channels if one.get("Channel", "").startswith("PJSIP/1001-"))
-    await link.action("BlindTransfer", Channel=agents, Context="internal", Exten="1008")
-    await link.close()
-    await phones["1008"].talks()
-    account = await house.until_closed(name)
-    assert (account["disposition"], account["ended_by"], account["agent"]) == ("answered", "agent", "anna")
-    transferred = house.events(name, "transferred")[0]["data"]
-    assert (transferred["how"], transferred["target"], transferred["agent"]) == ("blind", "1008", "anna")
-    # a phone that refers hangs up by itself; left on the line it would be asked for the outcome
-    await phones["1001"].hangup()
-    await house.until_agent("anna", "wrap_up")
-    await house.until_agent("anna", "available")
-    assert call.leg.live
-    assert phones["1008"].leg is not None
-    # the agent can have the next caller while the first still talks elsewhere
-    second, other = await house.dial(carrier)
-    await house.until_event(other, "answered", agent="anna")
-    await call.hangup()
-    await second.hangup()
 
 
 async def test_reload(make_site: Callable[..., Site], phones: Phones, carrier: Carrier) -> None:

@@ -162,7 +162,10 @@ def _transfer(m: Mapping[str, Any], at: float) -> i.Input | None:
         return None
     if m.get("event") == "BlindTransfer":
         return i.ChannelTransferred(at, m.get("transfereruniqueid", ""), "blind", m.get("extension", ""))
-    return i.ChannelTransferred(at, m.get("origtransfereruniqueid", ""), "attended", "")
+    # the target's channel: PJSIP/1002-0000000b, or Local/1002@phones-00000000;1 for who is rung by Asterisk
+    target = device_of(m.get("transfertargetchannel", "")).partition("/")[2].partition("@")[0]
+    target = target or m.get("secondtransfererexten", "")
+    return i.ChannelTransferred(at, m.get("origtransfereruniqueid", ""), "attended", target)
 
 
 def _cut(m: Mapping[str, Any], at: float) -> i.Input | None:
@@ -182,7 +185,13 @@ _EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
     "UserEvent": _user_event,
     "DialBegin": _dial_begin,
     "DialState": _dial_state,
-    "BridgeEnter": lambda m, at: i.BridgeEntered(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
+    "BridgeEnter": lambda m, at: i.BridgeEntered(
+        at,
+        m.get("uniqueid", ""),
+        m.get("bridgeuniqueid", ""),
+        m.get("channel", ""),
+        m.get("swapuniqueid", ""),
+    ),
     "BridgeLeave": lambda m, at: i.BridgeLeft(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
     "SoftHangupRequest": _cut,
     "HangupRequest": lambda m, at: i.HangupAsked(at, m.get("uniqueid", "")),
@@ -191,6 +200,7 @@ _EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
     "Unhold": lambda m, at: i.LegResumed(at, m.get("uniqueid", "")),
     "BlindTransfer": _transfer,
     "AttendedTransfer": _transfer,
+    "ParkedCall": lambda m, at: i.CallParked(at, m.get("parkeeuniqueid", ""), m.get("parkingspace", "")),
     "DeviceStateChange": lambda m, at: i.DeviceChanged(at, m.get("device", ""), m.get("state", "")),
     "ContactStatus": _contact_status,
 }

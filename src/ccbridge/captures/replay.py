@@ -82,7 +82,7 @@ class Replay:
         else:
             if self.memory is None:
                 self.memory = Memory(copy.deepcopy(start.memory))
-            elif start.memory != self.memory.dump():
+            elif Memory(copy.deepcopy(start.memory)).dump() != self.memory.dump():
                 self.doubts.append(
                     f"at {start.w:.3f} something else was remembered than the lines before make"
                 )

@@ -133,6 +133,16 @@ def show_(here: Here, name: str, as_json: bool) -> None:
             [">after", "at", "event", "details"],
             [[_offset(e["after_s"]), show.clock(e["at"]), e["kind"], _details(e["data"])] for e in events],
         )
+    if kept.get("legs"):
+        click.echo()
+        show.table(
+            ["agent", "from", "to", ">talk", ">hold", "ended by"],
+            [
+                [leg["agent"], *(show.clock(datetime.fromisoformat(leg[side])) for side in ("from", "to")),
+                 show.minutes(leg["talk_s"]), show.minutes(leg["hold_s"]), leg["end"]]
+                for leg in kept["legs"]
+            ],
+        )  # fmt: skip
     if recordings:
         click.echo()
         show.table(
@@ -206,6 +216,7 @@ def _account(name: str, live: dict[str, Any] | None, kept: dict[str, Any]) -> No
             ("queue", kept.get("queue")),
             ("waited", show.minutes(kept.get("wait_s"))),
             ("talk", show.minutes(kept.get("talk_s"))),
+            ("hold", show.minutes(kept.get("hold_s"))),
             ("agent", kept.get("agent")),
         ]
     show.fields(pairs)

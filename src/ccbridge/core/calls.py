@@ -11,6 +11,7 @@ A *call* is a caller's channel from its arrival to its end. It is always in one 
     RETURNING  an offer has failed; the hold loop has not reported yet
     TALKING    with an agent
     RELEASED   the agent has hung up first; the caller's channel is about to end
+    TRANSFERRED  passed on by the agent: parked, ringing somewhere, or with somebody who is no agent of ours
     LEAVING    max_wait is over: under way to the overflow extension
     FALLBACK   in the PBX's own fallback queue: ours to watch, never to redirect
 
@@ -34,8 +35,9 @@ A pair (state, input) without a cell is an ``Oddity``: reported with ids, counte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ccbridge.core import inputs as i
 
@@ -48,6 +50,7 @@ class CallState(Enum):
     RETURNING = "returning"
     TALKING = "talking"
     RELEASED = "released"
+    TRANSFERRED = "transferred"
     LEAVING = "leaving"
     FALLBACK = "fallback"
 
@@ -77,10 +80,13 @@ class Call:
     queued_at: float | None = None
     answered_at: float | None = None
     agent: str = ""  # the last one who talked with him
-    talk: float = 0.0
     offers: int = 0
     offer: str = ""
-    bridge: str = ""
+    others: list[str] = field(default_factory=list)  # offers that still talk beside it
+    legs: list[dict[str, Any]] = field(default_factory=list)  # accounts of the talks that are over
+    stints: list[dict[str, Any]] = field(default_factory=list)  # his former stays in queues
+    recordings: list[str] = field(default_factory=list)  # offers whose recording outlives their leg
+    reached: bool = True  # passed on: somebody was there
     let_go: bool = False  # the menu has said good-bye: the end is ours
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
@@ -102,8 +108,11 @@ class Offer:
     leg_cause: int | None = None
     leg_gone: bool = False
     rang: bool = False
-    bridge: str = ""  # the leg's
+    answered_at: float | None = None
     talk_from: float | None = None  # start of the open stretch in one bridge
+    talk: float = 0.0  # seconds in one bridge before that, hold subtracted
+    held: bool = False
+    hung_up: bool = False  # the agent was heard to
     dial_status: str = ""
     dial_cause: int = 0
     dropped: bool = False  # we hung the leg up because it did not ring
@@ -112,6 +121,7 @@ class Offer:
 
 
 # What may happen, and the name of the action that follows: see ``moves``, ``offers`` and ``reconcile``.
+# A change of a bridge is not here: ``talks.follow`` looks who is with the caller, whatever the state.
 CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.FLOW: {
         i.CallArrived: "arrived_again",  # the daemon came back: the dialplan asked for the menu anew
@@ -120,50 +130,50 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
         i.FlowEnded: "flow_ended",
         i.CallHolding: "holding_unannounced",
         i.CallExited: "exited",
-        i.CallInFallback: "in_fallback",
     },
     CallState.QUEUED: {
         i.CallHolding: "holding",
-        i.CallInFallback: "in_fallback",
         i.FlowEnded: "ignore",
     },
     CallState.HOLDING: {
         i.CallHolding: "ignore",  # a look or the snapshot was faster
         i.CallExited: "exited",
-        i.CallInFallback: "in_fallback",
         i.FlowEnded: "ignore",
     },
     CallState.OFFERED: {
         i.CallHolding: "offer_bounced",
-        i.CallInFallback: "in_fallback",
         i.CallExited: "exited",
     },
     CallState.RETURNING: {
         i.CallHolding: "holding",
-        i.CallInFallback: "in_fallback",
     },
     CallState.TALKING: {},
     CallState.RELEASED: {},
+    CallState.TRANSFERRED: {},
     CallState.LEAVING: {
         i.CallHolding: "ignore",  # the Redirect went astray, or a look was faster: the limit asks
         i.CallExited: "exited",
-        i.CallInFallback: "in_fallback",
         i.MoveFailed: "look",
     },
     CallState.FALLBACK: {
         i.CallInFallback: "ignore",
     },
 }
+for _state in (CallState.TALKING, CallState.RELEASED, CallState.TRANSFERRED):
+    CALL_TABLE[_state] |= {
+        i.CallParked: "parked",
+        i.CallArrived: "arrived_again",  # passed on to one of our own numbers
+        i.CallHolding: "holding_again",  # or straight into the hold loop
+        i.CallExited: "ignore",  # by the way out to the site's own extensions
+    }
 for _cells in CALL_TABLE.values():
     _cells[i.HangupAsked] = "caller_gone"
     _cells[i.ChannelGone] = "caller_gone"
     _cells[i.ChannelCut] = "caller_cut"
-    _cells[i.BridgeEntered] = "caller_bridged"
-    _cells[i.BridgeLeft] = "caller_unbridged"
+    _cells.setdefault(i.CallInFallback, "in_fallback")
     _cells[i.CustomerFound] = "customer_found"
     _cells[i.CallLooked] = "looked"
     _cells[i.ChannelTransferred] = "ignore"  # the caller passes our agent on: his own end follows
-CALL_TABLE[CallState.FALLBACK][i.BridgeEntered] = "fallback_bridged"
 
 OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     OfferState.PLACED: {
@@ -180,35 +190,28 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.DIALLED: {
         i.LegRinging: "ringing",
-        i.BridgeEntered: "leg_bridged",
-        i.BridgeLeft: "leg_unbridged",
         i.OfferEnded: "dial_returned",
         i.HangupAsked: "offer_ignore",
         i.ChannelGone: "leg_gone_early",
     },
     OfferState.RINGING: {
         i.LegRinging: "offer_ignore",
-        i.BridgeEntered: "leg_bridged",
-        i.BridgeLeft: "leg_unbridged",
         i.OfferEnded: "dial_returned",
         i.HangupAsked: "offer_ignore",
         i.ChannelGone: "leg_gone_early",
     },
     OfferState.TALKING: {
         i.LegRinging: "offer_ignore",
-        i.BridgeEntered: "leg_bridged",
-        i.BridgeLeft: "leg_unbridged",
         i.LegHeld: "held",
         i.LegResumed: "resumed",
         i.ChannelTransferred: "transferred",
         i.OfferEnded: "talk_returned",
-        i.HangupAsked: "offer_ignore",
+        i.HangupAsked: "hanging_up",
         i.ChannelGone: "leg_gone_talking",
     },
     OfferState.ENDING: {
         i.LegRinging: "offer_ignore",
         i.HangupAsked: "offer_ignore",
-        i.BridgeLeft: "offer_ignore",
         i.ChannelGone: "leg_gone_ending",
     },
     OfferState.OVER: {
@@ -217,8 +220,6 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
         i.LegRinging: "offer_ignore",
         i.OfferEnded: "offer_ignore",
         i.MoveFailed: "offer_ignore",
-        i.BridgeEntered: "offer_ignore",
-        i.BridgeLeft: "offer_ignore",
         i.LegHeld: "offer_ignore",
         i.LegResumed: "offer_ignore",
         i.ChannelTransferred: "offer_ignore",
@@ -236,6 +237,7 @@ CALL_LIMIT: dict[CallState, float | None] = {
     CallState.RETURNING: 5.0,
     CallState.TALKING: None,  # its offer's
     CallState.RELEASED: 30.0,
+    CallState.TRANSFERRED: 300.0,
     CallState.LEAVING: 5.0,
     CallState.FALLBACK: 300.0,
 }

@@ -181,6 +181,8 @@ class BridgeEntered:
     at: float
     channel: str
     bridge: str
+    name: str = ""  # the channel's, as in Place
+    swap: str = ""  # the channel whose place it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,14 @@ class ChannelTransferred:
     at: float
     channel: str  # the transferer's
     kind: str  # blind | attended
-    target: str  # extension, "" when attended
+    target: str  # extension or endpoint; "" when not told
+
+
+@dataclass(frozen=True, slots=True)
+class CallParked:
+    at: float
+    call: str
+    space: str  # the extension that takes him back
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +359,7 @@ Input = (
     | LegHeld
     | LegResumed
     | ChannelTransferred
+    | CallParked
     | HangupAsked
     | ChannelCut
     | ChannelGone

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ccbridge.core.records import AgentEvent, CallClosed, CallEvent, CallOpened, Record
+from ccbridge.core.records import (
+    AgentEvent,
+    CallClosed,
+    CallEvent,
+    CallOpened,
+    Record,
+    RecordingEnded,
+    RecordingStarted,
+)
 
 # which event kind leaves a call in which state
 _STATE = {
@@ -16,6 +24,8 @@ _STATE = {
     "holding": "holding",
     "offered": "offered",
     "answered": "talking",
+    "joined": "talking",
+    "arrived": "menu",
     "in_fallback": "fallback",
 }
 
@@ -23,6 +33,9 @@ _STATE = {
 # How many ended calls are remembered. The channel of one may live on for hours (transferred, overflowed):
 # a restart must not take it for a new call.
 CLOSED_KEPT = 10_000
+
+
+LEG = ("offer", "agent", "from", "to", "talk_s", "hold_s", "end")  # of an offer_ended: the leg's account
 
 
 class Memory:
@@ -34,6 +47,8 @@ class Memory:
     def __init__(self, dumped: dict[str, Any] | None = None) -> None:
         dumped = dumped or {}
         self.calls: dict[str, dict[str, Any]] = dumped.get("calls", {})
+        for call in self.calls.values():
+            _up_to_date(call)
         self.agents: dict[str, dict[str, Any]] = dumped.get("agents", {})
         self.closed: dict[str, str] = dumped.get("closed", {})  # call -> ended by whom
         self.last: float = dumped.get("last", 0.0)  # the latest moment that a record tells of
@@ -52,7 +67,9 @@ class Memory:
                 "inferred": record.inferred,
                 "state": "menu",
                 "offers": 0,
-                "talk": 0.0,
+                "legs": [],
+                "stints": [],
+                "recordings": [],
             }
         elif isinstance(record, CallClosed):
             self.calls.pop(record.call, None)
@@ -61,6 +78,12 @@ class Memory:
                 del self.closed[next(iter(self.closed))]
         elif isinstance(record, AgentEvent):
             self._agent(record)
+        elif isinstance(record, RecordingStarted | RecordingEnded):
+            open_ones = self.calls.get(record.call, {}).get("recordings", [])
+            if isinstance(record, RecordingStarted):
+                open_ones.append(record.offer)
+            elif record.offer in open_ones:
+                open_ones.remove(record.offer)
         elif isinstance(record, CallEvent) and record.call in self.calls:
             self._call(self.calls[record.call], record)
 
@@ -89,6 +112,9 @@ class Memory:
             call["customer"] = data["customer"]
         elif event.kind == "queued":
             call.update(queue=data["queue"], priority=data["priority"], since=data["since"])
+            if "stint" in data:
+                call["stints"].append(data["stint"])
+                call.pop("answered_at", None)
         elif event.kind == "offered":
             call["offers"] += 1
             call["offer"] = {
@@ -100,18 +126,44 @@ class Memory:
             }
         elif event.kind == "ringing":
             call["offer"]["rang"] = True
-        elif event.kind == "answered":
+        elif event.kind in ("answered", "joined"):
             call.setdefault("answered_at", event.at)
-            call.update(agent=data["agent"], talk_from=event.at)
+            call["agent"] = data["agent"]
+            if event.kind == "joined":
+                call["offer"] = {"id": data["offer"], "agent": data["agent"], "at": event.at, "rang": True}
+                call["offer"]["recording"] = ""
+            call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
             call["inferred"] |= bool(data.get("found"))
         elif event.kind == "fallback_answered":
             call["answered_at"] = event.at
+        elif event.kind == "transferred":
+            if call.get("offer", {}).get("agent") == data.get("agent"):  # else the next one has him already
+                call["state"] = "transferred"
+        elif event.kind in ("held", "resumed"):
+            offer = call.get("offer", {})
+            if offer.get("id") == data["offer"]:
+                if not offer["held"]:
+                    offer["talk"] += max(0.0, event.at - offer["talk_from"])
+                offer.update(talk_from=event.at, held=event.kind == "held")
         elif event.kind == "offer_ended":
-            ended = call.pop("offer", None)
+            if call.get("offer", {}).get("id") == data["offer"]:
+                del call["offer"]
             if data["result"] == "talked":
-                call["state"] = "released"
-                call["talk"] += max(0.0, event.at - call.pop("talk_from", event.at))
-                if ended is not None:
-                    self.agents.setdefault(ended["agent"], {})["last_offer"] = ended["id"]
+                call["legs"].append({name: data[name] for name in LEG})
+                self.agents.setdefault(data["agent"], {})["last_offer"] = data["offer"]
+                if call["state"] == "talking" and "offer" not in call:
+                    call["state"] = "released"
             elif call["state"] == "offered":
                 call["state"] = "returning"
+        elif event.kind == "parked" and call["legs"]:
+            call["legs"][-1]["end"] = "park"
+
+
+def _up_to_date(call: dict[str, Any]) -> None:
+    """A call as version 0.1.0 remembered it: one talk, told by its start."""
+    for name in ("legs", "stints", "recordings"):
+        call.setdefault(name, [])
+    call.pop("talk", None)
+    talk_from = call.pop("talk_from", None)
+    if talk_from is not None and "offer" in call:
+        call["offer"] |= {"answered_at": talk_from, "talk_from": talk_from, "talk": 0.0, "held": False}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccbridge.core import inputs as i
-from ccbridge.core import offers
+from ccbridge.core import offers, talks
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Append, LookUpCustomer, MoveOut
 from ccbridge.core.records import (
@@ -17,8 +17,6 @@ from ccbridge.core.records import (
     CallOpened,
 )
 from ccbridge.core.world import World
-
-LONGEST_EXTENSION = 6  # characters
 
 # -- arrival and menu
 
@@ -42,6 +40,7 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
 
 
 def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
+    talks.pass_all(w, call, a.did)
     w.event(call, "arrived", again=True)
     w.call_state(call, CallState.FLOW)
     if a.e164 and not call.name:
@@ -75,10 +74,34 @@ def queued(w: World, call: Call, q: i.CallQueued) -> None:
 def _enter_queue(w: World, call: Call, queue: str, priority: int, since: float) -> None:
     if queue not in w.plan.queues:
         w.oddity("unknown_queue", call=call.id, queue=queue)
+    more: dict[str, Any] = {}
+    if call.queued_at is not None:
+        # again: a stint of its own, whose wait is counted anew
+        more["stint"] = _stint(w, call)
+        call.stints.append(more["stint"])
+        call.answered_at = None
+        talks.end_recordings(w, call)
     call.queue = queue
     call.priority = priority + w.queue(queue).priority
     call.since = call.queued_at = since
-    w.event(call, "queued", queue=queue, priority=call.priority, since=since)
+    w.event(call, "queued", queue=queue, priority=call.priority, since=since, **more)
+
+
+def _stint(w: World, call: Call) -> dict[str, Any]:
+    """His stay in the queue that he leaves for another, with what belongs to it alone."""
+    assert call.queued_at is not None
+    end = w.at if call.answered_at is None else call.answered_at
+    return {
+        "queue": call.queue,
+        "answered": call.answered_at is not None,
+        "wait_s": round(max(0.0, end - call.queued_at), 3),
+        "talk_s": round(_sum(call, "talk_s") - sum(one["talk_s"] for one in call.stints), 3),
+        "offers": call.offers - sum(one["offers"] for one in call.stints),
+    }
+
+
+def _sum(call: Call, part: str) -> float:
+    return round(sum((float(leg[part]) for leg in call.legs), 0.0), 3)
 
 
 def holding(w: World, call: Call, h: i.CallHolding) -> None:
@@ -95,6 +118,12 @@ def holding_unannounced(w: World, call: Call, h: i.CallHolding) -> None:
     holding(w, call, h)
 
 
+def holding_again(w: World, call: Call, h: i.CallHolding) -> None:
+    """Put back into a queue without a menu."""
+    talks.pass_all(w, call, "")
+    holding_unannounced(w, call, h)
+
+
 def max_wait_over(w: World, call: Call) -> None:
     target = w.queue(call.queue).overflow or "none"  # the dialplan sends an unknown one to the fallback
     w.call_state(call, CallState.LEAVING)
@@ -103,27 +132,19 @@ def max_wait_over(w: World, call: Call) -> None:
 
 def exited(w: World, call: Call, x: i.CallExited) -> None:
     """Left our control by our own doing: overflow, or the menu's transfer."""
-    offers.let_go(w, call)
-    if call.queued_at is None:
+    if call.queued_at is None or call.state is CallState.FLOW:
         w.event(call, "transferred", how="menu", target=x.target)
-        close(w, call, "left", "system")
+        close(w, call, "left" if call.answered_at is None else "answered", "system")
     else:
+        let_go(w, call)
         w.event(call, "overflowed", target=x.target)
         close(w, call, "overflowed", "system")
 
 
 def in_fallback(w: World, call: Call, f: i.CallInFallback) -> None:
-    offers.let_go(w, call)
+    let_go(w, call)
     w.event(call, "in_fallback")
     w.call_state(call, CallState.FALLBACK)
-
-
-def fallback_bridged(w: World, call: Call, b: i.BridgeEntered) -> None:
-    """Somebody talks with him in the PBX's own queue: none of our agents' business, but an answer."""
-    call.bridge = b.bridge
-    if call.answered_at is None:
-        call.answered_at = w.at
-        w.event(call, "fallback_answered")
 
 
 def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
@@ -134,20 +155,31 @@ def offer_bounced(w: World, call: Call, h: i.CallHolding) -> None:
         # already. Lost he may be nevertheless; a second Redirect now could meet the first.
         return
     w.call_state(call, CallState.RETURNING)
-    offers.lose_offer(w, call, offer)
+    lose_offer(w, call, offer)
     holding(w, call, h)
 
 
-def transferred(w: World, offer: Offer, t: i.ChannelTransferred) -> None:
-    """The agent has passed the caller on with his phone: closed honestly, and he is free of him."""
-    call = w.calls[offer.call]
-    w.event(call, "transferred", how=t.kind, target=inside(t.target), agent=offer.agent)
-    close(w, call, "answered", "agent")
+def lose_offer(w: World, call: Call, offer: Offer) -> None:
+    """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
+
+    No wonder if the offer is older than the link: Redirect or result went with the former one. Then there
+    is nothing to keep from spinning, and a pause would let the next in line overtake.
+    """
+    older = offer.placed <= w.at - (w.now - w.link_since)
+    if not older and not offer.refused:
+        w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
+    call.hold_off = not older
+    offer.leg_gone = True
+    let_go(w, call)
 
 
-def inside(target: str) -> str:
-    """An extension of the house as it is; a number outside is somebody's and has no place in an event."""
-    return target if len(target) <= LONGEST_EXTENSION else "outside"
+def let_go(w: World, call: Call) -> None:
+    """The caller turned up where no offer of ours can have him: whatever agent was bound is freed."""
+    for offer in talks.live(w, call):
+        if offer.state is OfferState.TALKING:
+            talks.finish_talk(w, offer, "system")
+        else:
+            offers.settle_unanswered(w, offer, "lost")
 
 
 # -- the end of a call
@@ -159,7 +191,13 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
         # who hangs up is heard to ask for it first; else it was the PBX's own queue that ended the call
         close(w, call, "fallback", "caller" if isinstance(g, i.HangupAsked) else "system")
     elif call.answered_at is not None:
-        close(w, call, "answered", "agent" if state is CallState.RELEASED else "caller")
+        hung_up = any(offer.hung_up for offer in talks.live(w, call))
+        ended_by = "agent" if hung_up or state is CallState.RELEASED else "caller"
+        if state is CallState.TRANSFERRED and isinstance(g, i.ChannelGone):
+            # his own hanging up would have been heard before
+            ended_by = "target" if call.reached else "system"
+        # no such extension, or busy, or not answered: Asterisk does not tell these apart
+        close(w, call, "answered", ended_by, reason="nobody_reached" if ended_by == "system" else "")
     elif state is CallState.FLOW:
         close(w, call, "menu_ended", "system" if call.let_go else "caller")
     else:
@@ -172,25 +210,29 @@ def caller_cut(w: World, call: Call, c: i.ChannelCut) -> None:
     close(w, call, "pbx_restart", "system")
 
 
-def close(w: World, call: Call, disposition: str, ended_by: str, *, inferred: bool = False) -> None:
+def close(
+    w: World, call: Call, disposition: str, ended_by: str, *, inferred: bool = False, reason: str = ""
+) -> None:
     """End a call: its account is written here, once, and nowhere else."""
-    if call.offer:
-        offer = w.offers[call.offer]
+    for offer in talks.live(w, call):
         if offer.state is OfferState.TALKING:
-            offers.finish_talk(w, offer)
+            talks.finish_talk(w, offer, ended_by)
         else:
             offers.withdraw(w, call, offer)
+    talks.end_recordings(w, call)
     wait = None
     if call.queued_at is not None:
         end_of_wait = w.at if call.answered_at is None else call.answered_at
         wait = round(max(0.0, end_of_wait - call.queued_at), 3)
-    w.event(call, "ended", disposition=disposition, ended_by=ended_by)
+    more: dict[str, Any] = {"reason": reason} if reason else {}
+    w.event(call, "ended", disposition=disposition, ended_by=ended_by, **more)
     w.emit(
         Append(
             CallClosed(
                 call.id, w.at, call.arrived, call.did, call.queue or None, call.priority, call.queued_at,
-                call.answered_at, call.agent or None, wait, round(call.talk, 3), call.offers, call.customer,
-                disposition, ended_by, inferred or call.inferred,
+                call.answered_at, call.agent or None, wait, _sum(call, "talk_s"), call.offers, call.customer,
+                disposition, ended_by, inferred or call.inferred, _sum(call, "hold_s"),
+                list(call.legs), list(call.stints),
             )
         )
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What happens to an offer: from the Redirect to the answer or the refusal, and to the end of the talk.
+"""What happens to an offer: from the Redirect to the answer or the refusal, and to the end of its leg.
 
-The actions that ``calls.OFFER_TABLE`` names. Each takes the world, the offer (or its call) and the input;
-it changes state and emits effects. How a call itself moves and ends stands in ``moves``.
+Actions that ``calls.OFFER_TABLE`` names. Each takes the world, the offer (or its call) and the input; it
+changes state and emits effects. The talk itself stands in ``talks``, how a call moves and ends in ``moves``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from ccbridge.core import inputs as i
 from ccbridge.core.acd import Pair
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState
-from ccbridge.core.effects import Append, DropLeg, LookAt, PlaceOffer
-from ccbridge.core.records import RecordingEnded, RecordingStarted
+from ccbridge.core.effects import DropLeg, LookAt, PlaceOffer
 from ccbridge.core.world import World
 
 DISPLAY_LENGTH = 60  # characters; longer names are cut by phones where they like
@@ -27,8 +26,7 @@ OWN_CALL_FADES = 1.0
 def place_offer(w: World, pair: Pair) -> None:
     call, agent = w.calls[pair.call], w.agents[pair.agent]
     plan = w.queue(pair.queue)
-    w.offers_made += 1
-    offer = Offer(f"o{w.run}x{w.offers_made}", call.id, agent.id, call.queue, w.at, plan.ring)
+    offer = Offer(w.offer_id(), call.id, agent.id, call.queue, w.at, plan.ring)
     if w.plan.recording:
         offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.id}-{offer.id}"
     census = {state: count for state, count in w.census[call.queue].items() if count}
@@ -107,72 +105,6 @@ def move_failed(w: World, offer: Offer, m: i.MoveFailed) -> None:
     look(w, w.calls[offer.call])
 
 
-# -- talking
-
-
-def leg_bridged(w: World, offer: Offer, b: i.BridgeEntered) -> None:
-    offer.bridge = b.bridge
-    talk_if_together(w, offer)
-
-
-def leg_unbridged(w: World, offer: Offer, b: i.BridgeLeft) -> None:
-    stop_talk(w, offer)
-    offer.bridge = ""
-
-
-def caller_bridged(w: World, call: Call, b: i.BridgeEntered) -> None:
-    call.bridge = b.bridge
-    if call.offer:
-        talk_if_together(w, w.offers[call.offer])
-
-
-def caller_unbridged(w: World, call: Call, b: i.BridgeLeft) -> None:
-    if call.offer:
-        stop_talk(w, w.offers[call.offer])
-    call.bridge = ""
-
-
-def talk_if_together(w: World, offer: Offer, *, found: bool = False) -> None:
-    """Talking is both legs in one bridge, never DialEnd alone. ``found``: since some time ago."""
-    call = w.calls.get(offer.call)
-    if call is None or not offer.bridge or offer.bridge != call.bridge or offer.talk_from is not None:
-        return
-    offer.talk_from = w.at
-    if offer.state is OfferState.TALKING:
-        return
-    agent = w.agents[offer.agent]
-    offer_state(w, offer, OfferState.TALKING)
-    w.call_state(call, CallState.TALKING)
-    if call.answered_at is None:
-        call.answered_at = w.at
-    call.agent = agent.id
-    agent.talking = True
-    agent.dead_offers = 0
-    data: dict[str, Any] = {"offer": offer.id, "agent": agent.id, "queue": call.queue}
-    if found:
-        call.inferred = data["found"] = True
-    w.event(call, "answered", **data)
-    if offer.recording:
-        w.emit(Append(RecordingStarted(call.id, offer.id, agent.id, w.at, offer.recording)))
-    w.refresh(agent)
-
-
-def stop_talk(w: World, offer: Offer) -> None:
-    if offer.talk_from is not None:
-        call = w.calls.get(offer.call)
-        if call is not None:
-            call.talk += max(0.0, w.at - offer.talk_from)
-        offer.talk_from = None
-
-
-def held(w: World, offer: Offer, h: i.LegHeld) -> None:
-    w.event(w.calls[offer.call], "held", offer=offer.id, agent=offer.agent)
-
-
-def resumed(w: World, offer: Offer, h: i.LegResumed) -> None:
-    w.event(w.calls[offer.call], "resumed", offer=offer.id, agent=offer.agent)
-
-
 # -- the end without an answer
 
 
@@ -216,10 +148,10 @@ def verdict(offer: Offer) -> str:
 
 
 def settle_by_evidence(w: World, offer: Offer) -> None:
-    _settle(w, offer, verdict(offer))
+    settle_unanswered(w, offer, verdict(offer))
 
 
-def _settle(w: World, offer: Offer, result: str) -> None:
+def settle_unanswered(w: World, offer: Offer, result: str) -> None:
     """An unanswered offer is over: the agent is freed or cools down, the call may go to the next one."""
     call = w.calls.get(offer.call)
     agent = w.agents[offer.agent]
@@ -238,7 +170,7 @@ def _settle(w: World, offer: Offer, result: str) -> None:
         _cool(w, agent, w.plan.miss_cooldown, "missed")
     elif result in ("refused", "busy"):
         _cool(w, agent, w.plan.refuse_cooldown, "refused")
-    _part(w, offer)
+    part(w, offer)
     w.refresh(agent)
     if call is not None and call.state is CallState.HOLDING:
         w.line_up(call)
@@ -247,31 +179,6 @@ def _settle(w: World, offer: Offer, result: str) -> None:
 def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
     if seconds > 0:
         agent.cool_due, agent.cool_why = w.now + seconds, why
-
-
-def lose_offer(w: World, call: Call, offer: Offer) -> None:
-    """The Redirect went astray. Not the agent's doing; a pause of a second keeps this from spinning.
-
-    No wonder if the offer is older than the link: Redirect or result went with the former one. Then there
-    is nothing to keep from spinning, and a pause would let the next in line overtake.
-    """
-    older = offer.placed <= w.at - (w.now - w.link_since)
-    if not older and not offer.refused:
-        w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
-    call.hold_off = not older
-    offer.leg_gone = True
-    let_go(w, call)
-
-
-def let_go(w: World, call: Call) -> None:
-    """The caller turned up where no offer of ours can have him: whatever agent was bound is freed."""
-    if not call.offer:
-        return
-    offer = w.offers[call.offer]
-    if offer.state is OfferState.TALKING:
-        finish_talk(w, offer)
-    else:
-        _settle(w, offer, "lost")
 
 
 def withdraw(w: World, call: Call, offer: Offer) -> None:
@@ -287,47 +194,10 @@ def withdraw(w: World, call: Call, offer: Offer) -> None:
         w.arm("offer", offer.id, w.now + 2.0)
 
 
-# -- the end of a talk
-
-
-def talk_returned(w: World, offer: Offer, e: i.OfferEnded) -> None:
-    """Dial has returned after a talk: the agent has left, the caller is still there."""
-    released(w, offer)
-
-
-def leg_gone_talking(w: World, offer: Offer, g: i.ChannelGone) -> None:
-    offer.leg_gone, offer.leg_cause = True, g.cause
-    released(w, offer)
-
-
-def released(w: World, offer: Offer) -> None:
-    call = w.calls[offer.call]
-    finish_talk(w, offer)
-    w.call_state(call, CallState.RELEASED)
-
-
-def finish_talk(w: World, offer: Offer) -> None:
-    """The talk on this leg is over: recording closed, agent in wrap-up, leg perhaps still on the line."""
-    stop_talk(w, offer)
-    agent = w.agents[offer.agent]
-    call = w.calls.get(offer.call)
-    if call is not None:
-        call.offer = ""
-        w.event(call, "offer_ended", offer=offer.id, agent=agent.id, result="talked")
-    if offer.recording:
-        w.emit(Append(RecordingEnded(offer.call, offer.id, w.at, answered=True)))
-    agent.offer, agent.talking = "", False
-    agent.last_call, agent.last_offer = offer.call, offer.id
-    wrap_up = w.queue(offer.queue).wrap_up
-    agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
-    _part(w, offer)
-    w.refresh(agent)
-
-
 # -- the leg, after the offer
 
 
-def _part(w: World, offer: Offer) -> None:
+def part(w: World, offer: Offer) -> None:
     """The offer no longer binds call or agent; it stays only while its leg is on the line."""
     agent = w.agents[offer.agent]
     if offer.leg and not offer.leg_gone:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from ccbridge.core import inputs as i
-from ccbridge.core import moves, offers
+from ccbridge.core import moves, offers, talks
+from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import LookUpCustomer
 from ccbridge.core.world import World
@@ -27,6 +28,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
     w.link, w.link_since = True, w.now
     w.suspects = frozenset()
     places = {place.channel: place for place in up.snapshot.places}
+    w.bridges = Bridges()
     w.devices = dict(up.snapshot.devices)
     for agent in w.agents.values():
         w.phone_is(agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
@@ -37,6 +39,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
                 offers.leg_off(w, offer)
     if up.snapshot.started is not None:
         _pbx_restarted(w, up.snapshot.started, places)
+    w.bridges.see(places.values())
     for place in places.values():
         if is_unknown(w, place):
             adopt(w, place)
@@ -98,36 +101,62 @@ def looked(w: World, call: Call, look: i.CallLooked) -> None:
 
 def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place] | None) -> None:
     """Bring one call to where its channel is. ``places`` is None when only this channel was looked at."""
+    if place is not None:
+        w.bridges.see([place, *(places or ())])
     if place is None and places is not None and call.state in (CallState.FLOW, CallState.QUEUED):
         offers.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
     elif place is None:
         vanished(w, call)
     elif place.context == CONTEXT_HOLD:
         _found_holding(w, call, place.variables)
-    elif place.context == CONTEXT_OFFER:
+    elif place.context == CONTEXT_OFFER and not _passed_on(w, call):
         _found_offered(w, call, place, places)
     elif place.context == CONTEXT_FALLBACK:
         if call.state is not CallState.FALLBACK:
             moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
-        if place.bridge:
-            moves.fallback_bridged(w, call, i.BridgeEntered(w.at, call.id, place.bridge))
+        talks.follow(w, call)
     elif call.state is CallState.FALLBACK:
         moves.close(w, call, "fallback", "system", inferred=True)  # passed on by whoever answered him there
     elif place.context == CONTEXT_IN:
         if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
-            w.oddity("back_in_menu", call=call.id, state=call.state.value)
-            offers.let_go(w, call)
+            if call.state not in talks.OUT_OF_HAND:
+                w.oddity("back_in_menu", call=call.id, state=call.state.value)
+            moves.let_go(w, call)
             w.call_state(call, CallState.FLOW)
     elif call.answered_at is not None:
-        # in some other context, after a talk: passed on with the phone while nobody watched
-        w.event(call, "transferred", how="unseen", target=moves.inside(place.exten), agent=call.agent)
-        moves.close(w, call, "answered", "agent", inferred=True)
+        _found_passed_on(w, call, place, places)
     elif place.context == CONTEXT_EXIT or call.state is CallState.LEAVING or _due_out(w, call):
         moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
     else:
         # not by us: somebody else moved the caller away
-        w.event(call, "transferred", how="unseen", target=moves.inside(place.exten))
+        w.event(call, "transferred", how="unseen", target=talks.inside(w, place.exten))
         moves.close(w, call, "left", "unknown", inferred=True)
+
+
+def _passed_on(w: World, call: Call) -> bool:
+    """Out of the hands of the agent to whom we gave him, wherever in the dialplan the channel stands."""
+    offer = w.offers.get(call.offer)
+    joined = offer is not None and not offer.ring
+    return call.state is CallState.TRANSFERRED or (call.state is CallState.TALKING and joined)
+
+
+def _found_passed_on(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> None:
+    """In the site's own dialplan, after a talk: passed on with the phone, perhaps while nobody watched."""
+    offer = w.offers.get(call.offer)
+    if offer is not None and places is not None:
+        leg = leg_of(w, offer, places)
+        if leg is None:
+            offer.leg_gone = True
+        elif offer.leg != leg.channel:
+            offers.note_leg(w, offer, leg.channel)
+    talks.follow(w, call, found=True)
+    if offer is not None and offer.talk_from is None and offer.state is OfferState.TALKING:
+        if offer.leg_gone and call.offer == offer.id and _passed_on(w, call):
+            talks.released(w, offer)
+        elif offer.leg_gone or not _passed_on(w, call):
+            talks.pass_on(w, offer, "unseen", place.exten)
+    if call.state in (CallState.RELEASED, CallState.TRANSFERRED):
+        w.call_state(call, CallState.TRANSFERRED)
 
 
 def _due_out(w: World, call: Call) -> bool:
@@ -151,8 +180,9 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
         return
     if offer is not None and not settled:
         w.call_state(call, CallState.RETURNING)
-        offers.lose_offer(w, call, offer)
-    if call.queued_at is None:
+        moves.lose_offer(w, call, offer)
+    if call.queued_at is None or call.state in talks.OUT_OF_HAND:
+        moves.let_go(w, call)
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
         since = _number(variables.get("CCB_SINCE", ""))
@@ -168,7 +198,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     if offer is None or offer.id != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
             return  # on his way out of the offer context: the limit asks again
-        offers.let_go(w, call)
+        moves.let_go(w, call)
         offer = _adopt_offer(w, call, place, places)
         if offer is None:
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
@@ -179,13 +209,14 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     leg = leg_of(w, offer, places) if places is not None else None
     if leg is not None and offer.leg != leg.channel:
         offers.note_leg(w, offer, leg.channel)
-    together = bool(place.bridge) and (places is None or (leg is not None and leg.bridge == place.bridge))
-    if together:
-        call.bridge = offer.bridge = place.bridge
-        offers.talk_if_together(w, offer, found=True)
-    elif offer.state is OfferState.TALKING:
-        call.inferred = True  # the talk was over some time ago
-        offers.released(w, offer)
+    talks.follow(w, call, found=True)
+    if offer.talk_from is not None:
+        return
+    if offer.state is OfferState.TALKING:
+        # he may be asking somebody else, while the caller waits alone in the bridge
+        if not place.bridge or offer.leg_gone or (places is not None and leg is None):
+            call.inferred = True  # the talk was over some time ago
+            talks.released(w, offer)
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         offers.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:
@@ -197,10 +228,14 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
 
 
 def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
-    device = w.agents[offer.agent].plan.device
+    device = w.agents[offer.agent].plan.device  # "" for one whom a reload has removed
     return next(
-        (p for p in places if p.linked == offer.call and p.channel != offer.call and p.device == device), None
-    )
+        (
+            p for p in places
+            if p.linked == offer.call and p.channel != offer.call and device in (p.device, "")
+        ),
+        None,
+    )  # fmt: skip
 
 
 def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> Offer | None:

@@ -10,7 +10,7 @@ those stand in ``CallOpened`` and are kept in erasable tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ CALL_KINDS = (
     "queued",
     "holding",
     "offered",
+    "joined",  # an agent has the caller without an offer of ours: passed on to him, or taken by him
     "dialled",
     "ringing",
     "answered",
@@ -56,6 +57,7 @@ CALL_KINDS = (
     "in_fallback",
     "fallback_answered",  # by a member of the PBX's own fallback queue
     "transferred",
+    "parked",  # right after the transfer to the parking extension
     "abandoned",
     "outcome",
     "ended",
@@ -76,12 +78,17 @@ class CallClosed:
     answered_at: float | None  # first bridge with an agent, or with a member of the fallback queue
     agent: str | None  # the last agent who talked with him
     wait: float | None  # seconds in queue up to the answer or the end, ringing included
-    talk: float  # seconds in a bridge with an agent, all legs
+    talk: float  # seconds in a bridge with an agent, hold subtracted, all legs
     offers: int
     customer: int | None
-    disposition: str  # one of DISPOSITIONS
-    ended_by: str  # caller | agent | system | unknown
+    disposition: str  # one of DISPOSITIONS; the last stint decides
+    ended_by: str  # caller | agent | target (of a transfer) | system | unknown
     inferred: bool = False
+    hold: float = 0.0  # seconds that the agents' legs lasted beside their talk
+    # per agent leg: offer, agent, from, to, talk_s, hold_s, end (who hung up, or how he passed the caller on)
+    legs: Sequence[Mapping[str, Any]] = ()
+    # former stays in queues: queue, answered, wait_s, talk_s, offers
+    stints: Sequence[Mapping[str, Any]] = ()
 
 
 DISPOSITIONS = (

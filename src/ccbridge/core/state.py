@@ -13,6 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from ccbridge.core.agents import Agent
+from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer
 from ccbridge.core.plan import Plan
 from ccbridge.core.world import Difference, World
@@ -32,6 +33,7 @@ class State:
     calls: list[Call]
     offers: list[Offer]
     legs: dict[str, str]  # leg -> offer
+    bridges: Bridges
     agents: list[Agent]
     devices: dict[str, str]
     closed: dict[str, str]
@@ -43,7 +45,7 @@ class State:
 
 
 def freeze(w: World) -> State:
-    """The world as it stands. It shares the calls, offers and agents: use it before the next input."""
+    """The world as it stands. It shares calls, offers, bridges and agents: use it before the next input."""
     return State(
         w.run,
         w.at,
@@ -55,6 +57,7 @@ def freeze(w: World) -> State:
         list(w.calls.values()),
         list(w.offers.values()),
         {leg: offer.id for leg, offer in w.legs.items()},
+        w.bridges,
         list(w.agents.values()),
         dict(w.devices),
         dict(w.closed),
@@ -75,6 +78,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.calls = {call.id: call for call in state.calls}
     w.offers = {offer.id: offer for offer in state.offers}
     w.legs = {leg: w.offers[offer] for leg, offer in state.legs.items()}
+    w.bridges = state.bridges
     for agent in state.agents:
         w.add_agent(agent)
     w.devices = dict(state.devices)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ccbridge.core import inputs as i
-from ccbridge.core import offers, reconcile
+from ccbridge.core import offers, reconcile, talks
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Drift, MoveOut, SweepAgain
 from ccbridge.core.world import Difference, World
@@ -138,7 +138,7 @@ def _mend(w: World, found: Difference, seen: Seen) -> None:
     if found.kind == "call_gone":
         reconcile.vanished(w, call)
     elif found.kind == "talk_over":
-        offers.stop_talk(w, w.offers[call.offer])
+        talks.stop_talk(w, w.offers[call.offer])
     else:
         reconcile.settle(w, call, seen.places[call.id], seen.linked[call.id])
 
@@ -147,7 +147,7 @@ def _leg_gone(w: World, offer: Offer) -> None:
     """As if its end were told now, without the cause."""
     offer.leg_gone = True
     if offer.state is OfferState.TALKING:
-        offers.released(w, offer)
+        talks.released(w, offer)
     elif offer.state is OfferState.OVER:
         offers.leg_off(w, offer)
     elif offer.state is OfferState.ENDING:

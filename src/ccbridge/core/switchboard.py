@@ -6,10 +6,10 @@ drives deadlines; an input's own ``at`` (epoch seconds) is what the records say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, reconcile, sweep
+from ccbridge.core import acd, moves, offers, reconcile, sweep, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
@@ -22,7 +22,7 @@ from ccbridge.core.world import World
 
 def _actions(table: Mapping[Any, Mapping[type, str]]) -> dict[str, Callable[[World, Any, Any], None]]:
     """The functions that a table names, from the room each stands in."""
-    rooms = (moves, offers, reconcile)
+    rooms = (moves, offers, reconcile, talks)
     names = {name for cells in table.values() for name in cells.values()}
     return {name: next(getattr(room, name) for room in rooms if hasattr(room, name)) for name in names}
 
@@ -31,13 +31,7 @@ _CALL_ACTIONS = _actions(CALL_TABLE)
 _OFFER_ACTIONS = _actions(OFFER_TABLE)
 # ids of offers are made by us alone; a leg may be that of any channel of the PBX
 _BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
-_BY_CHANNEL = (
-    i.BridgeEntered,
-    i.BridgeLeft,
-    i.HangupAsked,
-    i.ChannelGone,
-    i.ChannelTransferred,
-)
+_BY_CHANNEL = (i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
 _BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed)
 
 
@@ -122,6 +116,19 @@ class Switchboard:
                         moves.close(w, call, "menu_ended", "caller")
             case i.CallHolding() | i.CallInFallback() if event.call not in w.calls:
                 self._unknown_call(event)
+            case i.BridgeEntered():
+                before = w.bridges.around(event.channel)
+                w.bridges.enter(event.channel, event.bridge, event.name, event.swap)
+                self._follow(event.channel, before)
+            case i.BridgeLeft():
+                before = w.bridges.around(event.channel)
+                w.bridges.leave(event.channel, event.bridge)
+                self._follow(event.channel, before)
+            case i.ChannelGone():
+                before = w.bridges.around(event.channel)
+                w.bridges.leave(event.channel)
+                self._follow(event.channel, before)
+                self._to_tables(event)
             case i.LinkUp():
                 reconcile.link_up(w, event)
             case i.LinkDown():
@@ -142,6 +149,13 @@ class Switchboard:
                 self._outcome(event)
             case _:
                 self._to_tables(event)
+
+    def _follow(self, channel: str, before: Iterable[str]) -> None:
+        """A change of a bridge: it concerns whoever was or is connected with this channel."""
+        w = self.world
+        for one in {*before, *w.bridges.around(channel), channel}:
+            if one in w.calls:
+                talks.follow(w, w.calls[one])
 
     def _to_tables(self, event: Any) -> None:
         """Inputs about calls and offers: the tables say what follows."""
@@ -364,10 +378,12 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
         queued_at=known.get("since"),
         answered_at=known.get("answered_at"),
         agent=known.get("agent", ""),
-        talk=known["talk"],
         offers=known["offers"],
         customer=known.get("customer"),
         inferred=known["inferred"],
+        legs=[dict(leg) for leg in known["legs"]],
+        stints=list(known["stints"]),
+        recordings=[one for one in known["recordings"] if one != known.get("offer", {}).get("id")],
     )
     w.calls[call_id] = call
     state = CallState(known["state"])
@@ -382,7 +398,8 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
         call.offer = agent.offer = offer.id
         if state is CallState.TALKING:
             offers.offer_state(w, offer, OfferState.TALKING)
-            offer.talk_from = known.get("talk_from")
+            offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]
+            offer.talk, offer.held = saved["talk"], saved["held"]
             agent.talking = True
         else:
             offers.offer_state(w, offer, OfferState.PLACED)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from ccbridge.core import talks
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState
 from ccbridge.core.switchboard import Switchboard
@@ -188,9 +189,10 @@ def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
 
 def _call(w: World, call: Call, at: float) -> dict[str, Any]:
     offer = w.offers.get(call.offer)
-    talk = call.talk
-    if offer is not None and offer.talk_from is not None:
-        talk += max(0.0, at - offer.talk_from)
+    talk = sum(leg["talk_s"] for leg in call.legs)
+    for one in talks.live(w, call):
+        running = one.talk_from is not None and not one.held
+        talk += one.talk + (max(0.0, at - one.talk_from) if running and one.talk_from is not None else 0.0)
     wait = None
     if call.queued_at is not None:
         wait = _since(call.queued_at, at if call.answered_at is None else call.answered_at)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ccbridge.core.acd import Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
+from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
@@ -43,6 +44,7 @@ class World:
         self.gone: OrderedDict[str, None] = OrderedDict()
         self.offers: dict[str, Offer] = {}
         self.legs: dict[str, Offer] = {}
+        self.bridges = Bridges()
         self.agents: dict[str, Agent] = {}
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[str, list[Waiting]] = {}
@@ -60,6 +62,10 @@ class World:
         self.offers_made = 0
         self._due: dict[tuple[str, str], float] = {}
         self._heap: list[tuple[float, tuple[str, str]]] = []
+
+    def offer_id(self) -> str:
+        self.offers_made += 1
+        return f"o{self.run}x{self.offers_made}"
 
     # -- effects
 

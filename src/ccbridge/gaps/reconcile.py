@@ -207,7 +207,8 @@ SELECT a.call_id, a.talk_s AS events, r.talk_s AS cel,
        EXISTS (SELECT FROM call_event e WHERE e.call_id = a.call_id AND e.kind = 'transferred') AS passed_on
 FROM call_account a JOIN cel_call r USING (call_id)
 WHERE a.arrived_at >= :start AND a.arrived_at < :stop AND a.source = 'events' AND r.source = 'cel'
-  AND abs(a.talk_s - r.talk_s) > :tolerance ORDER BY a.arrived_at"""
+  -- CEL tells of bridges, not of hold
+  AND r.talk_s NOT BETWEEN a.talk_s - :tolerance AND a.talk_s + a.hold_s + :tolerance ORDER BY a.arrived_at"""
 
 
 def _talk(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:

@@ -13,38 +13,55 @@ from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
 
 DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
 
-# :queues and :ts are arrays of equal length. A call belongs to the day it arrived on.
+# :queues and :ts are arrays of equal length. A call belongs to the day it arrived on. A queue's line counts
+# stints, the total counts calls: who was passed from queue to queue is in each line, and once in the total.
 _CALLS = """
-WITH c AS (
-    SELECT a.*, coalesce(q.t, :default_t) AS t
-    FROM call_account a
-    LEFT JOIN unnest(CAST(:queues AS text[]), CAST(:ts AS float[])) AS q (name, t) ON q.name = a.queue
-    WHERE arrived_at >= :start AND arrived_at < :stop
+WITH calls AS (
+    SELECT * FROM call_account WHERE arrived_at >= :start AND arrived_at < :stop
+), t AS (
+    SELECT * FROM unnest(CAST(:queues AS text[]), CAST(:ts AS float[])) AS t (queue, t)
+), stint AS (
+    SELECT queue, disposition, wait_s, legs,
+           calls.offers - former.offers AS offers,
+           calls.talk_s - former.talk_s AS talk_s
+    FROM calls, LATERAL (
+        SELECT coalesce(sum((s ->> 'offers')::int), 0) AS offers,
+               coalesce(sum((s ->> 'talk_s')::float), 0) AS talk_s
+        FROM jsonb_array_elements(stints) s
+    ) AS former
+    WHERE queue IS NOT NULL
+    UNION ALL
+    SELECT s ->> 'queue', CASE WHEN (s ->> 'answered')::boolean THEN 'answered' ELSE 'left' END,
+           (s ->> 'wait_s')::float, '[]'::jsonb, (s ->> 'offers')::int, (s ->> 'talk_s')::float
+    FROM calls, jsonb_array_elements(stints) s
 )
-SELECT c.queue, grouping(c.queue) = 1 AS total, {figures}
-FROM c GROUP BY GROUPING SETS ((c.queue), ())
-HAVING grouping(c.queue) = 1 OR c.queue IS NOT NULL"""
+SELECT c.queue, false AS total, {figures}
+FROM (SELECT stint.*, coalesce(t.t, :default_t) AS t FROM stint LEFT JOIN t USING (queue)) c GROUP BY c.queue
+UNION ALL
+SELECT NULL, true, {figures}
+FROM (SELECT calls.*, coalesce(t.t, :default_t) AS t FROM calls LEFT JOIN t USING (queue)) c"""
 
-# Offers and talk per agent leg, from the events: a leg's talk runs from ``answered`` to its ``offer_ended``.
-# ``day`` is only there to leave other months' partitions alone. The talks of a call that is accounted for
-# from CEL are the legs of that account.
+# Offers and talk per agent leg, from the events. The end of a leg tells its talk; where it does not (version
+# 0.1.0), it ran from ``answered`` to ``offer_ended``. ``day`` leaves other months' partitions alone.
+# The talks of a call that is accounted for from CEL are the legs of that account.
 _LEGS = """
 WITH from_cel AS (
     SELECT call_id, legs FROM call_account
     WHERE source = 'cel' AND arrived_at >= CAST(:start AS timestamptz) - interval '1 day'
       AND arrived_at < :stop
 ), leg AS (
-    SELECT leg ->> 'agent' AS agent, (leg ->> 'begun')::float AS begun, (leg ->> 'ended')::float AS ended
+    SELECT leg ->> 'agent' AS agent, (leg ->> 'to')::timestamptz AS ended, (leg ->> 'talk_s')::float AS talk_s
     FROM from_cel, jsonb_array_elements(legs) AS leg
 )
 SELECT agent, sum(answered)::bigint AS answered, sum(missed)::bigint AS missed,
        sum(refused)::bigint AS refused, sum(unreachable)::bigint AS unreachable,
-       sum(withdrawn)::bigint AS withdrawn, sum(talk_s) AS talk_s
+       sum(withdrawn)::bigint AS withdrawn, sum(transferred)::bigint AS transferred,
+       sum(talk_s) AS talk_s, sum(hold_s) AS hold_s
 FROM (
 SELECT agent, count(*) AS answered, 0 AS missed, 0 AS refused, 0 AS unreachable, 0 AS withdrawn,
-       sum(ended - begun) AS talk_s
+       0 AS transferred, sum(talk_s) AS talk_s, 0 AS hold_s
 FROM leg
-WHERE agent IS NOT NULL AND to_timestamp(ended) >= :start AND to_timestamp(ended) < :stop
+WHERE agent IS NOT NULL AND ended >= :start AND ended < :stop
 GROUP BY 1
 UNION ALL
 SELECT e.data ->> 'agent' AS agent,
@@ -53,7 +70,11 @@ SELECT e.data ->> 'agent' AS agent,
        count(*) FILTER (WHERE e.data ->> 'result' IN ('refused', 'busy')) AS refused,
        count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,
        count(*) FILTER (WHERE e.data ->> 'result' = 'withdrawn') AS withdrawn,
-       coalesce(sum(extract(epoch FROM e.at - a.at)), 0)::float AS talk_s
+       count(*) FILTER (WHERE e.data ->> 'end' IN ('blind', 'attended', 'blonde', 'park', 'unseen'))
+           AS transferred,
+       coalesce(sum(coalesce((e.data ->> 'talk_s')::float, extract(epoch FROM e.at - a.at))), 0)::float
+           AS talk_s,
+       coalesce(sum((e.data ->> 'hold_s')::float), 0)::float AS hold_s
 FROM call_event e
 LEFT JOIN call_event a ON e.data ->> 'result' = 'talked' AND a.call_id = e.call_id AND a.kind = 'answered'
      AND a.data ->> 'offer' = e.data ->> 'offer' AND a.day BETWEEN e.day - 1 AND e.day
@@ -149,7 +170,7 @@ def _figures(
 def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Per agent: legs by result, talk per leg, seconds in each state, and occupancy.
 
-    Occupancy = (talk + wrap-up) / (talk + wrap-up + available); hold is part of talk, ringing is neither.
+    Occupancy = (talk + wrap-up) / (talk + wrap-up + available); hold counts as talk, ringing as neither.
     """
     agents: dict[str, dict[str, Any]] = {}
     for row in db.execute(text(_LEGS), span).mappings():
@@ -168,5 +189,7 @@ def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]
 
 
 def _no_legs() -> dict[str, Any]:
-    counts: dict[str, Any] = dict.fromkeys(("answered", "missed", "refused", "unreachable", "withdrawn"), 0)
-    return counts | {"talk_s": 0.0, "mean_talk_s": None}
+    counts: dict[str, Any] = dict.fromkeys(
+        ("answered", "missed", "refused", "unreachable", "withdrawn", "transferred"), 0
+    )
+    return counts | {"talk_s": 0.0, "hold_s": 0.0, "mean_talk_s": None}

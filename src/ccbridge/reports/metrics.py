@@ -1,8 +1,9 @@
 """Every figure of a report, once: in words, in SQL, and with a worked example that a test runs.
 
 ``sql`` is an aggregate over ``c``, the calls of the reported span: the columns of ``call`` and
-``c.t`` (the queue's service-level threshold, seconds). A call counts for the last queue it was in, and
-once in the total. Names of figures that end in ``_s`` are seconds; the shares are 0 to 1.
+``c.t`` (the queue's service-level threshold, seconds). In a queue's line a call counts for each stay in that
+queue (a stint); in the total it counts once, and its last stint decides. Names of figures that end in ``_s``
+are seconds; the shares are 0 to 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ SHORT = 5.0  # seconds: who hangs up within them hardly waited
 OFFERED = "c.queue IS NOT NULL AND c.disposition IN ('answered', 'abandoned', 'overflowed', 'left')"
 A = "c.disposition = 'answered'"
 B = "c.disposition = 'abandoned'"
+PASSED_ON = '$[*].end ? (@ like_regex "^(blind|attended|blonde|park|unseen)$")'
 
 
 def _count(condition: str) -> str:
@@ -126,6 +128,12 @@ FIGURES = (
         "The longest queue wait of an offered call.",
         f"max(c.wait_s) FILTER (WHERE {OFFERED})",
         "600 s, an overflowed one -> 600 s",
+    ),
+    Figure(
+        "transferred",
+        "Calls that an agent passed on with his phone, to whomever; counted for the last queue.",
+        _count(f"jsonb_path_exists(c.legs, '{PASSED_ON}')"),
+        "none -> 0",
     ),
     Figure(
         "mean_talk_s",

@@ -5,7 +5,7 @@ The caller owns the transaction. Records of one journal come in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -183,12 +183,12 @@ ON CONFLICT (call_id) DO NOTHING"""
 
 CLOSE_CALL = """
 INSERT INTO call (call_id, arrived_at, ended_at, did, caller_kind, caller_e164, caller_raw, caller_name,
-                  customer_id, queue, priority, queued_at, answered_at, agent, wait_s, talk_s, offers,
-                  disposition, ended_by, inferred)
+                  customer_id, queue, priority, queued_at, answered_at, agent, wait_s, talk_s, hold_s, offers,
+                  disposition, ended_by, inferred, legs, stints)
 SELECT %(call)s, %(arrived)s, %(at)s, %(did)s, o.caller_kind, o.caller_e164, o.caller_raw, o.caller_name,
        coalesce(o.customer_id, (SELECT id FROM customer WHERE id = %(customer)s)), %(queue)s, %(priority)s,
-       %(queued_at)s, %(answered_at)s, %(agent)s, %(wait)s, %(talk)s, %(offers)s, %(disposition)s,
-       %(ended_by)s, %(inferred)s
+       %(queued_at)s, %(answered_at)s, %(agent)s, %(wait)s, %(talk)s, %(hold)s, %(offers)s,
+       %(disposition)s, %(ended_by)s, %(inferred)s, %(legs)s, %(stints)s
 FROM (SELECT) AS one LEFT JOIN call_opened o ON o.call_id = %(call)s
 ON CONFLICT (call_id) DO NOTHING"""
 
@@ -255,10 +255,16 @@ def _call_closed(db: Db, closed: CallClosed) -> None:
         "answered_at": None if closed.answered_at is None else moment(closed.answered_at),
         "agent": closed.agent, "wait": closed.wait, "talk": closed.talk, "offers": closed.offers,
         "disposition": closed.disposition, "ended_by": closed.ended_by, "inferred": closed.inferred,
+        "hold": closed.hold, "legs": Jsonb([_leg(leg) for leg in closed.legs]),
+        "stints": Jsonb([dict(stint) for stint in closed.stints]),
     }  # fmt: skip
     db.execute(CLOSE_CALL, values)
     db.execute(FORGET_OPEN, values)
     db.execute(CLOSE_TICKET, values)
+
+
+def _leg(leg: Mapping[str, Any]) -> dict[str, Any]:
+    return {**leg, "from": moment(leg["from"]).isoformat(), "to": moment(leg["to"]).isoformat()}
 
 
 def _ticket_outcome(db: Db, outcome: TicketOutcome) -> None:

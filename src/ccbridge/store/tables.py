@@ -104,10 +104,15 @@ call = Table(
     Column("agent", Text),
     Column("wait_s", Double),
     Column("talk_s", Double, nullable=False),
+    Column("hold_s", Double, nullable=False, server_default=text("0")),
     Column("offers", Integer, nullable=False),
     Column("disposition", Text, nullable=False),
     Column("ended_by", Text, nullable=False),
     Column("inferred", Boolean, nullable=False),
+    # per agent leg: offer, agent, from, to, talk_s, hold_s, end
+    Column("legs", JSONB, nullable=False, server_default=text("'[]'")),
+    # former stays in queues: queue, answered, wait_s, talk_s, offers
+    Column("stints", JSONB, nullable=False, server_default=text("'[]'")),
 )
 
 ticket = Table(
@@ -337,5 +342,4 @@ call_account = Table(
     MetaData(),
     *(Column(one.name, one.type) for one in call.columns),
     Column("source", Text),
-    Column("legs", JSONB),
 )
