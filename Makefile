@@ -1,6 +1,6 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz chaos run lab-up lab-down
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench chaos run lab-up lab-down
 .PHONY: install uninstall clean
 
 PY := .venv/bin/python
@@ -32,6 +32,7 @@ help:
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
 	@echo 'make fuzz        100,000 cases at every door (CASES=1000000, SEED=2)'
+	@echo 'make bench       how fast it is, beside what it is built on'
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
 	@echo 'make lab-up      start a PBX, phones, a carrier and PostgreSQL in .lab/; make lab-down ends them'
@@ -75,6 +76,10 @@ types: .venv/stamp
 
 fuzz: .venv/stamp
 	@$(PY) tests/fuzz/fuzz_run.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+# Ratios, not rates: what the machine does beside is divided out.
+bench: .venv/stamp
+	@for one in ami agi core journal; do echo "=== bench_$$one"; $(PY) tests/bench/bench_$$one.py || exit 1; done
 
 chaos: .venv/stamp
 	@$(PY) -m ccbridge.lab.chaos $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))
