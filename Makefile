@@ -1,6 +1,6 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench chaos run lab-up lab-down
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench chaos soak run lab-up lab-down
 .PHONY: install uninstall clean
 
 PY := .venv/bin/python
@@ -33,6 +33,7 @@ help:
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
 	@echo 'make fuzz        100,000 cases at every door (CASES=1000000, SEED=2)'
 	@echo 'make bench       how fast it is, beside what it is built on'
+	@echo 'make soak        the same load for two hours (MINUTES=120), and whether anything of the daemon grows'
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
 	@echo 'make lab-up      start a PBX, phones, a carrier and PostgreSQL in .lab/; make lab-down ends them'
@@ -83,6 +84,9 @@ bench: .venv/stamp
 
 chaos: .venv/stamp
 	@$(PY) -m ccbridge.lab.chaos $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))
+
+soak: .venv/stamp
+	@$(PY) -m ccbridge.lab.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 run: .venv/stamp
 	@if [ -z "$(CONFIG)" ]; then echo 'make run: say which site, e.g. make run CONFIG=/etc/ccbridge/ccbridge.yml' >&2; exit 2; fi

@@ -12,7 +12,7 @@ import pytest
 from ccbridge.lab.chaos.evidence import Caller, Evidence, Seen
 from ccbridge.lab.chaos.faults import Happened
 from ccbridge.lab.chaos.judge import judge
-from ccbridge.lab.chaos.plan import DAEMON_FROZEN, DAEMON_KILLED, Fault
+from ccbridge.lab.chaos.plan import DAEMON_FROZEN, DAEMON_KILLED, PBX_KILLED, Fault
 from ccbridge.lab.chaos.report import Verdict
 
 T0 = 1_800_000_000.0
@@ -138,6 +138,10 @@ def lost_without_a_fault(e: Evidence) -> None:
     e.tables["call"][1].update(disposition="lost")
 
 
+def a_restart_of_a_pbx_that_lived(e: Evidence) -> None:
+    e.tables["call"][2].update(disposition="pbx_restart")
+
+
 def answered_by_nobody(e: Evidence) -> None:
     e.tables["call"][1].update(disposition="answered")
 
@@ -168,6 +172,10 @@ def an_event_not_shipped(e: Evidence) -> None:
 
 def an_account_not_shipped(e: Evidence) -> None:
     e.tables["ticket"].pop()
+
+
+def a_cdr_that_is_missing(e: Evidence) -> None:
+    e.cdrs["pbx-1", 1] += 1
 
 
 def a_refused_record(e: Evidence) -> None:
@@ -215,6 +223,7 @@ def an_oddity(e: Evidence) -> None:
         (talk_too_long, "unexplained"),
         (inferred_and_far_off, "unexplained"),
         (lost_without_a_fault, "unexplained"),
+        (a_restart_of_a_pbx_that_lived, "unexplained"),
         (answered_by_nobody, "unexplained"),
         (a_talk_that_is_not_told, "unexplained"),
         (a_second_call_on_a_phone, "unexplained"),
@@ -223,6 +232,7 @@ def an_oddity(e: Evidence) -> None:
         (an_offer_without_end, "unexplained"),
         (an_event_not_shipped, "unexplained"),
         (an_account_not_shipped, "unexplained"),
+        (a_cdr_that_is_missing, "unexplained"),
         (a_refused_record, "unexplained"),
         (still_open, "unexplained"),
         (a_recording_without_a_file, "unexplained"),
@@ -249,6 +259,14 @@ def test_a_fault_that_blinds_excuses_only_what_is_inferred() -> None:
     assert len(judge(evidence).unexplained) == 1
     evidence.tables["call"][0]["inferred"] = True
     assert judge(evidence).good
+
+
+@pytest.mark.parametrize(("inferred", "good"), [(True, True), (False, False)])
+def test_who_ended_before_the_pbx_died_while_nobody_watched(inferred: bool, good: bool) -> None:
+    evidence = true_account()
+    evidence.happened.append(Happened(Fault(2, 1.0, PBX_KILLED, 0.0), T0 + 23.5, T0 + 24.5))
+    evidence.tables["call"][2].update(disposition="pbx_restart", inferred=inferred)
+    assert judge(evidence).good is good
 
 
 def _told(verdict: Verdict) -> str:

@@ -9,7 +9,7 @@ import psycopg
 
 from ccbridge.lab.carrier import Call
 from ccbridge.lab.demo_screen import Screen
-from ccbridge.lab.errors import LabError
+from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.legs import Leg
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
@@ -114,7 +114,7 @@ class Calls:
                 teams.create_task(self._sales())
                 teams.create_task(self._support())
         except* LabError as errors:
-            raise _first(errors) from errors
+            raise first(errors) from errors
 
     async def phones_answer(self) -> None:
         """All agents' phones answer, each with its tone."""
@@ -314,11 +314,3 @@ class Calls:
 
 def _told(agent: str, how: str) -> str:
     return f"{agent} {how}" if how else f"{agent} sets no outcome"
-
-
-def _first(errors: BaseExceptionGroup[LabError]) -> LabError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, LabError)
-    return error

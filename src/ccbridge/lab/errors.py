@@ -8,3 +8,12 @@ class LabError(Exception):
         super().__init__(f"{why} {remedy}")
         self.why = why
         self.remedy = remedy
+
+
+def first(errors: BaseExceptionGroup[LabError]) -> LabError:
+    """Of several that came together, one to tell."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, LabError)
+    return error

@@ -6,40 +6,26 @@ left running; the report is in FOLDER/report.txt and report.json, and after a fa
 
 import asyncio
 import secrets
-import subprocess
 import sys
 from pathlib import Path
 
 import click
-import psycopg
 
 from ccbridge.lab.chaos import report
 from ccbridge.lab.chaos.evidence import gather
 from ccbridge.lab.chaos.faults import Faults, Happened
-from ccbridge.lab.chaos.house import REST_LIMIT_S, House
+from ccbridge.lab.chaos.house import FAILURES, REST_LIMIT_S, House
 from ccbridge.lab.chaos.judge import judge
 from ccbridge.lab.chaos.load import Load
 from ccbridge.lab.chaos.plan import faults
 from ccbridge.lab.chaos.report import Verdict
 from ccbridge.lab.demo_running import alone, empty, stoppable, undisturbed
 from ccbridge.lab.demo_screen import Screen
-from ccbridge.lab.errors import LabError
+from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.lab import PROJECT
 from ccbridge.lab.outside import Outside
-from ccbridge.lab.postgres import PostgresUnavailable
-from ccbridge.store.roles import RoleRefused
-from ccbridge.store.schema import SchemaTrouble
 
 FOLDER = PROJECT / "var" / "chaos"
-FAILURES = (
-    LabError,
-    PostgresUnavailable,
-    SchemaTrouble,
-    RoleRefused,
-    psycopg.Error,
-    OSError,
-    subprocess.SubprocessError,
-)
 WARM_UP_S = 5.0
 
 
@@ -97,9 +83,9 @@ class Chaos:
             verdict = judge(gather(house, load.placed, trouble.happened))
             if unrest:
                 verdict.unexplained.append(f"not at rest {REST_LIMIT_S:.0f} s after the last call: {unrest}")
-            return self._report(verdict)
+            return self._report(verdict, trouble.happened)
         except* LabError as errors:
-            raise _first(errors) from errors
+            raise first(errors) from errors
         finally:
             await house.close()
 
@@ -110,20 +96,13 @@ class Chaos:
             f"   ({load.on_line} on the line, {len(load.placed)} placed)"
         )
 
-    def _report(self, verdict: Verdict) -> bool:
-        text = report.text(verdict, self.house, self.plan, self.seed)
+    def _report(self, verdict: Verdict, happened: list[Happened]) -> bool:
+        version = self.house.lab.pbx.version
+        text = report.text(verdict, version, self.plan, self.seed)
         self.screen.say(text)
         (self.folder / "report.txt").write_text(text + "\n")
-        (self.folder / "report.json").write_text(report.json_of(verdict, self.house, self.plan, self.seed))
+        (self.folder / "report.json").write_text(report.json_of(verdict, version, happened, self.seed))
         return verdict.good
-
-
-def _first(errors: BaseExceptionGroup[LabError]) -> LabError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, LabError)
-    return error
 
 
 @click.command()

@@ -70,7 +70,8 @@ def _database(evidence: Evidence, found: Verdict) -> None:
     found.unexplained += [f"still open: {row['call_id']}" for row in tables["call_opened"]]
     cdrs = Counter((row["uniqueid"], row["sequence"]) for row in tables["cdr"])
     found.counts["CDRs in Asterisk's file"] = evidence.cdrs.total()
-    found.counts["CDRs missing in the database"] = (evidence.cdrs - cdrs).total()
+    found.unexplained += [f"CDR {key}: not in the database" for key in evidence.cdrs - cdrs]
+    found.twice += [f"CDR {key}: more often than Asterisk wrote it" for key in cdrs - evidence.cdrs]
 
 
 def _recordings(evidence: Evidence, found: Verdict) -> None:

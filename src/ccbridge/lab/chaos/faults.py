@@ -106,14 +106,15 @@ class Faults:
     async def _journal_full(self) -> AsyncIterator[None]:
         """Its disk takes a few bytes more, so that a line is torn, and then nothing."""
         await self._daemon_runs()
-        pid = self._house.daemon.pid
+        house, pid = self._house, self._house.daemon.pid
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        newest = max(self._house.journal.glob("[0-9]*.jsonl"))
+        newest = max(house.journal.glob("[0-9]*.jsonl"))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (newest.stat().st_size + 100, before[1]))
         try:
             yield
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        await _until(house.journal_is_written, "the journal to be written again")
 
     @asynccontextmanager
     async def _pbx_killed(self) -> AsyncIterator[None]:
@@ -160,7 +161,7 @@ class Faults:
 
 async def _until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while not condition():
+    while not await asyncio.to_thread(condition):
         if time.monotonic() > deadline:
             raise LabError(f"Waited {LIMIT_S:g} s in vain for {what}.", "")
         await asyncio.sleep(POLL_S)

@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from ccbridge.control.client import DaemonAway
 from ccbridge.lab.chaos.plan import SALES, SUPPORT
@@ -13,8 +17,10 @@ from ccbridge.lab.database import Database
 from ccbridge.lab.demo_account import UNSETTLED, Account
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Lab, default_cache
-from ccbridge.lab.postgres import LabPostgres
+from ccbridge.lab.postgres import LabPostgres, PostgresUnavailable
 from ccbridge.lab.service import Service, site_file
+from ccbridge.store.roles import RoleRefused
+from ccbridge.store.schema import SchemaTrouble
 
 POLL_S = 0.02
 RESTART_S = 1.0
@@ -65,11 +71,25 @@ CHANGES: dict[str, Any] = {
 }
 
 
+#: what can go wrong with a run itself
+FAILURES = (
+    LabError,
+    PostgresUnavailable,
+    SchemaTrouble,
+    RoleRefused,
+    psycopg.Error,
+    OSError,
+    subprocess.SubprocessError,
+)
+
+
 class House:
     """A lab, PostgreSQL, the daemon under a supervisor, the jobs, and a wire between daemon and PBX."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, changes: Mapping[str, Any] | None = None) -> None:
+        """`changes` go over the configuration of a chaos."""
         self.folder = folder
+        self.changes = dict(changes or {})
         self.lab = Lab(folder / "lab", default_cache())
         # not the machine's own, if there is one: it is to be stopped
         self.postgres = LabPostgres(folder / "postgres", external=False)
@@ -93,7 +113,8 @@ class House:
         """The wire, the daemon, the jobs. Raises LabError when the daemon does not come up."""
         pbx = self.lab.pbx
         port = await self.wire.open(pbx.ami_host, pbx.ami_port)
-        config = site_file(self.folder / "site", pbx, self.database, {**CHANGES, "asterisk": {"port": port}})
+        changes = {**CHANGES, **self.changes, "asterisk": {"port": port}}
+        config = site_file(self.folder / "site", pbx, self.database, changes)
         self.daemon, self.jobs = Service(config, tethered=True), Service(config, "jobs", tethered=True)
         self.jobs.start()
         self._supervisor = asyncio.create_task(self._supervise())
@@ -126,6 +147,13 @@ class House:
                 return "; ".join(missing)
             await asyncio.sleep(0.5)
 
+    def journal_is_written(self) -> bool:
+        """Whether no record waits in the daemon's memory for a disk. Blocking."""
+        try:
+            return bool(self.daemon.must("status")["journal_unwritten"] == 0)
+        except DaemonAway:
+            return False
+
     def _unrest(self, account: Account) -> list[str]:
         status, rows = self.daemon.must("status"), account.rows(UNSETTLED)[0]
         counts = {
@@ -133,6 +161,7 @@ class House:
             "records to ship": status["ship_lag_records"],
             "calls open in the database": rows["open"],
             "recordings unfinished": rows["unfinished"],
+            "CDRs to read": len(self.lab.pbx.cdr_csv.read_text().splitlines()) - rows["cdrs"],
         }
         busy = [row for row in self.daemon.must("agent.list") if row["state"] != "available"]
         return [f"{what}: {count}" for what, count in counts.items() if count] + [

@@ -118,7 +118,7 @@ class _Calls:
         wrong = []
         if disposition == "answered" and not talks:
             wrong.append("answered, but no phone was")
-        if (disposition == "pbx_restart") > (caller.pbx_died is not None):
+        if disposition == "pbx_restart" and caller.pbx_died is None and not self._may_have_died(account, end):
             wrong.append("pbx_restart, but the PBX lived")
         if disposition in ("overflowed", "left"):
             return wrong  # the overflow may end at an agent's phone, which is no talk of ours
@@ -138,6 +138,15 @@ class _Calls:
             account["inferred"] and any(start - CLOCK_S <= min(told, real) and max(told, real) <= end
                                         for start, end in self.blind)
         )  # fmt: skip
+
+    def _may_have_died(self, account: Row, end: float) -> bool:
+        """Whether the PBX died, too, in the stretch without sight in which the call ended."""
+        return account["inferred"] and any(
+            start - CLOCK_S <= end <= until and start <= one.at <= until
+            for start, until in self.blind
+            for one in self.evidence.happened
+            if one.fault.kind == PBX_KILLED
+        )
 
     def _phones(self) -> None:
         """No agent's phone is ever asked to take a second call."""

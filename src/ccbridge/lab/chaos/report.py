@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ccbridge.lab.chaos.house import House
+from ccbridge.lab.chaos.faults import Happened
 from ccbridge.lab.chaos.plan import KINDS, Fault
 
 SHOWN = 20
@@ -36,7 +36,7 @@ class Verdict:
         return not any(found) and self.calls == self.accounted
 
 
-def text(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
+def text(verdict: Verdict, version: str, plan: list[Fault], seed: int) -> str:
     """Some forty lines, the four numbers last."""
     lines = ["", "What was done"]
     for kind in KINDS:
@@ -56,7 +56,7 @@ def text(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
                 lines.append(f"  ... and {len(found) - SHOWN} more, see report.json")
     lines += [
         "",
-        f"Asterisk {house.lab.pbx.version}, seed {seed}, {len(plan)} faults: "
+        f"Asterisk {version}, seed {seed}, {len(plan)} faults: "
         f"calls in {verdict.calls}, accounted for {verdict.accounted}, "
         f"{', '.join(f'{title} {len(found)}' for title, found in _findings(verdict))}: "
         f"{'every promise was kept' if verdict.good else 'a promise was BROKEN'}.",
@@ -64,15 +64,18 @@ def text(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
     return "\n".join(lines)
 
 
-def json_of(verdict: Verdict, house: House, plan: list[Fault], seed: int) -> str:
+def json_of(verdict: Verdict, version: str, happened: list[Happened], seed: int) -> str:
     """All of it, with every sentence."""
     return json.dumps(
         {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
-            "asterisk": house.lab.pbx.version,
+            "asterisk": version,
             "seed": seed,
-            "faults": {kind: sum(fault.kind == kind for fault in plan) for kind in KINDS},
+            "faults": [
+                {"kind": one.fault.kind, "at": round(one.at, 3), "until": round(one.until, 3)}
+                for one in happened
+            ],
             "good": verdict.good,
             "calls": verdict.calls,
             "accounted": verdict.accounted,

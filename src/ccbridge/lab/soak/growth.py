@@ -1,0 +1,56 @@
+"""Whether a series grows: by the median of the slopes between all pairs (Theil 1950, Sen 1968).
+
+A few wild samples, such as a busy machine makes, do not move it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ccbridge.lab.soak.samples import FIGURES, Figure
+
+#: of all samples, those at the beginning that do not count: caches fill, pools open
+WARM_UP = 0.25
+
+
+@dataclass(frozen=True)
+class Trend:
+    """`per_hour`: how much the figure grows in an hour, after the warm-up."""
+
+    figure: Figure
+    first: float
+    median: float
+    largest: float
+    last: float
+    per_hour: float
+
+    @property
+    def grows(self) -> bool:
+        limit = self.figure.per_hour
+        return limit is not None and self.per_hour > limit
+
+
+def slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """Per second; 0.0 of fewer than two samples."""
+    pairs = itertools.combinations(zip(times, values, strict=True), 2)
+    return statistics.median([(b - a) / (t - s) for (s, a), (t, b) in pairs] or [0.0])
+
+
+def trends(samples: Sequence[dict[str, float]]) -> list[Trend]:
+    """One of each figure. `samples` have their time in seconds under `t`."""
+    settled = samples[int(len(samples) * WARM_UP) :]
+    found = []
+    for figure in FIGURES:
+        values = [sample[figure.name] for sample in settled]
+        per_hour = 3600 * slope([sample["t"] for sample in settled], values)
+        if figure.per_hour == 0.0:  # counts of what must never happen: one at the end has no slope yet
+            per_hour = samples[-1][figure.name]
+        found.append(
+            Trend(
+                figure, samples[0][figure.name], statistics.median(values), max(values), values[-1], per_hour
+            )
+        )
+    return found

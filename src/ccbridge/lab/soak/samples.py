@@ -1,0 +1,96 @@
+"""What is measured: processes by /proc, the rest by the daemon's own metrics page."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ccbridge.lab.chaos.house import House
+
+PAGE_LIMIT_S = 5.0
+MB = 1024 * 1024
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing that is sampled. `per_hour`: so much growth in an hour is none; None: it may grow."""
+
+    name: str
+    unit: str
+    per_hour: float | None
+
+
+FIGURES = (
+    # 10,000 ended calls are remembered, and with them the memory is full
+    Figure("memory of the daemon", "MB", 5.0),
+    Figure("memory of the jobs", "MB", 5.0),
+    Figure("descriptors of the daemon", "", 2.0),
+    Figure("descriptors of the jobs", "", 2.0),
+    Figure("threads of the daemon", "", 1.0),
+    Figure("event lag, mean", "ms", 5.0),
+    Figure("loop lag", "ms", 5.0),
+    Figure("shipper lag", "s", 0.5),
+    Figure("inputs waiting", "", 1.0),
+    Figure("oddities", "", 0.0),
+    Figure("drift", "", 0.0),
+    Figure("journal", "MB", None),
+    Figure("calls", "", None),
+)
+
+
+class Sampler:
+    """Takes samples of a house whose daemon tells its metrics on `port`."""
+
+    def __init__(self, house: House, port: int) -> None:
+        self._house = house
+        self._port = port
+        self._lag = (0.0, 0.0)
+
+    def take(self) -> dict[str, float]:
+        """One value of each figure. Blocking. Raises LabError and OSError when somebody is gone."""
+        metrics = self._metrics()
+        before, self._lag = self._lag, (
+            metrics["ccbridge_event_lag_seconds_sum"], metrics["ccbridge_event_lag_seconds_count"],
+        )  # fmt: skip
+        seconds, events = (now - then for now, then in zip(self._lag, before, strict=True))
+        daemon, jobs = Path(f"/proc/{self._house.daemon.pid}"), Path(f"/proc/{self._house.jobs.pid}")
+        values = {
+            "memory of the daemon": _memory(daemon),
+            "memory of the jobs": _memory(jobs),
+            "descriptors of the daemon": len(list((daemon / "fd").iterdir())),
+            "descriptors of the jobs": len(list((jobs / "fd").iterdir())),
+            "threads of the daemon": len(list((daemon / "task").iterdir())),
+            "event lag, mean": 1000 * seconds / events if events else 0.0,
+            "loop lag": 1000 * metrics["ccbridge_loop_lag_seconds"],
+            "shipper lag": metrics["ccbridge_ship_lag_seconds"],
+            "inputs waiting": metrics["ccbridge_inbox"],
+            "oddities": metrics["ccbridge_oddities_total"],
+            "drift": metrics.get("ccbridge_drift_total", 0.0),
+            "journal": sum(path.stat().st_size for path in self._house.journal.glob("*.jsonl")) / MB,
+            "calls": metrics["ccbridge_calls_ended_total"],
+        }
+        return {figure.name: round(values[figure.name], 4) for figure in FIGURES}
+
+    def _metrics(self) -> dict[str, float]:
+        """By name, summed over all labels."""
+        page = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PAGE_LIMIT_S)
+        try:
+            page.request("GET", "/metrics")
+            text = page.getresponse().read().decode()
+        finally:
+            page.close()
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        return found
+
+
+def _memory(process: Path) -> float:
+    """Resident, in MB."""
+    return int((process / "statm").read_text().split()[1]) * PAGE_BYTES / MB
