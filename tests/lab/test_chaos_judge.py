@@ -60,6 +60,7 @@ def true_account() -> Evidence:
         for r in records
         if r["t"] == "call_event"
     ]
+    accounts = [{**row, "source": "inferred" if row["inferred"] else "events"} for row in calls]
     tape = {
         "call_id": "pbx-+301",
         "path": "a/b",
@@ -78,9 +79,10 @@ def true_account() -> Evidence:
         happened=[Happened(Fault(1, 1.0, DAEMON_KILLED, 0.0), T0 + 20, T0 + 22)],
         unasked_ends=[],
         tables={
-            "call": calls, "call_opened": [], "call_event": events, "agent_event": [],
+            "call_account": accounts, "call": calls, "call_opened": [], "call_event": events,
+            "agent_event": [],
             "ticket": [{"call_id": row["call_id"]} for row in calls], "cdr": [], "recording": [tape],
-            "ship_reject": [],
+            "ship_reject": [], "file_reject": [],
         },
         journal=records,
         log=[{"event": "pbx.up", "level": "info", "timestamp": moment(25).isoformat()}],
@@ -94,20 +96,21 @@ def test_a_true_account() -> None:
     verdict = judge(true_account())
     assert verdict.good, verdict
     assert verdict.by_end == {"answered": 1, "abandoned": 1, "lost": 1}
-    assert (verdict.calls, verdict.accounted, verdict.inferred) == (3, 3, 1)
+    assert (verdict.calls, verdict.accounted) == (3, 3)
+    assert verdict.sources == {"events": 2, "inferred": 1}
     assert verdict.counts["calls that the PBX never took"] == 1
 
 
 def no_account(e: Evidence) -> None:
-    del e.tables["call"][1]
+    del e.tables["call_account"][1]
 
 
 def two_accounts(e: Evidence) -> None:
-    e.tables["call"].append(account("+302", 2.0, 5.0, "abandoned", call_id="pbx-again"))
+    e.tables["call_account"].append({**e.tables["call_account"][1], "call_id": "pbx-again"})
 
 
 def nobody_called(e: Evidence) -> None:
-    e.tables["call"].append(account("+399", 2.0, 5.0, "abandoned"))
+    e.tables["call_account"].append(account("+399", 2.0, 5.0, "abandoned", source="events"))
 
 
 def cut_off(e: Evidence) -> None:
@@ -119,35 +122,35 @@ def let_go_too_late(e: Evidence) -> None:
 
 
 def ended_elsewhen(e: Evidence) -> None:
-    e.tables["call"][1]["ended_at"] = moment(7)
+    e.tables["call_account"][1]["ended_at"] = moment(7)
 
 
 def arrived_elsewhen(e: Evidence) -> None:
-    e.tables["call"][0]["arrived_at"] = moment(3)
+    e.tables["call_account"][0]["arrived_at"] = moment(3)
 
 
 def talk_too_long(e: Evidence) -> None:
-    e.tables["call"][0]["talk_s"] = 7.4
+    e.tables["call_account"][0]["talk_s"] = 7.4
 
 
 def inferred_and_far_off(e: Evidence) -> None:
-    e.tables["call"][2]["ended_at"] = moment(40)
+    e.tables["call_account"][2]["ended_at"] = moment(40)
 
 
 def lost_without_a_fault(e: Evidence) -> None:
-    e.tables["call"][1].update(disposition="lost")
+    e.tables["call_account"][1].update(disposition="lost")
 
 
 def a_restart_of_a_pbx_that_lived(e: Evidence) -> None:
-    e.tables["call"][2].update(disposition="pbx_restart")
+    e.tables["call_account"][2].update(disposition="pbx_restart")
 
 
 def answered_by_nobody(e: Evidence) -> None:
-    e.tables["call"][1].update(disposition="answered")
+    e.tables["call_account"][1].update(disposition="answered")
 
 
 def a_talk_that_is_not_told(e: Evidence) -> None:
-    e.tables["call"][0].update(disposition="abandoned", talk_s=0.0)
+    e.tables["call_account"][0].update(disposition="abandoned", talk_s=0.0)
 
 
 def a_second_call_on_a_phone(e: Evidence) -> None:
@@ -180,6 +183,10 @@ def a_cdr_that_is_missing(e: Evidence) -> None:
 
 def a_refused_record(e: Evidence) -> None:
     e.tables["ship_reject"].append({"error": "no"})
+
+
+def a_refused_line(e: Evidence) -> None:
+    e.tables["file_reject"].append({"error": "no"})
 
 
 def still_open(e: Evidence) -> None:
@@ -234,6 +241,7 @@ def an_oddity(e: Evidence) -> None:
         (an_account_not_shipped, "unexplained"),
         (a_cdr_that_is_missing, "unexplained"),
         (a_refused_record, "unexplained"),
+        (a_refused_line, "unexplained"),
         (still_open, "unexplained"),
         (a_recording_without_a_file, "unexplained"),
         (a_recording_that_failed, "unexplained"),
@@ -255,9 +263,9 @@ def test_a_fault_that_blinds_excuses_only_what_is_inferred() -> None:
     """A freeze over the end of the talk: an account that does not say so must be exact."""
     evidence = true_account()
     evidence.happened.append(Happened(Fault(2, 1.0, DAEMON_FROZEN, 4.0), T0 + 10, T0 + 14))
-    evidence.tables["call"][0].update(talk_s=10.0, ended_at=moment(14))
+    evidence.tables["call_account"][0].update(talk_s=10.0, ended_at=moment(14))
     assert len(judge(evidence).unexplained) == 1
-    evidence.tables["call"][0]["inferred"] = True
+    evidence.tables["call_account"][0]["inferred"] = True
     assert judge(evidence).good
 
 
@@ -265,7 +273,7 @@ def test_a_fault_that_blinds_excuses_only_what_is_inferred() -> None:
 def test_who_ended_before_the_pbx_died_while_nobody_watched(inferred: bool, good: bool) -> None:
     evidence = true_account()
     evidence.happened.append(Happened(Fault(2, 1.0, PBX_KILLED, 0.0), T0 + 23.5, T0 + 24.5))
-    evidence.tables["call"][2].update(disposition="pbx_restart", inferred=inferred)
+    evidence.tables["call_account"][2].update(disposition="pbx_restart", inferred=inferred)
     assert judge(evidence).good is good
 
 

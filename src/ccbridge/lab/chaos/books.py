@@ -67,6 +67,10 @@ def _database(evidence: Evidence, found: Verdict) -> None:
         if [row["seq"] for row in tables[table]] != told:
             found.unexplained.append(f"{table}: {len(told)} in the journal, not the same in the database")
     found.unexplained += [f"refused by the database: {row['error']}" for row in tables["ship_reject"]]
+    deaths = sum(one.fault.kind == PBX_KILLED for one in evidence.happened)
+    # a line in each of its two files may be what the PBX was writing when it died
+    if len(tables["file_reject"]) > 2 * deaths:
+        found.unexplained += [f"refused of Asterisk's files: {row['error']}" for row in tables["file_reject"]]
     found.unexplained += [f"still open: {row['call_id']}" for row in tables["call_opened"]]
     cdrs = Counter((row["uniqueid"], row["sequence"]) for row in tables["cdr"])
     found.counts["CDRs in Asterisk's file"] = evidence.cdrs.total()

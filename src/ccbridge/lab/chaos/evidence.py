@@ -21,6 +21,7 @@ from ccbridge.lab.chaos.load import Placed
 
 Row = dict[str, Any]
 ORDERS = {
+    "call_account": "arrived_at",
     "call": "arrived_at",
     "call_opened": "arrived_at",
     "call_event": "node, seq",
@@ -29,6 +30,7 @@ ORDERS = {
     "cdr": "linkedid, sequence",
     "recording": "id",
     "ship_reject": "seq",
+    "file_reject": "id",
 }
 
 

@@ -161,12 +161,17 @@ class House:
             "records to ship": status["ship_lag_records"],
             "calls open in the database": rows["open"],
             "recordings unfinished": rows["unfinished"],
-            "CDRs to read": len(self.lab.pbx.cdr_csv.read_text().splitlines()) - rows["cdrs"],
+            "bytes of Asterisk's files to read": self._unread(account),
         }
         busy = [row for row in self.daemon.must("agent.list") if row["state"] != "available"]
         return [f"{what}: {count}" for what, count in counts.items() if count] + [
             f"{row['agent']} is {row['state']} {row['reason']}".rstrip() for row in busy
         ]
+
+    def _unread(self, account: Account) -> int:
+        files = (self.lab.pbx.cdr_csv, self.lab.pbx.cel_csv)
+        read = {row["path"]: row["byte"] for row in account.rows("SELECT path, byte FROM file_position")}
+        return sum(path.stat().st_size - read.get(str(path), 0) for path in files)
 
     @property
     def journal(self) -> Path:

@@ -46,7 +46,7 @@ class _Calls:
         self.blind = blind(evidence.happened, logins)
 
     def all(self) -> None:
-        accounts = by(self.evidence.tables["call"], lambda row: row["caller_raw"])
+        accounts = by(self.evidence.tables["call_account"], lambda row: row["caller_raw"])
         for caller in self.evidence.callers:
             self._call(caller, accounts.pop(caller.number, []))
         for number, rows in accounts.items():
@@ -72,7 +72,7 @@ class _Calls:
             found.unexplained.append(f"{who}: no account; {story}")
             return
         found.by_end[account["disposition"]] += 1
-        found.inferred += account["inferred"]
+        found.sources[account["source"]] += 1
         wrong = [*self._wrong_times(account, caller, seen), *self._wrong_talk(account, caller, seen, legs)]
         if wrong:
             found.unexplained.append(f"{who}: {'; '.join(wrong)}; {story}; {_told(account)}")

@@ -19,7 +19,8 @@ class Verdict:
 
     calls: int = 0
     by_end: Counter[str] = field(default_factory=Counter)
-    inferred: int = 0
+    #: events: the daemon saw all of it; cel: Asterisk's channel events tell; inferred: neither has its end
+    sources: Counter[str] = field(default_factory=Counter)
     cut_off: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
@@ -46,9 +47,10 @@ def text(verdict: Verdict, version: str, plan: list[Fault], seed: int) -> str:
     lines += [
         f"  {count:6d}  {end}" for end, count in sorted(verdict.by_end.items(), key=lambda one: -one[1])
     ]
+    lines += ["", "Where their accounts come from"]
+    lines += [f"  {count:6d}  {source}" for source, count in sorted(verdict.sources.items())]
     lines += ["", "Beside that"]
     lines += [f"  {count:6d}  {what}" for what, count in sorted(verdict.counts.items())]
-    lines.append(f"  {verdict.inferred:6d}  accounts inferred")
     for title, found in _findings(verdict):
         if found:
             lines += ["", f"{title}: {len(found)}", *(f"  {one}" for one in found[:SHOWN])]
@@ -80,7 +82,7 @@ def json_of(verdict: Verdict, version: str, happened: list[Happened], seed: int)
             "calls": verdict.calls,
             "accounted": verdict.accounted,
             "by_end": dict(verdict.by_end),
-            "inferred": verdict.inferred,
+            "sources": dict(verdict.sources),
             "counts": dict(sorted(verdict.counts.items())),
             **{title: found for title, found in _findings(verdict)},
         },
