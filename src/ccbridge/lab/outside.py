@@ -18,6 +18,7 @@ What they saw is also in files that nothing of ccbridge writes.
 """
 
 import asyncio
+import contextlib
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -125,14 +126,16 @@ class Outside:
         for phone in self.phones.values():
             theirs = phone.leg
             if phone.outcome and theirs is not None and theirs.answered_at and theirs.number == leg.number:
-                task = asyncio.create_task(self._press_outcome(phone, theirs))
+                task = asyncio.create_task(_press(theirs, phone.outcome, phone.outcome_after))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _press_outcome(self, phone: Phone, leg: Leg) -> None:
-        await asyncio.sleep(phone.outcome_after)
-        if leg.live:
-            await leg.press(phone.outcome)
+
+async def _press(leg: Leg, digits: str, after: float) -> None:
+    await asyncio.sleep(after)
+    if leg.live:
+        with contextlib.suppress(LabError):  # it ended in this very moment
+            await leg.press(digits)
 
 
 async def _channels(link: AmiLink) -> list[str]:
