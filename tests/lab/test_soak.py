@@ -18,8 +18,8 @@ def two_hours(**more: float) -> list[dict[str, float]]:
     """Noise, and per figure so much growth in an hour."""
     noise = random.Random(1)
     return [
-        {"t": t, **{f.name: 50 + noise.gauss(0, 1) for f in FIGURES}, ODDITIES: 0.0, "drift": 0.0}
-        | {name: 50 + noise.gauss(0, 1) + t / 3600 * rate for name, rate in more.items()}
+        {"t": t, **{f.name: 50 + noise.gauss(0, 0.3) for f in FIGURES}, ODDITIES: 0.0, "drift": 0.0}
+        | {name: 50 + noise.gauss(0, 0.3) + t / 3600 * rate for name, rate in more.items()}
         for t in range(0, 7200, 60)
     ]
 
@@ -35,13 +35,14 @@ def test_noise_does_not_grow() -> None:
 def test_a_slow_growth_is_found_in_noise_and_told_per_hour() -> None:
     samples = two_hours(**{MEMORY: 8.0})
     assert growing(samples) == [MEMORY]
+    assert growing(samples[:40]) == []  # so much a short soak has by chance
     (found,) = (trend for trend in trends(samples) if trend.figure.name == MEMORY)
     assert found.per_hour == pytest.approx(8.0, abs=0.5)
 
 
 def test_neither_a_warm_up_nor_a_few_wild_samples_are_growth() -> None:
     samples = two_hours()
-    for sample in samples[:20]:
+    for sample in samples[:50]:
         sample[MEMORY] -= 40
     for sample in samples[-5:]:
         sample[LAG] += 500

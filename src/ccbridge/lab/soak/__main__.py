@@ -125,7 +125,7 @@ class Soak:
         return [
             "",
             f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, seed {self.seed}, "
-            f"{self.lines} callers at a time; growth after the first {WARM_UP:.0%}",
+            f"{self.lines} callers at a time; growth in the last {1 - WARM_UP:.0%}",
             head,
             *rows,
             "",

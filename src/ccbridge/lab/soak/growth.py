@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from ccbridge.lab.soak.samples import FIGURES, Figure
 
-#: of all samples, those at the beginning that do not count: caches fill, pools open
-WARM_UP = 0.25
+#: of all samples, those at the beginning that do not count: pools open, and an hour's memory fills
+WARM_UP = 0.5
 
 
 @dataclass(frozen=True)
 class Trend:
-    """`per_hour`: how much the figure grows in an hour, after the warm-up."""
+    """`per_hour`: how much the figure grows in an hour, after the warm-up; `hours`: how long that was."""
 
     figure: Figure
     first: float
@@ -26,11 +26,12 @@ class Trend:
     largest: float
     last: float
     per_hour: float
+    hours: float
 
     @property
     def grows(self) -> bool:
         limit = self.figure.per_hour
-        return limit is not None and self.per_hour > limit
+        return limit is not None and self.per_hour > limit and self.per_hour * self.hours > self.figure.least
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
@@ -42,15 +43,14 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 def trends(samples: Sequence[dict[str, float]]) -> list[Trend]:
     """One of each figure. `samples` have their time in seconds under `t`."""
     settled = samples[int(len(samples) * WARM_UP) :]
+    times = [sample["t"] for sample in settled]
+    hours = (times[-1] - times[0]) / 3600
     found = []
     for figure in FIGURES:
         values = [sample[figure.name] for sample in settled]
-        per_hour = 3600 * slope([sample["t"] for sample in settled], values)
-        if figure.per_hour == 0.0:  # counts of what must never happen: one at the end has no slope yet
-            per_hour = samples[-1][figure.name]
-        found.append(
-            Trend(
-                figure, samples[0][figure.name], statistics.median(values), max(values), values[-1], per_hour
-            )
-        )
+        per_hour = 3600 * slope(times, values)
+        if figure.per_hour == 0.0:  # a count of what must never happen: one at the end has no slope yet
+            per_hour = samples[-1][figure.name] / hours
+        first, middle = samples[0][figure.name], statistics.median(values)
+        found.append(Trend(figure, first, middle, max(values), values[-1], per_hour, hours))
     return found

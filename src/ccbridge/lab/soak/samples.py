@@ -18,24 +18,29 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that is sampled. `per_hour`: so much growth in an hour is none; None: it may grow."""
+    """One thing that is sampled.
+
+    `per_hour`: so much growth in an hour is none; None: it may grow. `least`: nor is so much in all, which a
+    short soak has by chance.
+    """
 
     name: str
     unit: str
     per_hour: float | None
+    least: float = 0.0
 
 
 FIGURES = (
-    # 10,000 ended calls are remembered, and with them the memory is full
-    Figure("memory of the daemon", "MB", 5.0),
-    Figure("memory of the jobs", "MB", 5.0),
-    Figure("descriptors of the daemon", "", 2.0),
-    Figure("descriptors of the jobs", "", 2.0),
-    Figure("threads of the daemon", "", 1.0),
-    Figure("event lag, mean", "ms", 5.0),
-    Figure("loop lag", "ms", 5.0),
-    Figure("shipper lag", "s", 0.5),
-    Figure("inputs waiting", "", 1.0),
+    # the last 10,000 ended calls are remembered, some 1 kB each: that many it may grow
+    Figure("memory of the daemon", "MB", 5.0, 3.0),
+    Figure("memory of the jobs", "MB", 5.0, 3.0),
+    Figure("descriptors of the daemon", "", 2.0, 2.0),
+    Figure("descriptors of the jobs", "", 2.0, 2.0),
+    Figure("threads of the daemon", "", 1.0, 1.0),
+    Figure("event lag, mean", "ms", 5.0, 10.0),
+    Figure("loop lag", "ms", 5.0, 10.0),
+    Figure("shipper lag", "s", 0.5, 1.0),
+    Figure("inputs waiting", "", 1.0, 2.0),
     Figure("oddities", "", 0.0),
     Figure("drift", "", 0.0),
     Figure("journal", "MB", None),
