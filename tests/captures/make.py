@@ -26,6 +26,7 @@ from scenes import SCENES, Scene, Stage, Truth  # noqa: E402
 from tables import CLOCKS, Told, table  # noqa: E402
 
 from ccbridge.captures.compare import Comparison  # noqa: E402
+from ccbridge.lab.errors import LabError  # noqa: E402
 from ccbridge.lab.lab import Lab, default_cache  # noqa: E402
 from ccbridge.lab.legs import Leg  # noqa: E402
 from ccbridge.lab.outside import Outside  # noqa: E402
@@ -39,6 +40,10 @@ CHANGES = {
 OF_SCENE = {
     "daemon_killed_while_it_rings": {"queues": {"sales": {"ring": 15}}},
 }
+
+
+class Untrue(Exception):
+    """The account is not what the scene says."""
 
 
 async def play(lab: Lab, server: LabPostgres, name: str, scene: Scene, folder: Path) -> None:
@@ -77,7 +82,7 @@ def scene_page(
     wrong += differences(told, site.folder / "journal")
     wrong += untrue(told, truth)
     if wrong:
-        raise SystemExit(f"{name}: " + "\n".join(wrong) + "\n" + told.tables())
+        raise Untrue("\n".join(wrong) + "\n" + told.tables())
     title, _, more = (scene.__doc__ or "").partition("\n")
     begun = min(one.arrived or 0.0 for one in told.accounts.calls.values())
 
@@ -148,12 +153,19 @@ async def main() -> None:
         server.start()
         folder = HERE / lab.pbx.version.partition(".")[0]
         folder.mkdir(exist_ok=True)
+        failed = []
         for name in given.scenes or SCENES:
-            await play(lab, server, name, SCENES[name], folder)
+            try:
+                await play(lab, server, name, SCENES[name], folder)
+            except (Untrue, LabError) as error:
+                failed.append(name)
+                print(f"{name} FAILED: {error}", flush=True)
     finally:
         server.stop()
         lab.down()
     shutil.rmtree(lab.folder)
+    if failed:
+        raise SystemExit(f"not made: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from e2e_rig import AGENTS, MENU, SALES, Site
+from e2e_rig import AGENTS, MENU, SALES, SUPPORT, Site
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab
@@ -245,14 +245,16 @@ async def held_by_the_agent(s: Stage) -> list[Truth]:
     """The agent puts the caller on hold with his phone's key and takes him back."""
     s.site.login("anna")
     call, name, leg = await s.talk()
+    held = time.time()
     await s.phones["anna"].hold()
     await s.site.until_event(name, "held")
     await asyncio.sleep(0.6)
+    back = time.time()
     await s.phones["anna"].unhold()
     await s.site.until_event(name, "resumed")
     await asyncio.sleep(0.3)
     await s.end(call, name)
-    return [Truth("answered", "caller", ["anna talked"], together(call, leg))]
+    return [Truth("answered", "caller", ["anna talked"], together(call, leg) - (back - held))]
 
 
 async def overflow(s: Stage) -> list[Truth]:
@@ -395,6 +397,183 @@ async def pbx_killed(s: Stage) -> list[Truth]:
     ]
 
 
+# -- passed on with the phone
+
+
+async def _to_ben(s: Stage, *, after: float = 0.3) -> tuple[Call, str, Leg]:
+    """Anna talks; Ben is logged in and would answer ``after`` seconds."""
+    await s.phones["ben"].will("answer", after=after)
+    s.site.login("anna")
+    call, name, leg = await s.talk()
+    s.site.login("ben")
+    return call, name, leg
+
+
+async def _keyed(leg: Leg, keys: str, number: str) -> None:
+    await leg.press(keys)
+    await asyncio.sleep(0.5)  # "transfer"
+    await leg.press(number)
+
+
+async def _ben_ends_it(s: Stage, name: str) -> Leg:
+    leg = await s.phones["ben"].talks()
+    await s.site.until_event(name, "joined", agent="ben")
+    await asyncio.sleep(TALK_S)
+    await leg.hangup()
+    await s.site.until_closed(name)
+    return leg
+
+
+def lasted(leg: Leg, since: float | None = None, until: float | None = None) -> float:
+    """Seconds of a phone's leg from its answer to its end, by its own clock."""
+    begun, ended = since or leg.answered_at, until or leg.ended_at
+    assert begun is not None
+    assert ended is not None
+    return ended - begun
+
+
+async def blind_to_an_agent(s: Stage) -> list[Truth]:
+    """The agent passes the caller on to another agent, blindly, with his phone's key (REFER)."""
+    _, name, first = await _to_ben(s)
+    await s.phones["anna"].transfer("1002")
+    second = await _ben_ends_it(s, name)
+    return [
+        Truth(
+            "answered", "agent", ["anna talked", "ben talked"], lasted(first) + lasted(second), ["blind 1002"]
+        )
+    ]
+
+
+async def blind_to_a_phone(s: Stage) -> list[Truth]:
+    """The agent passes the caller on to a phone that is no agent's (REFER), which ends the call later."""
+    s.site.login("anna")
+    _, name, first = await s.talk()
+    await s.phones["anna"].transfer("1008")
+    await first.ended()
+    other = await s.phones["other"].talks()
+    await asyncio.sleep(TALK_S)
+    await other.hangup()
+    await s.site.until_closed(name)
+    return [Truth("answered", "target", ["anna talked"], lasted(first), ["blind 1008"])]
+
+
+async def blind_to_a_queue(s: Stage) -> list[Truth]:
+    """The agent passes the caller on to another queue's number (REFER); he waits there and is answered."""
+    s.site.login("anna", "chloe")
+    call, name, first = await s.talk()
+    await s.phones["anna"].transfer(SUPPORT)
+    await s.site.until_event(name, "answered", agent="chloe")
+    second = await s.phones["chloe"].talks()
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    talk = lasted(first) + together(call, second)
+    return [Truth("answered", "caller", ["anna talked", "chloe talked"], talk, [f"blind {SUPPORT}"])]
+
+
+async def attended_with_a_consultation(s: Stage) -> list[Truth]:
+    """The agent asks another one first, and then passes the caller on (REFER with Replaces)."""
+    _, name, first = await _to_ben(s)
+    asked = time.time()
+    await s.phones["anna"].consult("1002")
+    await s.phones["ben"].talks()
+    await asyncio.sleep(TALK_S)
+    await s.phones["anna"].complete()
+    await first.ended()
+    second = await _ben_ends_it(s, name)
+    talk = lasted(first, until=asked) + lasted(second, since=first.ended_at)
+    return [Truth("answered", "agent", ["anna talked", "ben talked"], talk, ["attended 1002"])]
+
+
+async def blonde(s: Stage) -> list[Truth]:
+    """The agent passes the caller on while the other phone still rings (REFER with Replaces)."""
+    _, name, first = await _to_ben(s, after=1.5)
+    asked = time.time()
+    await s.phones["anna"].consult("1002")
+    await s.phones["ben"].rings()
+    await s.phones["anna"].complete()
+    second = await _ben_ends_it(s, name)
+    talk = lasted(first, until=asked) + lasted(second)
+    return [Truth("answered", "agent", ["anna talked", "ben talked"], talk, ["blonde 1002"])]
+
+
+async def blind_by_keys(s: Stage) -> list[Truth]:
+    """`#1` and the number, keyed by the agent."""
+    _, name, first = await _to_ben(s)
+    await _keyed(first, "#1", "1002")
+    await _ben_ends_it(s, name)
+    return [Truth("answered", "agent", ["anna talked", "ben talked"], transfers=["blind 1002"])]
+
+
+async def attended_by_keys(s: Stage) -> list[Truth]:
+    """`*2` and the number, keyed by the agent, who asks the other one and hangs up."""
+    _, name, first = await _to_ben(s)
+    await _keyed(first, "*2", "1002")
+    await s.phones["ben"].talks()
+    await asyncio.sleep(TALK_S)
+    await first.hangup()
+    await _ben_ends_it(s, name)
+    return [Truth("answered", "agent", ["anna talked", "ben talked"], transfers=["attended 1002"])]
+
+
+async def caller_gone_in_the_consultation(s: Stage) -> list[Truth]:
+    """The agent asks another one, and the caller hangs up meanwhile."""
+    call, name, first = await _to_ben(s)
+    asked = time.time()
+    await s.phones["anna"].consult("1002")
+    await s.phones["ben"].talks()
+    await asyncio.sleep(0.3)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna talked"], lasted(first, until=asked))]
+
+
+async def consultation_cancelled(s: Stage) -> list[Truth]:
+    """The agent asks another one and takes the caller back."""
+    call, name, first = await _to_ben(s)
+    asked = time.time()
+    await s.phones["anna"].consult("1002")
+    await s.phones["ben"].talks()
+    await asyncio.sleep(TALK_S)
+    back = time.time()
+    await s.phones["anna"].cancel()
+    await s.site.until_event(name, "resumed")
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    talk = together(call, first) - (back - asked)
+    return [Truth("answered", "caller", ["anna talked"], talk)]
+
+
+async def parked_and_taken(s: Stage) -> list[Truth]:
+    """The agent parks the caller (REFER to 700); another agent takes him at his place, 701.
+
+    Asterisk 16 tells of a blind transfer to 700, and not of the place.
+    """
+    call, name, first = await _to_ben(s)
+    await s.phones["anna"].transfer("700")
+    await first.ended()
+    taking = await s.phones["ben"].dial("701")
+    await taking.answered()
+    await s.site.until_event(name, "joined", agent="ben")
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    how = "blind 700" if s.lab.pbx.version.startswith("16.") else "park 701"
+    return [Truth("answered", "caller", ["anna talked", "ben talked"], transfers=[how])]
+
+
+async def daemon_killed_after_a_transfer(s: Stage) -> list[Truth]:
+    """kill -9 of the daemon while the agent who was passed the caller talks with him."""
+    _, name, first = await _to_ben(s)
+    await s.phones["anna"].transfer("1002")
+    await s.phones["ben"].talks()
+    await s.site.until_event(name, "joined", agent="ben")
+    s.restart()
+    second = await _ben_ends_it(s, name)
+    return [
+        Truth(
+            "answered", "agent", ["anna talked", "ben talked"], lasted(first) + lasted(second), ["blind 1002"]
+        )
+    ]
+
+
 SCENES: dict[str, Scene] = {
     scene.__name__: scene
     for scene in (
@@ -422,6 +601,17 @@ SCENES: dict[str, Scene] = {
         ended_while_the_daemon_was_away,
         link_lost_and_back,
         fallback,
+        blind_to_an_agent,
+        blind_to_a_phone,
+        blind_to_a_queue,
+        attended_with_a_consultation,
+        blonde,
+        blind_by_keys,
+        attended_by_keys,
+        caller_gone_in_the_consultation,
+        consultation_cancelled,
+        parked_and_taken,
+        daemon_killed_after_a_transfer,
         pbx_killed,  # last: the phones must find the PBX again after it
     )
 }

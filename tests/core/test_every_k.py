@@ -17,14 +17,25 @@ from test_captures import CAPTURES, name
 from ccbridge.captures import lines
 from ccbridge.captures.replay import Replay
 from ccbridge.core import moves, offers, reconcile
+from ccbridge.core.records import CallEvent
 
+PASSED_ON = ("transferred", "joined")
 FATES = ("nothing", "hangup", "kill", "undone", "pbx")
 
 
 def moments(file: Path) -> list[int]:
-    """After which lines: those that were an input of the core."""
-    told = Replay()
-    return [step.number for step in told.run(lines.read(file)) if step.event is not None]
+    """After which lines: those that were an input of the core, until the caller is passed on.
+
+    The simulated world has no consultations and no second agent: from there on it could not go on.
+    """
+    found = []
+    for step in Replay().run(lines.read(file)):
+        events = [one for _, one in step.records if isinstance(one, CallEvent)]
+        if any(one.kind in PASSED_ON and "agent" in one.data for one in events):
+            break
+        if step.event is not None:
+            found.append(step.number)
+    return found
 
 
 FILES = [
@@ -47,9 +58,7 @@ def nothing(*args: Any, **more: Any) -> None:
 
 
 def _offer_outlives_a_restart(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        next(room for room in (offers, moves) if hasattr(room, "lose_offer")), "lose_offer", nothing
-    )
+    patch.setattr(moves, "lose_offer", nothing)
 
 
 def _ringing_phone_is_forgotten(patch: pytest.MonkeyPatch) -> None:
