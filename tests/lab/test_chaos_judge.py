@@ -26,7 +26,7 @@ def account(number: str, arrived: float, ended: float, disposition: str, **more:
     return {
         "call_id": f"pbx-{number}", "caller_raw": number, "arrived_at": moment(arrived),
         "ended_at": moment(ended), "disposition": disposition, "ended_by": "caller", "inferred": False,
-        "talk_s": 0.0, **more,
+        "talk_s": 0.0, "hold_s": 0.0, **more,
     }  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def true_account() -> Evidence:
     unheard = Seen("call-1-3", "+303", answered=T0 + 21, ended=T0 + 23, hung_up=True)
     never = Seen("call-1-4", "+304")
     calls = [
-        account("+301", 1.1, 11.0, "answered", ended_by="agent", talk_s=7.0),
+        account("+301", 1.1, 11.0, "answered", ended_by="agent", talk_s=4.0, hold_s=3.0),
         account("+302", 2.0, 5.0, "abandoned"),
         account("+303", 21.0, 26.5, "lost", inferred=True),
     ]
@@ -130,7 +130,7 @@ def arrived_elsewhen(e: Evidence) -> None:
 
 
 def talk_too_long(e: Evidence) -> None:
-    e.tables["call_account"][0]["talk_s"] = 7.4
+    e.tables["call_account"][0]["talk_s"] = 4.4
 
 
 def inferred_and_far_off(e: Evidence) -> None:
@@ -263,7 +263,7 @@ def test_a_fault_that_blinds_excuses_only_what_is_inferred() -> None:
     """A freeze over the end of the talk: an account that does not say so must be exact."""
     evidence = true_account()
     evidence.happened.append(Happened(Fault(2, 1.0, DAEMON_FROZEN, 4.0), T0 + 10, T0 + 14))
-    evidence.tables["call_account"][0].update(talk_s=10.0, ended_at=moment(14))
+    evidence.tables["call_account"][0].update(talk_s=7.0, ended_at=moment(14))
     assert len(judge(evidence).unexplained) == 1
     evidence.tables["call_account"][0]["inferred"] = True
     assert judge(evidence).good

@@ -124,9 +124,22 @@ def test_a_call_whose_end_it_did_not_see(link: Db, db: Database, order: str) -> 
         report = day_report(reader, DAY, {"sales": 20})
     assert (report["total"]["calls"], report["queues"]["sales"]["answered"]) == (1, 1)
     assert report["agents"]["anna"] | {"states": None} == {
-        "answered": 1, "missed": 0, "refused": 0, "unreachable": 0, "withdrawn": 0, "talk_s": 20.0,
+        "answered": 1, "missed": 0, "refused": 0, "unreachable": 0, "withdrawn": 0, "transferred": 0,
+        "talk_s": 20.0, "hold_s": 0.0,
         "mean_talk_s": 20.0, "occupancy": None, "states": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "disposition"), [("PJSIP/carrier-1", "answered"), ("", "pbx_restart")])
+def test_who_had_hung_up_before_the_pbx_was_started_anew(link: Db, source: str, disposition: str) -> None:
+    """The daemon was away meanwhile and took him to be cut off; the PBX's own end may say so, too."""
+    id_ = "pbx-1795323828.0"
+    rows = [
+        replace(one, extra={"hangupsource": source}) if one.kind == "HANGUP" else one for one in call(id_)
+    ]
+    read(link, rows)
+    ship(link, opened(id_), closed(id_, disposition="pbx_restart", ended_by="system"))
+    assert account(link, id_)[:2] == ("cel", disposition)
 
 
 def test_an_agents_talk_is_not_counted_twice(link: Db, db: Database) -> None:

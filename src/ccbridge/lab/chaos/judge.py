@@ -11,7 +11,7 @@ from __future__ import annotations
 from ccbridge.lab.chaos import books
 from ccbridge.lab.chaos.evidence import Caller, Evidence, Row, Seen, by, moment
 from ccbridge.lab.chaos.faults import Happened
-from ccbridge.lab.chaos.house import AGENTS
+from ccbridge.lab.chaos.house import AGENTS, FALLBACK_PHONE
 from ccbridge.lab.chaos.plan import DAEMON_FROZEN, DAEMON_KILLED, LINK_CUT, LINK_FROZEN, PBX_KILLED
 from ccbridge.lab.chaos.report import Verdict
 
@@ -105,16 +105,18 @@ class _Calls:
     def _wrong_talk(self, account: Row, caller: Caller, seen: Seen, legs: list[Seen]) -> list[str]:
         """The phone's clock is right. What went by unseen may be missing, or too much, if it is inferred."""
         end = caller.pbx_died or seen.ended or 0.0
+        in_fallback = account["disposition"] == "fallback"
         talks = [
             (leg.answered, max(leg.answered, min(leg.ended or end, end)))
             for leg in legs
-            if leg.answered and leg.line in PHONES
+            if leg.answered and leg.line in PHONES | ({FALLBACK_PHONE} if in_fallback else set())
         ]
         talked = sum(until - since for since, until in talks)
         # an end that nobody saw is told as late as the daemon was back
         whole = (min((since for since, _ in talks), default=end), max(end, account["ended_at"].timestamp()))
         unseen = sum(_overlap(whole, span) for span in self.blind)
-        told, disposition = account["talk_s"], account["disposition"]
+        # a phone that holds its caller is still in the call
+        told, disposition = account["talk_s"] + account["hold_s"], account["disposition"]
         wrong = []
         if disposition == "answered" and not talks:
             wrong.append("answered, but no phone was")
@@ -123,7 +125,7 @@ class _Calls:
         if disposition in ("overflowed", "left"):
             return wrong  # the overflow may end at an agent's phone, which is no talk of ours
         off = abs(told - talked)
-        if disposition not in ("answered", "pbx_restart") and talked > TALK_S + unseen:
+        if disposition not in ("answered", "pbx_restart", "fallback") and talked > TALK_S + unseen:
             wrong.append(f"{disposition}, but a phone talked with him for {talked:.2f} s")
         elif off > TALK_S and not (account["inferred"] and off <= TALK_S + unseen):
             wrong.append(f"talk {told:.2f} s, on the phone's clock {talked:.2f} s, {unseen:.2f} s unseen")

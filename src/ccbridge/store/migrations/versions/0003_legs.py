@@ -41,7 +41,8 @@ SELECT c.call_id, c.arrived_at, r.ended_at, c.did, c.caller_kind, c.caller_e164,
            greatest(0, extract(epoch FROM coalesce(r.answered_at, r.ended_at) - c.queued_at))::float
        END,
        r.talk_s, 0, c.offers,
-       CASE WHEN c.disposition = 'pbx_restart' THEN c.disposition
+       -- a restart of the PBX while nobody watched: whoever had hung up before it was not cut off
+       CASE WHEN c.disposition = 'pbx_restart' AND r.ended_by NOT IN ('caller', 'agent') THEN c.disposition
             WHEN r.disposition = 'left' AND c.queued_at IS NOT NULL THEN 'overflowed'
             ELSE r.disposition END,
        r.ended_by, false, {CEL_LEGS}, c.stints, 'cel'
