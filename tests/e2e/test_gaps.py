@@ -52,7 +52,13 @@ async def test_every_call_is_accounted_for(
     make_site: Callable[..., Site], wire: Wire, pbx: Pbx, outside: Outside, phones: Phones, carrier: Carrier
 ) -> None:
     port = await wire.open(pbx.ami_host, pbx.ami_port)
-    site = make_site(start=False, asterisk={"port": port}, queues={"sales": {"wrap_up": 0}})
+    # recordings of its own: those of the tests before have no rows in this site's database
+    site = make_site(
+        start=False,
+        asterisk={"port": port},
+        queues={"sales": {"wrap_up": 0}},
+        recording={"directory": str(pbx.recordings / "gaps")},
+    )
     await asyncio.to_thread(site.daemon.start)
     await phones["1001"].will("answer", after=0.1, outcome="1")
     await phones["1009"].will("answer", after=0.1, hangup_after=1.0)
