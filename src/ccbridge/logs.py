@@ -28,6 +28,7 @@ def logging_to_stderr(style: str, level: str) -> Iterator[None]:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     shared: list[Any] = [
+        _caught,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -62,6 +63,13 @@ def logging_to_stderr(style: str, level: str) -> Iterator[None]:
     finally:
         root.removeHandler(door)
         listener.stop()
+
+
+def _caught(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """``exception()`` means the one that is being handled here; in the writing thread there is none."""
+    if event.get("exc_info") is True:
+        event["exc_info"] = sys.exc_info()
+    return event
 
 
 class _Door(logging.handlers.QueueHandler):

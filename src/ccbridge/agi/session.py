@@ -15,6 +15,7 @@ from .protocol import MAX_NOISE, AgiReply, LeftNotice, encode_command
 # A peer that owes this many answers is not one we can talk to; it also bounds what waits in the socket's
 # buffer.
 MAX_OWED = 8
+STOOD_STILL = 0.5  # seconds; a time-out that fires so late tells of a standstill of our own
 
 
 class AgiError(Exception):
@@ -272,8 +273,13 @@ class AgiSession:
         waiter = self._waiter
         if waiter is None or waiter.done():
             return
-        if self._loop.time() < self._expires:
+        now = self._loop.time()
+        if now < self._expires:
             self._expire_at(self._expires)
+            return
+        if now - self._expires > STOOD_STILL:
+            # it was us: the answer may lie in the socket, unread
+            self._expire_at(now + STOOD_STILL)
             return
         self._count("command_timeouts")
         waiter.set_exception(CommandTimeout("no answer in time"))
