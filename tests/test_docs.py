@@ -171,6 +171,11 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_readme_leads_to_every_page() -> None:
+    text = (PROJECT / "README.md").read_text()
+    assert [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in text] == []
+
+
 @pytest.mark.parametrize("block", blocks("diagram"), ids=lambda block: block.page)
 def test_diagrams(block: Block) -> None:
     dialplan = (PROJECT / "dialplan" / "ccbridge.conf").read_text()

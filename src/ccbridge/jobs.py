@@ -54,11 +54,12 @@ def followed(site: Site) -> list[Followed[Any]]:
     """Asterisk's own files, and what becomes of their lines."""
     system, country = site.asterisk.system, site.callers.country
     agents = {agent.device: agent.id for agent in site.plan.agents.values()}
+    queues = frozenset(site.plan.queues)
     return [
         Followed(site.catch_up.cdr_file, system, lines.cdr, lambda db, rows: store_cdrs(db, rows, "file")),
         Followed(
             site.catch_up.cel_file, system, lines.cel,
-            lambda db, rows: accounts.store_cel(db, rows, agents, country),
+            lambda db, rows: accounts.store_cel(db, rows, agents, queues, country),
         ),
     ]  # fmt: skip
 

@@ -336,6 +336,12 @@ async def test_what_keeps_the_daemon_from_starting(
     has(found, "FAIL", "reach", "Asterisk refused the AMI login of ccbridge2")
     has(found, "FAIL", "ports", "cannot be had (Address already in use)")
     has(found, "FAIL", "disk", f"journal.directory: {tmp_path / 'file'} is no folder")
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "inputs").touch()
+    for days, said in ((3, [f"journal.directory/inputs: {tmp_path}/journal/inputs is no folder"]), (0, [])):
+        config = make_config({"journal": {"directory": str(tmp_path / "journal"), "input_days": days}})
+        found = [one for one in await doctor(config, sick.console) if one.counts]
+        assert [one.what for one in found if "inputs" in one.what] == said
 
 
 @pytest.mark.full

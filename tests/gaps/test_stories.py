@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ccbridge.fallback import QUEUE
 from ccbridge.gaps.stories import Happened, Story, stories
 
 AGENTS = {"PJSIP/1001": "anna", "PJSIP/1002": "ben"}
@@ -90,6 +91,20 @@ def test_served_by_the_fallback_queue() -> None:
 def test_abandoned_in_the_fallback_queue() -> None:
     queue = event(11, CALLER, "APP_START", FALLBACK, "s")
     assert account(one([*arrival(), queue, *end(20, FALLBACK)]))[:3] == ("fallback", "caller", None)
+
+
+def test_the_queue_that_the_script_chose() -> None:
+    def chosen(queue: str, context: str = FALLBACK) -> list[Happened]:
+        return [event(12, CALLER, "CCB_FALLBACK", context, "s", extra=queue)]
+
+    def story(*told: Happened) -> Story:
+        return one([*arrival(), event(11, CALLER, "APP_START", FALLBACK, "s"), *told, *end(20, FALLBACK)])
+
+    assert story(*chosen(f"{QUEUE}-sales")).fallback_queue == "sales"
+    assert story(*chosen(f"{QUEUE}-sales"), *chosen(QUEUE)).fallback_queue is None
+    assert story(*chosen("another")).fallback_queue is None
+    assert story(*chosen(f"{QUEUE}-sales", INTERNAL)).fallback_queue is None
+    assert story().fallback_queue is None
 
 
 def test_gone_to_the_sites_own_dialplan() -> None:

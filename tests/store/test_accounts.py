@@ -24,6 +24,7 @@ pytestmark = pytest.mark.pg
 T0 = 1795323828.0
 DAY = date(2026, 11, 22)
 AGENTS = {"PJSIP/1001": "anna"}
+QUEUES = {"sales"}
 NODE = UUID(int=9)
 
 
@@ -67,7 +68,7 @@ def call(id_: str, at: float = 0.0, number: str = "2101234567", end: bool = True
 
 def read(link: Db, rows: list[CelRow]) -> None:
     with link.transaction():
-        accounts.store_cel(link, rows, AGENTS, "GR")
+        accounts.store_cel(link, rows, AGENTS, QUEUES, "GR")
 
 
 def opened(id_: str, at: float = 0.0) -> CallOpened:
@@ -108,6 +109,26 @@ def test_the_daemons_account_is_better_where_it_saw_all(link: Db) -> None:
     read(link, call("pbx-1795323828.0"))
     ship(link, opened("pbx-1795323828.0"), closed("pbx-1795323828.0", inferred=False, talk=19.9))
     assert account(link, "pbx-1795323828.0") == ("events", "answered", "anna", 19.9, 3.0, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "by_events", "queue"),
+    [
+        ("sales", "never seen", "sales"), ("unknown", "never seen", None), ("sales", None, "sales"),
+        ("sales", "support", "support"),
+    ],
+)  # fmt: skip
+def test_the_queue_of_a_call_in_the_fallback(
+    link: Db, chosen: str, by_events: str | None, queue: str | None
+) -> None:
+    """What the daemon's events say is better; a name that is no queue's is nobody's."""
+    id_ = "pbx-1795323828.0"
+    told = row(2, id_, "CCB_FALLBACK", "ccbridge-fallback", extra={"extra": f"ccbridge-fallback-{chosen}"})
+    read(link, [*call(id_)[:2], told, *call(id_)[2:]])
+    if by_events != "never seen":
+        ship(link, opened(id_), closed(id_, queue=by_events, disposition="fallback"))
+    query = "SELECT source, disposition, queue FROM call_account"
+    assert link.execute(query).fetchall() == [("cel", "fallback", queue)]
 
 
 @pytest.mark.parametrize("order", ["cel first", "shipper first"])
@@ -155,7 +176,7 @@ def test_an_agents_talk_is_not_counted_twice(link: Db, db: Database) -> None:
         closed(id_),
     )
     with link.transaction():
-        accounts.store_cel(link, call(id_), {"PJSIP/1001": "ben"}, "GR")
+        accounts.store_cel(link, call(id_), {"PJSIP/1001": "ben"}, QUEUES, "GR")
     with reading(db.url) as reader:
         ben = day_report(reader, DAY, {})["agents"]["ben"]
     assert (ben["answered"], ben["missed"], ben["talk_s"]) == (1, 1, 20.0)

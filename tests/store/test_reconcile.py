@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from psycopg.types.json import Jsonb
 
-from ccbridge.gaps.copying import connect
+from ccbridge.gaps.copying import Followed, connect, copy_piece
 from ccbridge.gaps.reconcile import Difference, counts, differences
 from ccbridge.lab.database import Database
 from ccbridge.store.queries import reading
@@ -43,24 +44,39 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def found(db: Database, tmp_path: Path, files: dict[str, Path], now: datetime = NOW) -> list[Difference]:
     with reading(db.url) as reader:
-        return differences(reader, START, STOP, now, tmp_path, files)
+        return differences(reader, START, STOP, now, tmp_path, "pbx", files)
 
 
 def call(
-    link: Db, id_: str, *, inferred: bool = False, disposition: str = "answered", talk: float = 20
+    link: Db,
+    id_: str,
+    *talks: tuple[str, float, float],
+    inferred: bool = False,
+    disposition: str = "answered",
 ) -> None:
+    """``talks``: agent, seconds of talk, of hold; by the daemon's events."""
+    legs = [
+        {"offer": f"o{n}", "agent": agent, "talk_s": talk, "hold_s": hold}
+        for n, (agent, talk, hold) in enumerate(talks)
+    ]
     link.execute(
         "INSERT INTO call (call_id, arrived_at, ended_at, did, priority, talk_s, offers, disposition, "
-        "ended_by, inferred) VALUES (%s, %s, %s, '100', 0, %s, 1, %s, 'caller', %s)",
-        (id_, NOON, NOON + timedelta(minutes=1), talk, disposition, inferred),
-    )
+        "ended_by, inferred, legs) VALUES (%s, %s, %s, '100', 0, %s, 1, %s, 'caller', %s, %s)",
+        (
+            id_, NOON, NOON + timedelta(minutes=1), sum(leg[1] for leg in talks), disposition, inferred,
+            Jsonb(legs),
+        ),
+    )  # fmt: skip
 
 
-def cel_call(link: Db, id_: str, *, source: str = "cel", talk: float = 20, kind: str = "answered") -> None:
+def cel_call(link: Db, id_: str, *talks: tuple[str | None, float]) -> None:
+    """``talks``: agent and seconds."""
+    legs = [{"agent": agent, "begun": 0, "ended": seconds} for agent, seconds in talks]
     link.execute(
         "INSERT INTO cel_call (call_id, system, arrived_at, ended_at, did, caller_kind, talk_s, disposition, "
-        "ended_by, source, legs) VALUES (%s, 'pbx', %s, %s, '100', 'anonymous', %s, %s, 'caller', %s, '[]')",
-        (id_, NOON, NOON + timedelta(minutes=1), talk, kind, source),
+        "ended_by, source, legs) VALUES (%s, 'pbx', %s, %s, '100', 'anonymous', %s, 'answered', 'caller', "
+        "'cel', %s)",
+        (id_, NOON, NOON + timedelta(minutes=1), sum(seconds for _, seconds in talks), Jsonb(legs)),
     )
 
 
@@ -85,8 +101,8 @@ def kinds(differences: list[Difference]) -> dict[str, tuple[str, bool]]:
 
 
 def test_all_agrees(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -> None:
-    call(link, "1.0")
-    cel_call(link, "1.0", talk=20.9)
+    call(link, "1.0", ("anna", 20, 5), ("ben", 3, 0))
+    cel_call(link, "1.0", ("anna", 25.9), ("ben", 2.1))
     cdr(link, "1.0")
     assert found(db, tmp_path, files) == []
     with reading(db.url) as reader:
@@ -102,16 +118,6 @@ def test_calls(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -
     for id_ in ("unseen", "half seen", "lost"):
         cdr(link, id_)
     call(link, "no cdr")
-    call(link, "talk off")
-    cel_call(link, "talk off", talk=5)
-    cdr(link, "talk off")
-    call(link, "passed on")
-    cel_call(link, "passed on", talk=5)
-    cdr(link, "passed on")
-    link.execute(
-        "INSERT INTO call_event VALUES (%s, %s, 1, 'passed on', %s, 'transferred', '{}')",
-        (NOON.date(), NODE, NOON),
-    )
     told = found(db, tmp_path, files)
     assert sorted((one.what, one.kind, one.explained) for one in told) == [
         ("cut off", "cut_off_call", True),
@@ -119,13 +125,49 @@ def test_calls(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -
         ("half seen", "half_seen_call", True),
         ("lost", "inferred_call", True),
         ("no cdr", "no_cdr", False),
-        ("passed on", "talk", True),
-        ("talk off", "talk", False),
         ("unseen", "unseen_call", True),
     ]
     assert [one.explained for one in told] == sorted(one.explained for one in told)  # the others first
-    reason = next(one.reason for one in told if one.what == "talk off")
-    assert reason == "talk is 20.0 s by the daemon's events, 5.0 s by CEL: events were lost"
+
+
+@pytest.mark.parametrize(
+    ("cel", "joined", "said"),
+    [
+        ([("anna", 5)], [], ["anna is 20.0 s by the daemon's events, 5.0 s by CEL: events were lost"]),
+        ([("anna", 28)], [], ["anna is 20.0 s by the daemon's events, 28.0 s by CEL: events were lost"]),
+        # an agent of whom the account knows nothing, whoever was passed on to whom
+        (
+            [("anna", 20), ("ben", 9)], ["o0"],
+            ["ben is 0.0 s by the daemon's events, 9.0 s by CEL: events were lost"],
+        ),
+        ([("anna", 20), (None, 9)], [], []),
+        (
+            [], ["o0"],
+            ["anna is 20.0 s by the daemon's events, 0.0 s by CEL: the caller was passed on to him"],
+        ),
+        ([("anna", 28)], ["o0"], ["anna is 20.0 s by the daemon's events, 28.0 s by CEL: events were lost"]),
+    ],
+)  # fmt: skip
+def test_talk(
+    db: Database,
+    link: Db,
+    tmp_path: Path,
+    files: dict[str, Path],
+    cel: list[tuple[str | None, float]],
+    joined: list[str],
+    said: list[str],
+) -> None:
+    call(link, "1.0", ("anna", 20, 5))
+    cel_call(link, "1.0", *cel)
+    cdr(link, "1.0")
+    for seq, offer in enumerate(joined, 1):
+        link.execute(
+            "INSERT INTO call_event VALUES (%s, %s, %s, '1.0', %s, 'joined', %s)",
+            (NOON.date(), NODE, seq, NOON, Jsonb({"offer": offer})),
+        )
+    told = found(db, tmp_path, files)
+    assert [one.reason for one in told] == [f"talk with {one}" for one in said]
+    assert [one.explained for one in told] == ["passed on" in one for one in said]
 
 
 def test_open_calls(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -> None:
@@ -198,3 +240,22 @@ def test_what_was_refused_or_not_read(db: Database, link: Db, tmp_path: Path, fi
     assert told[str(files["CDRs"])].startswith("7 bytes of the CDRs are not read yet")
     assert "is not there" in told[str(files["channel events"])]
     assert len(told) == 4
+
+
+def test_the_file_of_another_pbx_is_not_ours(
+    db: Database, link: Db, tmp_path: Path, files: dict[str, Path]
+) -> None:
+    """Two PBXs on two machines have the same path for it."""
+    files["CDRs"].write_text("a line\n")
+    for system, unread in (("other", ["unread"]), ("pbx", [])):
+        followed = Followed(files["CDRs"], system, lambda line, _: line, lambda db, rows: None)
+        while copy_piece(link, followed, NOW.timestamp()):
+            pass
+        assert [one.kind for one in found(db, tmp_path, files)] == unread
+
+
+def test_a_folder_that_cannot_be_read(db: Database, tmp_path: Path, files: dict[str, Path]) -> None:
+    (tmp_path / "2026/03").mkdir(parents=True)
+    (tmp_path / "2026/03/04").touch()
+    (told,) = found(db, tmp_path, files)
+    assert (told.kind, told.what, told.explained) == ("unreadable", str(tmp_path / "2026/03/04"), False)

@@ -27,7 +27,9 @@ def reconcile(here: Here, day: date | None, as_json: bool) -> None:
     start, stop = local_day(chosen)
     files = {"CDRs": site.catch_up.cdr_file, "channel events": site.catch_up.cel_file}
     with database(here) as db:
-        found = differences(db, start, stop, datetime.now(UTC), site.recording.directory, files)
+        found = differences(
+            db, start, stop, datetime.now(UTC), site.recording.directory, site.asterisk.system, files
+        )
         compared = counts(db, start, stop)
     unexplained = sum(not one.explained for one in found)
     if as_json:

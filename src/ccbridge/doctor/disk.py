@@ -23,6 +23,9 @@ ACL = "system.posix_acl_access"
 async def check(visit: Visit) -> Findings:
     site = visit.site
     folders = {"journal.directory": site.journal.directory}
+    inputs = site.journal.directory / "inputs"
+    if site.journal.input_days and inputs.exists():  # else it will be made in the journal's
+        folders["journal.directory/inputs"] = inputs
     if site.recording.enabled:
         folders["recording.directory"] = site.recording.directory
     user = _daemons_user(visit)

@@ -9,7 +9,7 @@ off: channels are numbered from 0 in each run, so a smaller number tells of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,14 +42,14 @@ FROM cel WHERE system = %s AND linkedid = %s ORDER BY at, id"""
 ACCOUNT = """
 INSERT INTO cel_call (call_id, system, arrived_at, ended_at, did, caller_kind, caller_e164, caller_raw,
                       caller_name, customer_id, answered_at, agent, talk_s, disposition, ended_by,
-                      source, legs)
+                      source, legs, queue)
 VALUES (%(call)s, %(system)s, %(arrived)s, %(ended)s, %(did)s, %(kind)s, %(e164)s, %(raw)s, %(name)s,
         (SELECT customer_id FROM phone_number WHERE e164 = %(e164)s), %(answered)s, %(agent)s, %(talk)s,
-        %(disposition)s, %(ended_by)s, %(source)s, %(legs)s)
+        %(disposition)s, %(ended_by)s, %(source)s, %(legs)s, %(queue)s)
 ON CONFLICT (call_id) DO UPDATE
 SET ended_at = EXCLUDED.ended_at, answered_at = EXCLUDED.answered_at, agent = EXCLUDED.agent,
     talk_s = EXCLUDED.talk_s, disposition = EXCLUDED.disposition, ended_by = EXCLUDED.ended_by,
-    source = EXCLUDED.source, legs = EXCLUDED.legs
+    source = EXCLUDED.source, legs = EXCLUDED.legs, queue = EXCLUDED.queue
 WHERE cel_call.source = 'inferred' AND EXCLUDED.source = 'cel'"""
 UNSEEN = """
 SELECT call_id, extract(epoch FROM arrived_at)::float AS at, did, caller_kind, caller_e164, caller_raw,
@@ -71,11 +71,13 @@ PRUNE = (
 )
 
 
-def store_cel(db: Db, rows: Sequence[CelRow], agents: Mapping[str, str], country: str) -> None:
+def store_cel(
+    db: Db, rows: Sequence[CelRow], agents: Mapping[str, str], queues: Collection[str], country: str
+) -> None:
     """Insert events, in the order of the file, and account for the calls that end in them.
 
-    ``agents``: device -> agent. ``country``: of callers' numbers without a country code. The caller owns the
-    transaction. Raises psycopg.Error.
+    ``agents``: device -> agent. ``queues``: names of ours; no other is written into an account. ``country``:
+    of callers' numbers without a country code. The caller owns the transaction. Raises psycopg.Error.
     """
     system = rows[0].system
     newest = db.execute(NEWEST, (system,)).fetchone()
@@ -91,9 +93,9 @@ def store_cel(db: Db, rows: Sequence[CelRow], agents: Mapping[str, str], country
         cursor.executemany(INSERT, [_values(row) for row in rows if row.app not in SKIPPED])
     for at in cut_off:
         for (linkedid,) in db.execute(CUT_OFF, (system, moment(at))).fetchall():
-            _account(db, system, linkedid, agents, country)
+            _account(db, system, linkedid, agents, queues, country)
     for linkedid in dict.fromkeys(row.linkedid for row in rows if row.kind == "LINKEDID_END"):
-        _account(db, system, linkedid, agents, country)
+        _account(db, system, linkedid, agents, queues, country)
 
 
 def told(db: Db, system: str, linkedid: str, agents: Mapping[str, str]) -> list[Story]:
@@ -125,7 +127,9 @@ def prune(db: Db, days: int) -> None:
         db.execute(statement, (days,))
 
 
-def _account(db: Db, system: str, linkedid: str, agents: Mapping[str, str], country: str) -> None:
+def _account(
+    db: Db, system: str, linkedid: str, agents: Mapping[str, str], queues: Collection[str], country: str
+) -> None:
     for story in told(db, system, linkedid, agents):
         caller = parse_caller(story.number, country)
         db.execute(
@@ -138,6 +142,7 @@ def _account(db: Db, system: str, linkedid: str, agents: Mapping[str, str], coun
                 "talk": story.talk, "disposition": story.disposition, "ended_by": story.ended_by,
                 "source": "cel" if story.whole else "inferred",
                 "legs": Jsonb([asdict(leg) for leg in story.legs]),
+                "queue": story.fallback_queue if story.fallback_queue in queues else None,
             },
         )  # fmt: skip
 

@@ -5,6 +5,9 @@ Each difference has a reason in words; it is *explained* when nothing is wrong a
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,15 +42,16 @@ def differences(
     stop: datetime,
     now: datetime,
     recordings: Path,
+    system: str,
     files: Mapping[str, Path],
 ) -> list[Difference]:
     """All differences of calls that arrived, CDRs that ended and recordings that began in that span.
 
-    ``recordings`` is the recordings' folder, ``files`` are Asterisk's own by what they hold.
+    ``recordings`` is the recordings' folder, ``files`` are Asterisk's own by what they hold, of ``system``.
     """
     span = {"start": start, "stop": stop, "settled": now - timedelta(seconds=SETTLED)}
     found = [
-        *_read_to_their_end(db, files),
+        *_read_to_their_end(db, system, files),
         *_rejects(db, span),
         *_unseen_calls(db, span),
         *_open_calls(db, span),
@@ -80,12 +84,12 @@ def _rows(db: Connection, query: str, span: Mapping[str, Any]) -> Iterable[Mappi
 
 _POSITION = """
 SELECT inode, extract(epoch FROM updated_at)::float AS at, head, head_size, byte, line
-FROM file_position WHERE path = :path"""
+FROM file_position WHERE system = :system AND path = :path"""
 
 
-def _read_to_their_end(db: Connection, files: Mapping[str, Path]) -> Iterator[Difference]:
+def _read_to_their_end(db: Connection, system: str, files: Mapping[str, Path]) -> Iterator[Difference]:
     for what, path in files.items():
-        row = db.execute(text(_POSITION), {"path": str(path)}).mappings().first()
+        row = db.execute(text(_POSITION), {"system": system, "path": str(path)}).mappings().first()
         try:
             if not path.exists():
                 reason = f"the file of the {what} is not there: does Asterisk write it, is its folder there?"
@@ -203,19 +207,38 @@ def _cdrs_without_call(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
 
 
 _TALK = """
-SELECT a.call_id, a.talk_s AS events, r.talk_s AS cel,
-       EXISTS (SELECT FROM call_event e WHERE e.call_id = a.call_id AND e.kind = 'transferred') AS passed_on
+SELECT a.call_id, a.legs AS events, r.legs AS cel,
+       ARRAY(SELECT data ->> 'offer' FROM call_event e
+             WHERE e.call_id = a.call_id AND e.kind = 'joined') AS joined
 FROM call_account a JOIN cel_call r USING (call_id)
 WHERE a.arrived_at >= :start AND a.arrived_at < :stop AND a.source = 'events' AND r.source = 'cel'
-  -- CEL tells of bridges, not of hold
-  AND r.talk_s NOT BETWEEN a.talk_s - :tolerance AND a.talk_s + a.hold_s + :tolerance ORDER BY a.arrived_at"""
+ORDER BY a.arrived_at"""
 
 
 def _talk(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
-    for row in _rows(db, _TALK, {**span, "tolerance": TALK_TOLERANCE}):
-        how = f"talk is {row['events']:.1f} s by the daemon's events, {row['cel']:.1f} s by CEL: "
-        why = "the caller was passed on" if row["passed_on"] else "events were lost"
-        yield Difference("talk", row["call_id"], how + why, row["passed_on"])
+    """Each agent's talk by both.
+
+    Of one to whom the caller was passed on CEL may know less: his phone was in a consultation before, which
+    is another ``linkedid``. CEL tells of bridges, not of hold.
+    """
+    for row in _rows(db, _TALK, span):
+        least, talk, most, cel = (defaultdict[str, float](float) for _ in range(4))
+        for leg in row["events"]:
+            least[leg["agent"]] += 0.0 if leg["offer"] in row["joined"] else leg["talk_s"]
+            talk[leg["agent"]] += leg["talk_s"]
+            most[leg["agent"]] += leg["talk_s"] + leg["hold_s"]
+        for leg in row["cel"]:
+            if leg["agent"]:
+                cel[leg["agent"]] += leg["ended"] - leg["begun"]
+        for agent in sorted({*talk, *cel}):
+            if talk[agent] - TALK_TOLERANCE <= cel[agent] <= most[agent] + TALK_TOLERANCE:
+                continue
+            explained = least[agent] - TALK_TOLERANCE <= cel[agent] < talk[agent]
+            how = (
+                f"talk with {agent} is {talk[agent]:.1f} s by the daemon's events, {cel[agent]:.1f} s by CEL"
+            )
+            why = "the caller was passed on to him" if explained else "events were lost"
+            yield Difference("talk", row["call_id"], f"{how}: {why}", explained)
 
 
 # -- recordings -----------------------------------------------------------------------------------
@@ -257,11 +280,15 @@ def _files(
         place = day.strftime("%Y/%m/%d")
         query = "SELECT path FROM recording WHERE path LIKE :place"
         known = set(db.scalars(text(query), {"place": f"{place}/%"}))
-        for file in sorted((folder / place).glob("*")):
+        try:
+            there = _listed(folder / place)
+        except OSError as error:
+            yield Difference("unreadable", str(folder / place), f"cannot be read: {error.strerror}", False)
+            there = []
+        for file, seen in there:
             side = next((side for side in SIDES if file.name.endswith(side)), "")
             if side and f"{place}/{file.name.removesuffix(side)}" in known:
                 continue
-            seen = file.stat()
             if not start.timestamp() <= seen.st_mtime < max(stop.timestamp(), start.timestamp() + 86_400):
                 continue  # of the part of that folder's day that is not ours
             young = now.timestamp() - seen.st_mtime < FINISHED
@@ -271,3 +298,13 @@ def _files(
                 reason = "it is being written" if young else "no row tells of it"
                 yield Difference("file_without_row", str(file), reason, young)
         day += timedelta(days=1)
+
+
+def _listed(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Its files, but those that go meanwhile; none if there is no such folder. Raises OSError."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for file in sorted(folder.iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((file, file.stat()))
+    return found

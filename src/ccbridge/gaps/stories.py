@@ -16,6 +16,8 @@ CONTEXT_FALLBACK = "ccbridge-fallback"
 WAITING = ("ccbridge-hold", "ccbridge-offer")
 CALLERS = (CONTEXT_IN, *WAITING, "ccbridge-exit", CONTEXT_FALLBACK)
 ENDS = ("HANGUP", "CHAN_END", "LINKEDID_END")
+FALLBACK_CHOSEN = "CCB_FALLBACK"  # of ``ccbridge-fallback``: which of Asterisk's own queues takes the caller
+FALLBACK_OWN = "ccbridge-fallback-"  # with the name of a queue of ours behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Story:
     disposition: str  # one of records.DISPOSITIONS
     ended_by: str  # caller | agent | system | unknown
     whole: bool
+    fallback_queue: str | None = None  # as somebody said: perhaps no queue of ours
     legs: Sequence[Leg] = field(default_factory=tuple)
 
     @property
@@ -120,8 +123,18 @@ def _story(
         disposition,
         ended_by,
         hangup is not None,
+        _fallback_queue(seen),
         legs,
     )
+
+
+def _fallback_queue(seen: list[Happened]) -> str | None:
+    """The queue of ours whose agents the script chose for him; None: everybody's, or no script ran."""
+    for event in reversed(seen):
+        if event.kind == FALLBACK_CHOSEN and event.context == CONTEXT_FALLBACK:
+            chosen = str(event.extra.get("extra", ""))
+            return chosen.removeprefix(FALLBACK_OWN) if chosen.startswith(FALLBACK_OWN) else None
+    return None
 
 
 def _legs(

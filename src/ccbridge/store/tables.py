@@ -333,6 +333,7 @@ cel_call = Table(
     Column("ended_by", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("legs", JSONB, nullable=False),  # [{agent, device, begun, ended}], epoch seconds
+    Column("queue", Text),  # whose agents the fallback's script chose
     CheckConstraint("source IN ('cel', 'inferred')", name="source"),
 )
 
