@@ -6,6 +6,7 @@ a restart is a function of what was written, and of nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ccbridge.core.records import (
@@ -146,10 +147,11 @@ class Memory:
                     offer["talk"] += max(0.0, event.at - offer["talk_from"])
                 offer.update(talk_from=event.at, held=event.kind == "held")
         elif event.kind == "offer_ended":
-            if call.get("offer", {}).get("id") == data["offer"]:
+            offer = call.get("offer", {})
+            if offer.get("id") == data["offer"]:
                 del call["offer"]
             if data["result"] == "talked":
-                call["legs"].append({name: data[name] for name in LEG})
+                call["legs"].append(_leg(data, offer, event.at))
                 self.agents.setdefault(data["agent"], {})["last_offer"] = data["offer"]
                 if call["state"] == "talking" and "offer" not in call:
                     call["state"] = "released"
@@ -157,6 +159,15 @@ class Memory:
                 call["state"] = "returning"
         elif event.kind == "parked" and call["legs"]:
             call["legs"][-1]["end"] = "park"
+
+
+def _leg(data: Mapping[str, Any], offer: Mapping[str, Any], at: float) -> dict[str, Any]:
+    """Of an ``offer_ended``; version 0.1.0 told no more than that it ended: the talk ran from the answer."""
+    if "from" in data:
+        return {name: data[name] for name in LEG}
+    since = offer.get("answered_at", at)
+    leg = {"from": since, "to": at, "talk_s": round(max(0.0, at - since), 3), "hold_s": 0.0, "end": "unknown"}
+    return {"offer": data["offer"], "agent": data["agent"], **leg}
 
 
 def _up_to_date(call: dict[str, Any]) -> None:
