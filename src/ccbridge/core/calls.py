@@ -94,6 +94,13 @@ class Call:
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
     inferred: bool = False
 
+    def unbind(self, offer: Offer) -> None:
+        """This offer is over; another that talks beside it, if any, is the call's now."""
+        if self.offer == offer.id:
+            self.offer = self.others.pop() if self.others else ""
+        elif offer.id in self.others:
+            self.others.remove(offer.id)
+
 
 @dataclass(slots=True)
 class Offer:
@@ -157,6 +164,8 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     },
     CallState.FALLBACK: {
         i.CallInFallback: "ignore",
+        i.CallArrived: "arrived_again",  # passed on to one of our numbers by whoever answered him there
+        i.CallHolding: "look",  # or straight into the hold loop; or this is told late, and he may be talking
     },
 }
 for _state in (CallState.TALKING, CallState.RELEASED, CallState.TRANSFERRED):

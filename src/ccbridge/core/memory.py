@@ -113,9 +113,9 @@ class Memory:
             call["customer"] = data["customer"]
         elif event.kind == "queued":
             call.update(queue=data["queue"], priority=data["priority"], since=data["since"])
+            call.pop("answered_at", None)
             if "stint" in data:
                 call["stints"].append(data["stint"])
-                call.pop("answered_at", None)
         elif event.kind == "offered":
             call["offers"] += 1
             call["offer"] = {
@@ -132,7 +132,7 @@ class Memory:
             call["agent"] = data["agent"]
             if event.kind == "joined":
                 call["offer"] = {"id": data["offer"], "agent": data["agent"], "at": event.at, "rang": True}
-                call["offer"]["recording"] = ""
+                call["offer"] |= {"recording": "", "joined": True}
             call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
             call["inferred"] |= bool(data.get("found"))
         elif event.kind == "fallback_answered":

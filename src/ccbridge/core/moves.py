@@ -79,8 +79,8 @@ def _enter_queue(w: World, call: Call, queue: str, priority: int, since: float) 
         # again: a stint of its own, whose wait is counted anew
         more["stint"] = _stint(w, call)
         call.stints.append(more["stint"])
-        call.answered_at = None
         talks.end_recordings(w, call)
+    call.answered_at = None
     call.queue = queue
     call.priority = priority + w.queue(queue).priority
     call.since = call.queued_at = since

@@ -156,7 +156,7 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
     call = w.calls.get(offer.call)
     agent = w.agents[offer.agent]
     if call is not None:
-        call.offer = ""
+        call.unbind(offer)
         w.event(
             call, "offer_ended", offer=offer.id, agent=agent.id, result=result,
             status=offer.dial_status, cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause,

@@ -115,11 +115,11 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         if call.state is not CallState.FALLBACK:
             moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
         talks.follow(w, call)
-    elif call.state is CallState.FALLBACK:
+    elif call.state is CallState.FALLBACK and place.context != CONTEXT_IN:
         moves.close(w, call, "fallback", "system", inferred=True)  # passed on by whoever answered him there
     elif place.context == CONTEXT_IN:
         if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
-            if call.state not in talks.OUT_OF_HAND:
+            if call.state not in (*talks.OUT_OF_HAND, CallState.FALLBACK):
                 w.oddity("back_in_menu", call=call.id, state=call.state.value)
             moves.let_go(w, call)
             w.call_state(call, CallState.FLOW)
@@ -181,7 +181,7 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
     if offer is not None and not settled:
         w.call_state(call, CallState.RETURNING)
         moves.lose_offer(w, call, offer)
-    if call.queued_at is None or call.state in talks.OUT_OF_HAND:
+    if call.queued_at is None or call.state in (*talks.OUT_OF_HAND, CallState.FALLBACK):
         moves.let_go(w, call)
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))

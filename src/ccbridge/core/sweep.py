@@ -138,7 +138,9 @@ def _mend(w: World, found: Difference, seen: Seen) -> None:
     if found.kind == "call_gone":
         reconcile.vanished(w, call)
     elif found.kind == "talk_over":
-        talks.stop_talk(w, w.offers[call.offer])
+        offer = w.offers.get(call.offer)
+        if offer is not None:  # else its leg was found gone a moment ago, and that ended it
+            talks.stop_talk(w, offer)
     else:
         reconcile.settle(w, call, seen.places[call.id], seen.linked[call.id])
 

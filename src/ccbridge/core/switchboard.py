@@ -12,11 +12,12 @@ from typing import Any
 from ccbridge.core import acd, moves, offers, reconcile, sweep, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, OfferState
+from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, Offer
 from ccbridge.core.effects import Append, Effect, MoveOut, Reply
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import AgentPlan, Plan
+from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallEvent, TicketOutcome
+from ccbridge.core.restore import take_up
 from ccbridge.core.world import World
 
 
@@ -67,14 +68,7 @@ class Switchboard:
         """Take up what a former run knew. The first ``LinkUp`` compares it with the PBX."""
         w = self.world
         w.at, w.now = at, now
-        w.last_sign = memory.last
-        for call_id, ended_by in memory.closed.items():
-            w.remember_closed(call_id, ended_by)
-        for agent_id, known in memory.agents.items():
-            if agent_id in w.agents:
-                _restore_agent(w, w.agents[agent_id], known)
-        for call_id, known in memory.calls.items():
-            _restore_call(w, call_id, known)
+        take_up(w, memory)
         w.out.clear()  # all this is in the journal already
         for agent in w.agents.values():
             w.refresh(agent)  # but not what time has ended since: it is told with the first input
@@ -153,7 +147,8 @@ class Switchboard:
     def _follow(self, channel: str, before: Iterable[str]) -> None:
         """A change of a bridge: it concerns whoever was or is connected with this channel."""
         w = self.world
-        for one in {*before, *w.bridges.around(channel), channel}:
+        # each once, and in an order that a replay has, too
+        for one in dict.fromkeys((*before, *w.bridges.around(channel), channel)):
             if one in w.calls:
                 talks.follow(w, w.calls[one])
 
@@ -253,7 +248,8 @@ class Switchboard:
 
     def _device_changed(self, change: i.DeviceChanged) -> None:
         w = self.world
-        w.devices[change.device] = change.state
+        if not change.device.startswith("Local/"):  # no phone, and there are as many as numbers are dialled
+            w.devices[change.device] = change.state
         agent = w.agent_of(change.device)
         if agent is not None:
             w.phone_is(agent, change.state)
@@ -315,9 +311,10 @@ class Switchboard:
         """A reload never changes what an agent is doing now: only what he is offered next."""
         w = self.world
         w.plan = plan
+        bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
-            if fresh is None and not agent.offer and not agent.leg:
+            if fresh is None and agent.id not in bound:
                 agent.logged_in, agent.pause = False, ""
                 w.refresh(agent)
                 w.drop_agent(agent)
@@ -341,71 +338,3 @@ class Switchboard:
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
         w.refresh(agent)
-
-
-def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
-    agent.logged_in, agent.pause = known.get("in", False), known.get("pause", "")
-    agent.dead_offers = known.get("dead_offers", 0)
-    agent.idle_since = known.get("idle", 0.0)
-    agent.last_call, agent.last_offer = known.get("last_call", ""), known.get("last_offer", "")
-    until = known.get("until")
-    if until is not None and until > w.at:
-        due = w.now + until - w.at
-        if known["state"] == "wrap_up":
-            agent.wrap_due = due
-        elif known["state"] in ("cooldown", "unreachable"):
-            agent.cool_due = due
-            agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
-    w.drop_agent(agent)
-    agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
-    agent.shown_at = known.get("at", 0.0)
-    w.add_agent(agent)
-    w.arm("agent", agent.id, agent.due())
-
-
-def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
-    w.arrivals += 1
-    call = Call(
-        call_id,
-        known["arrived"],
-        known["did"],
-        known["kind"],
-        w.arrivals,
-        e164=known["e164"],
-        queue=known.get("queue", ""),
-        priority=known.get("priority", 0),
-        since=known.get("since", 0.0),
-        queued_at=known.get("since"),
-        answered_at=known.get("answered_at"),
-        agent=known.get("agent", ""),
-        offers=known["offers"],
-        customer=known.get("customer"),
-        inferred=known["inferred"],
-        legs=[dict(leg) for leg in known["legs"]],
-        stints=list(known["stints"]),
-        recordings=[one for one in known["recordings"] if one != known.get("offer", {}).get("id")],
-    )
-    w.calls[call_id] = call
-    state = CallState(known["state"])
-    saved = known.get("offer")
-    if saved:
-        if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
-            w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
-        agent = w.agents[saved["agent"]]
-        offer = Offer(saved["id"], call_id, agent.id, call.queue, saved["at"], w.queue(call.queue).ring)
-        offer.rang, offer.recording = saved["rang"], saved["recording"]
-        w.offers[offer.id] = offer
-        call.offer = agent.offer = offer.id
-        if state is CallState.TALKING:
-            offers.offer_state(w, offer, OfferState.TALKING)
-            offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]
-            offer.talk, offer.held = saved["talk"], saved["held"]
-            agent.talking = True
-        else:
-            offers.offer_state(w, offer, OfferState.PLACED)
-    elif state in (CallState.OFFERED, CallState.TALKING):
-        state = CallState.RETURNING
-    if state is CallState.HOLDING:
-        w.line_up(call)
-    else:
-        w.call_state(call, state)

@@ -218,10 +218,7 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
         "end": end,
     }
     call.legs.append(leg)
-    if call.offer == offer.id:
-        call.offer = call.others.pop() if call.others else ""
-    elif offer.id in call.others:
-        call.others.remove(offer.id)
+    call.unbind(offer)
     w.event(call, "offer_ended", result="talked", **leg)
     if offer.recording and end not in PASSED_ON:
         w.emit(Append(RecordingEnded(call.id, offer.id, w.at, answered=True)))

@@ -1,0 +1,96 @@
+"""A start: what the journal's memory knows becomes calls, offers and agents again.
+
+Phones, bridges and legs are not in it: the first ``LinkUp`` shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ccbridge.core import offers
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.memory import Memory
+from ccbridge.core.plan import AgentPlan
+from ccbridge.core.world import World
+
+
+def take_up(w: World, memory: Memory) -> None:
+    w.last_sign = memory.last
+    for call_id, ended_by in memory.closed.items():
+        w.remember_closed(call_id, ended_by)
+    for agent_id, known in memory.agents.items():
+        if agent_id in w.agents:
+            _restore_agent(w, w.agents[agent_id], known)
+    for call_id, known in memory.calls.items():
+        _restore_call(w, call_id, known)
+
+
+def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
+    agent.logged_in, agent.pause = known.get("in", False), known.get("pause", "")
+    agent.dead_offers = known.get("dead_offers", 0)
+    agent.idle_since = known.get("idle", 0.0)
+    agent.last_call, agent.last_offer = known.get("last_call", ""), known.get("last_offer", "")
+    until = known.get("until")
+    if until is not None and until > w.at:
+        due = w.now + until - w.at
+        if known["state"] == "wrap_up":
+            agent.wrap_due = due
+        elif known["state"] in ("cooldown", "unreachable"):
+            agent.cool_due = due
+            agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
+    w.drop_agent(agent)
+    agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
+    agent.shown_at = known.get("at", 0.0)
+    w.add_agent(agent)
+    w.arm("agent", agent.id, agent.due())
+
+
+def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
+    w.arrivals += 1
+    call = Call(
+        call_id,
+        known["arrived"],
+        known["did"],
+        known["kind"],
+        w.arrivals,
+        e164=known["e164"],
+        queue=known.get("queue", ""),
+        priority=known.get("priority", 0),
+        since=known.get("since", 0.0),
+        queued_at=known.get("since"),
+        answered_at=known.get("answered_at"),
+        agent=known.get("agent", ""),
+        offers=known["offers"],
+        customer=known.get("customer"),
+        inferred=known["inferred"],
+        legs=[dict(leg) for leg in known["legs"]],
+        stints=list(known["stints"]),
+        recordings=[one for one in known["recordings"] if one != known.get("offer", {}).get("id")],
+    )
+    w.calls[call_id] = call
+    state = CallState(known["state"])
+    saved = known.get("offer")
+    if saved:
+        if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
+            w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
+        agent = w.agents[saved["agent"]]
+        ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
+        offer = Offer(saved["id"], call_id, agent.id, call.queue, saved["at"], ring)
+        offer.rang, offer.recording = saved["rang"], saved["recording"]
+        w.offers[offer.id] = offer
+        call.offer = agent.offer = offer.id
+        if state is CallState.TALKING:
+            offers.offer_state(w, offer, OfferState.TALKING)
+            offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]
+            offer.talk, offer.held = saved["talk"], saved["held"]
+            agent.talking = True
+        else:
+            offers.offer_state(w, offer, OfferState.PLACED)
+    elif state in (CallState.OFFERED, CallState.TALKING):
+        state = CallState.RETURNING
+    if state is CallState.HOLDING:
+        w.line_up(call)
+    else:
+        w.call_state(call, state)

@@ -1,0 +1,117 @@
+"""Meetings of events that are seldom, and must not end the loop or tell a call twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scene import Scene, looks, moved_out, placed, some
+from simulator import plan_of
+from test_passed_on import ANN, BOB, TRUNK, enter, gone, leave, legs, passed_on, talking, told
+
+from ccbridge.core import inputs as i
+
+
+def test_a_talk_that_was_passed_on_is_one_leg_over_a_restart() -> None:
+    """The caller's channel still stands at the first agent's offer: it is not adopted a second time."""
+    scene, leg = talking()
+    (offered,) = scene.board.world.offers
+    told(scene, passed_on(leg, "attended"), leave(leg, "b1"), gone(leg), enter("m", "b1", BOB))
+    scene.wait(5)
+    scene.is_at("c1", "ccbridge-offer", offered, bridge="b1", name=TRUNK)
+    scene.is_at("m", "phones", "102", bridge="b1", name=BOB, linked="c1")
+    scene.restart(away=1)
+    scene.link_up()
+    assert (scene.state("c1"), scene.agent("bob")[0]) == ("talking", "talking")
+    scene.wait(5)
+    told(scene, leave("m", "b1"), leave("c1", "b1"), gone("m"), gone("c1"))
+    assert legs(scene) == [("ann", 10.0, 0.0, "blonde"), ("bob", 11.0, 0.0, "agent")]
+    assert len({leg["offer"] for leg in scene.closed("c1").legs}) == 2
+
+
+def test_a_leg_that_is_gone_while_another_of_his_is_linked() -> None:
+    """Two differences of one talk: the first one's mending is the end of it."""
+    scene, _ = talking()
+    (offered,) = scene.board.world.offers
+    scene.is_at("c1", "ccbridge-offer", offered, bridge="b1", name=TRUNK)
+    scene.is_at("a2", "phones", "102", name="PJSIP/ann-09", linked="c1")
+    scene.sweep()
+    scene.wait(2)
+    scene.sweep()
+    assert scene.drift() == ["leg_gone", "talk_over"]
+    assert (scene.state("c1"), scene.agent("ann")[0]) == ("released", "wrap_up")
+
+
+def test_an_offer_that_ends_unanswered_after_another_agent_has_joined() -> None:
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    scene.ring(offer)
+    scene.tell(i.OfferEnded, "c1", offer.offer, "ANSWER", 16)
+    told(scene, enter("m", "b1", BOB), enter("c1", "b1", TRUNK))
+    scene.wait(90)  # the offer is settled, and its leg forgotten
+    assert (scene.state("c1"), scene.agent("bob")[0]) == ("talking", "talking")
+    told(scene, leave("m", "b1"), leave("c1", "b1"), gone("m"), gone("c1"))
+    assert legs(scene) == [("bob", 90.0, 0.0, "agent")]
+
+
+def test_a_reload_removes_an_agent_only_after_the_last_of_his_legs() -> None:
+    scene, leg = talking()
+    told(scene, passed_on(leg, "blind"), leave(leg, "b1"), leave("c1", "b1"))
+    told(scene, enter("a2", "b2", ANN), enter("c1", "b2", TRUNK))
+    told(scene, passed_on("a2", "blind"), leave("c1", "b2"), gone("a2"))
+    without_ann = plan_of(scene.plan.queues, {"bob": ("sales",)})
+    scene.tell(i.PlanLoaded, without_ann)
+    told(scene, gone(leg))
+    scene.tell(i.PlanLoaded, without_ann)
+    assert list(scene.board.world.agents) == ["bob"]
+
+
+def test_back_from_the_fallback_by_one_of_our_numbers() -> None:
+    """Whoever answered him there passes him on: he is served as any caller, swept or not."""
+    scene = Scene(agents="ann")
+    scene.tell(i.CallInFallback, "c1")
+    told(scene, enter("m", "b9", "PJSIP/desk-77"), enter("c1", "b9", TRUNK))
+    told(scene, leave("m", "b9"), leave("c1", "b9"), gone("m"))
+    scene.arrive("c1")
+    scene.is_at("c1", "ccbridge-in")
+    scene.sweep()
+    scene.wait(2)
+    scene.sweep()
+    scene.tell(i.CallQueued, "c1", "sales", 0)
+    scene.answer(some(placed(scene.tell(i.CallHolding, "c1", "sales", 0, 0.0))))
+    scene.wait(5)
+    scene.tell(i.HangupAsked, "c1")
+    assert (scene.closed("c1").disposition, scene.closed("c1").ended_by) == ("answered", "caller")
+    assert not scene.oddities()
+
+
+def test_a_hold_that_is_told_late_takes_nobody_out_of_the_fallback() -> None:
+    scene = Scene(agents="ann")
+    scene.tell(i.CallInFallback, "c1")
+    effects = scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)
+    assert (looks(effects), placed(effects), moved_out(effects)) == (["c1"], None, [])
+    scene.is_at("c1", "ccbridge-fallback")
+    scene.tell(i.CallLooked, "c1", scene.places["c1"])
+    assert scene.state("c1") == "fallback"
+    scene.is_at("c1", "ccbridge-hold")
+    scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)
+    holds = replace(scene.places["c1"], variables={"CCB_CALL": "c1", "CCB_QUEUE": "sales"})
+    assert placed(scene.tell(i.CallLooked, "c1", holds)) is not None
+
+
+def test_dialled_numbers_are_not_kept_as_devices() -> None:
+    scene = Scene()
+    scene.tell(i.DeviceChanged, "Local/5550100@outside", "INUSE")
+    assert not [device for device in scene.board.world.devices if device.startswith("Local/")]
+
+
+def test_who_is_joined_does_not_depend_on_chance() -> None:
+    """Several callers in one bridge: a replay, another process, must follow them in the same order."""
+    scene = Scene(agents="ann")
+    calls = [f"c{n}" for n in range(8)]
+    for call in calls:
+        leg = scene.answer(some(scene.hold(call)))
+        told(scene, passed_on(leg, "blind"), leave(leg, "b"), leave(call, "b"), gone(leg))
+        told(scene, enter(call, "conference", TRUNK))
+        scene.wait(11)
+    told(scene, enter("m", "conference", BOB))
+    assert [call for call in calls if scene.state(call) == "talking"] == ["c0"]
