@@ -39,11 +39,11 @@ from ccbridge.metrics.server import MetricsServer
 from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
 from ccbridge.routing import RoutingLoop
-from ccbridge.store.journal import BOOT_GAP, Journal, JournalBroken
+from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.schema import schema_ok
 from ccbridge.store.shipper import Shipper
-from ccbridge.store.takeover import take_over
+from ccbridge.store.takeover import recall
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,6 @@ SYNC_EVERY = 1.0  # seconds
 PRUNE_EVERY = 600.0  # seconds
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0  # seconds
-TAKE_OVER_LIMIT = 10.0  # seconds
 BOOT_LIMIT = 10.0  # seconds, within the client's limit for all that follows a login
 # What a reload cannot change: sockets, folders and accounts are in use.
 FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "metrics", "log")
@@ -176,13 +175,9 @@ class Daemon:
 
     async def _remember(self, url: str) -> None:
         """What a former run wrote is what this one knows. ``url``: "" when the database is away."""
-        state, records = self.journal.recover()
-        self.memory = Memory(state)
-        for record in records:
-            self.memory.apply(record)
-        source = "journal"
-        if state is None and not records:
-            source = await self._take_over(url)
+        self.memory, source, number = await recall(self.journal, url)
+        if number:
+            self.journal.resume(number)  # its first checkpoint is this memory
         at, now = time.time(), time.monotonic()
         # the run's name makes offer ids unique, and only letters and digits may stand in an extension
         self.switchboard = Switchboard(self.site.plan, f"{int(at * 10):x}")
@@ -195,28 +190,6 @@ class Daemon:
             agents=len(self.memory.agents),
             seq=self.journal.last_seq,
         )
-
-    async def _take_over(self, url: str) -> str:
-        """The journal is new, so the database is asked what a former one has told it; returns who knew.
-
-        Without an answer the numbers go on from the time of day: whatever a former journal had, they are
-        above it, so a call's events keep their order over both.
-        """
-        folder = str(self.journal.folder)
-        try:
-            if not url:
-                raise psycopg.OperationalError("the database is away")
-            self.memory, last = await take_over(url, TAKE_OVER_LIMIT)
-        except psycopg.Error as error:
-            why = str(error).strip()
-            log.error("daemon.starts_empty", journal=folder, why=why, lost="log-ins, pauses, wrap-ups")
-            self.journal.resume(int(time.time()) * 1000)
-            return "nothing"
-        if not last:
-            log.info("daemon.starts_empty", journal=folder, why="journal and database are new")
-            return "nothing"
-        self.journal.resume(last + BOOT_GAP)
-        return "database"
 
     def _open_inputs(self) -> InputJournal | None:
         keep = self.site.journal

@@ -6,16 +6,23 @@ with all their events, each agent's last states, the last ended calls. It takes 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import psycopg
+import structlog
 
 from ccbridge.core.memory import CLOSED_KEPT, Memory
 from ccbridge.core.records import AgentEvent, CallEvent, CallOpened
 from ccbridge.store import urls
 from ccbridge.store.cut import cut_after
+from ccbridge.store.journal import BOOT_GAP, Journal
+
+log = structlog.get_logger(__name__)
+
+TAKE_OVER_LIMIT = 10.0  # seconds
 
 LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM ship_position"
 
@@ -47,6 +54,35 @@ SELECT agent, at, state, reason, call_id, data FROM told ORDER BY seq"""
 LAST_OFFERS = """
 SELECT data->>'agent', data->>'offer' FROM call_event
 WHERE call_id = ANY(%s) AND kind = 'offer_ended' AND data->>'result' = 'talked' ORDER BY seq"""
+
+
+async def recall(journal: Journal, url: str) -> tuple[Memory, str, int]:
+    """What a former run wrote; where it was found (journal, database, nothing); and the number after which
+    the journal is to be resumed with this memory, 0 for where it stands. ``url``: "" when that is away.
+
+    For a journal that is new the database is asked what a former one has told it. Without an answer the
+    numbers go on from the time of day: whatever a former journal had, they are above it, so a call's events
+    keep their order over both.
+    """
+    state, records = journal.recover()
+    if state is not None or records:
+        memory = Memory(state)
+        for record in records:
+            memory.apply(record)
+        return memory, "journal", 0
+    folder = str(journal.folder)
+    try:
+        if not url:
+            raise psycopg.OperationalError("the database is away")
+        memory, last = await take_over(url, TAKE_OVER_LIMIT)
+    except psycopg.Error as error:
+        why = str(error).strip()
+        log.error("daemon.starts_empty", journal=folder, why=why, lost="log-ins, pauses, wrap-ups")
+        return Memory(), "nothing", int(time.time()) * 1000
+    if not last:
+        log.info("daemon.starts_empty", journal=folder, why="journal and database are new")
+        return memory, "nothing", 0
+    return memory, "database", last + BOOT_GAP
 
 
 async def take_over(url: str, limit: float) -> tuple[Memory, int]:
