@@ -26,5 +26,6 @@ async def test_a_limit_on_a_waiting_caller_costs_him_nothing(
     await link.close()
     house.login("anna")
     await phones["1001"].talks()
+    await house.until_agent("anna", "talking")
     await call.hangup()
     assert (await house.until_closed(name))["disposition"] == "answered"
