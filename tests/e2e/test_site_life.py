@@ -94,7 +94,8 @@ async def test_a_stop_in_order(make_site: Callable[..., Site], phones: Phones, c
     heard = talking.heard
     for call in (talking, waiting):
         await call.hangup()
-    assert longest_gap_ms(heard, 1000) <= 40
+    # down for seconds: had the talk hung on it, so would the hole
+    assert longest_gap_ms(heard, 1000) <= 400
     for phone in ("1001", "1002"):
         if phones[phone].leg is not None:
             await phones[phone].hangup()
