@@ -97,23 +97,40 @@ def verify(kept: Kept) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def run_kept(folder: Path) -> Kept:
+    done = subprocess.run(
+        demo("--keep", "--folder", str(folder)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_LIMIT_S,
+        check=False,
+    )
+    return Kept(folder, done.returncode, done.stdout)
+
+
+def end(folder: Path) -> None:
+    subprocess.run(demo("--stop", "--folder", str(folder)), check=True, capture_output=True)
+    assert processes_of(folder) == []
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """Run anew if not all is as it should be: a machine that stood still for a moment lost sound, a fault of
+    the product is there each time.
+    """
     folder = tmp_path_factory.mktemp("demo") / "kept"
     try:
-        done = subprocess.run(
-            demo("--keep", "--folder", str(folder)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=RUN_LIMIT_S,
-            check=False,
-        )
-        yield Kept(folder, done.returncode, done.stdout)
+        made = run_kept(folder)
+        for _ in range(2):
+            if made.code:
+                print(made.said)
+                end(folder)
+                made = run_kept(folder)
+        yield made
     finally:
-        subprocess.run(demo("--stop", "--folder", str(folder)), check=True, capture_output=True)
-        assert processes_of(folder) == []
-        shutil.rmtree(folder)
+        end(folder)
 
 
 def test_all_agrees(kept: Kept) -> None:
