@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -49,6 +50,19 @@ SALES = "2100000001"
 SUPPORT = "2100000002"
 AGENTS = {"anna": "1001", "ben": "1002", "chloe": "1003", "dimitris": "1004"}
 _callers = itertools.count(1)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of all processes that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(folder) in command and path.parent.name != str(os.getpid()):
+            found.append(command)
+    return found
 
 
 def new_number() -> str:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from e2e_rig import processes_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg, pytest.mark.full]
 
@@ -19,19 +20,6 @@ RUN_LIMIT_S = 600.0
 
 def command(what: str, folder: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", f"ccbridge.lab.{what}", "--folder", str(folder), *options]
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of all processes that name the folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(folder) in line and path.parent.name != str(os.getpid()):
-            found.append(line)
-    return found
 
 
 def test_each_kind_of_fault_once_and_some_twice(tmp_path: Path) -> None:

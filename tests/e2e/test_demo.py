@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from e2e_rig import processes_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERIFIER = PROJECT / "tests" / "verify_demo.py"
@@ -75,19 +76,6 @@ class Kept:
 
 def demo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "ccbridge.lab.demo", *arguments]
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of all processes that name the folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(folder) in command and path.parent.name != str(os.getpid()):
-            found.append(command)
-    return found
 
 
 def verify(kept: Kept) -> tuple[int, str]:
