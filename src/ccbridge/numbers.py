@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
@@ -10,6 +11,8 @@ import phonenumbers
 _WITHHELD = frozenset({"", "anonymous", "unknown", "restricted", "private", "unavailable", "asterisk"})
 # Longer than any number (E.164: 15 digits) with every separator that people type.
 _LONGEST = 40
+# One call asks several times for the same number: at the door, when it holds, at each look at the PBX.
+_KEPT = 1000
 
 
 class Caller(NamedTuple):
@@ -27,6 +30,11 @@ def parse_caller(raw: str, country: str) -> Caller:
         return Caller("anonymous", None)
     if len(text) > _LONGEST:
         return Caller("unparsable", None)
+    return _parsed(text, country)
+
+
+@lru_cache(maxsize=_KEPT)
+def _parsed(text: str, country: str) -> Caller:
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:

@@ -104,6 +104,18 @@ def test_no_bytes_kill_the_reader(noise: bytes) -> None:
     assert read(noise, b"\r\n\r\n", STREAM)[-1]["Cause"] == "16"
 
 
+PIECES = ["a", "A", "b", "é", ":", " ", "\r\n", "\n", ": ", "Variable", "result", "%41"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.sampled_from(["", *PIECES]))
+def test_a_header_that_is_searched_for_reads_as_when_all_are_cut(body: str, key: str) -> None:
+    text = f"Event: E\r\n{body}"
+    cut = AmiMessage(text)
+    headers = {name.lower(): value for name, value in cut.items()}
+    for name in {key, *headers} - {": ", "\r\n"}:  # no names of headers
+        assert AmiMessage(text).get(name) == cut.get(name) == headers.get(name.lower())
+
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40)
 NAME = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=10).filter(
     lambda name: name.lower() not in ("action", "event", "result", "content")

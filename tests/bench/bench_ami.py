@@ -3,9 +3,11 @@
     python tests/bench/bench_ami.py
 
 Both get the same bytes (what an Asterisk 22 sent during some dozen calls, over and over, under new ids) in
-the same segments. panoramisk calls one function for each event that matches the patterns, which reads three
-headers; ccbridge translates all of them and asks the core, which offers calls to agents. Rounds alternate;
-the figures are medians. Look at the ratio, not at the rates.
+the same segments, and the same patterns: the names of the events that ccbridge makes something of.
+panoramisk calls one function for each event that matches, which reads three headers; ccbridge translates it
+and asks the core, which offers calls to agents. Callers' numbers are other ones in each pass, as calls are.
+Rounds alternate, and CPU time is counted. Look at the ratio, not at the rates: the median of the rounds, and
+that of each side's best round, in which the machine did the least beside.
 """
 
 from __future__ import annotations
@@ -44,11 +46,7 @@ PASSES = 40
 ROUNDS = 7
 SEGMENT = 16_384
 START = 1_000.0  # what the monotonic clock says when the first event comes
-# what ccbridge makes something of
-PATTERNS = """
-UserEvent Dial* Bridge* Hangup HangupRequest Hold Unhold BlindTransfer AttendedTransfer DeviceStateChange
-ContactStatus Cdr
-""".split()  # noqa: SIM905
+PATTERNS = sorted({*translate._EVENTS, "Cdr"})
 OFFER = re.compile(rb"o[0-9a-f]+x[0-9]+")
 STAMP = re.compile(rb"Timestamp: ([0-9.]+)")
 
@@ -97,7 +95,7 @@ def stream() -> tuple[bytes, int, float]:
     house, out = House(begin), []
     for number in range(PASSES):
         for one in recorded:
-            message = one.replace(b"pbx-", b"pbx%d-" % number)
+            message = one.replace(b"pbx-", b"pbx%d-" % number).replace(b"+306900000", b"+306900%03d" % number)
             message = STAMP.sub(lambda m, n=number: b"Timestamp: %.6f" % (float(m[1]) + 3600 * n), message)
             if OFFER.search(message) and (call := re.search(rb"(?:Linkedid|Uniqueid): (\S+)", message)):
                 offer = house.offers.get(call[1].decode(), "none").encode()
@@ -144,7 +142,9 @@ async def main() -> None:
     for name, seen in rates.items():
         print(f"{name:<12}{statistics.median(seen):>10,.0f} events a second of CPU")
     ratios = [one / other for one, other in zip(rates["ccbridge"], rates["panoramisk"], strict=True)]
+    best = max(rates["ccbridge"]) / max(rates["panoramisk"])
     print(f"ratio       {statistics.median(ratios):>10.2f}  (rounds: {min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"best rounds {best:>10.2f}")
 
 
 if __name__ == "__main__":

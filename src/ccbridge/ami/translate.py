@@ -110,6 +110,8 @@ def _redirect(channel: str, context: str, exten: str) -> Fields:
 
 def _number(value: Any, default: float) -> float:
     """A finite number: "nan" and "inf" are none."""
+    if not value:
+        return default
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -125,14 +127,12 @@ def device_of(channel: str) -> str:
 def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
     # An event of another channel cannot speak for a call: ours send their own uniqueid as call id.
     call = m.get("uniqueid", "")
-    caller = m.get("calleridnum", "").replace("<unknown>", "")
-    who: dict[str, Any] = {"caller": caller, "did": m.get("did", ""), "came": _number(m.get("came"), 0.0)}
     match m.get("userevent"):
         case "CcbHold":
             # every UserEvent tells of its channel's place in the dialplan first, as Priority, too
             priority = int(_number((values(m, "priority") or [""])[-1], 0.0))
             since = _number(m.get("since"), 0.0)
-            return i.CallHolding(at, call, m.get("queue", ""), priority, since, **who)
+            return i.CallHolding(at, call, m.get("queue", ""), priority, since, **_who(m))
         case "CcbOffering":
             return i.OfferReached(at, call, m.get("offer", ""))
         case "CcbOffer":
@@ -141,8 +141,13 @@ def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
         case "CcbExit":
             return i.CallExited(at, call, m.get("target", ""))
         case "CcbFallback":
-            return i.CallInFallback(at, call, **who)
+            return i.CallInFallback(at, call, **_who(m))
     return None
+
+
+def _who(m: Mapping[str, Any]) -> dict[str, Any]:
+    caller = m.get("calleridnum", "").replace("<unknown>", "")
+    return {"caller": caller, "did": m.get("did", ""), "came": _number(m.get("came"), 0.0)}
 
 
 def _dial_begin(m: Mapping[str, Any], at: float) -> i.Input | None:

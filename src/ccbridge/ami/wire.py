@@ -30,15 +30,18 @@ MAX_MESSAGE = 4 * 1024 * 1024
 _EVENT = "Event: "
 _LISTS = frozenset({"variable", "chanvariable", "output"})
 (_QUOTED,) = Message.quoted_keys  # "result": what AsyncAGI answers comes in URL quoting
+# What only the whole message tells: lists, quoting, and what is no header.
+_MADE = _LISTS | {_QUOTED, "content"}
 
 Fields = Mapping[str, str | Sequence[str]]
 
 
 class AmiMessage(Message):
-    """A panoramisk message that is cut into headers only when somebody reads one.
+    """A panoramisk message whose headers are searched for when somebody reads them.
 
-    Most events are looked at by name and dropped, so the name is all that is taken out beforehand. Of a
-    repeated header the first counts (`values` gives all): where the sender of a UserEvent has added another,
+    Most events are looked at by name and dropped, so the name is all that is taken out beforehand; of the
+    others few headers are read (`get`), and only who wants all of them has the text cut up. Of a repeated
+    header the first counts (`values` gives all): where the sender of a UserEvent has added another,
     that is Asterisk's own. Only what Asterisk itself repeats is a list. An empty header is kept as "", and
     lines that are no headers are kept in `content`. As in panoramisk `message.header` reads "" for a missing
     header; `message["header"]` raises KeyError.
@@ -46,12 +49,14 @@ class AmiMessage(Message):
 
     _store: dict[str, tuple[str, Any]]
     _repeated: dict[str, list[str]]
+    _folded: str | None  # the text in lower case, with a line's end before each line
     event: str
 
     def __init__(self, text: str) -> None:
         # Not calling panoramisk's constructor is the point: it would build the headers now.
         self.text = text
         self.manager = None
+        self._folded = None
         if text.startswith(_EVENT):
             end = text.find(EOL)
             self.event = text[len(_EVENT) :] if end < 0 else text[len(_EVENT) : end]
@@ -59,9 +64,26 @@ class AmiMessage(Message):
             self.event = self.get("event", "")
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What panoramisk's does, at a third of its price: most of what an event costs are headers read."""
-        found = self._store.get(key.lower())
+        """The value that counts, or `default`. As a rule four headers of twenty are read: they are searched
+        for, which is a quarter of the work of cutting the text up."""
+        key = key.lower()
+        # The lower case of ASCII keeps each character in its place.
+        if "_store" not in self.__dict__ and key not in _MADE and self.text.isascii():
+            if self._folded is None:
+                self._folded = EOL + self.text.lower()
+            at = self._folded.find(f"{EOL}{key}:")
+            if at < 0:
+                return default
+            begin = at + len(key) + len(": ")
+            if self.text.startswith(" ", begin - 1):
+                end = self.text.find(EOL, begin)
+                return self.text[begin:] if end < 0 else self.text[begin:end]
+        found = self._store.get(key)
         return default if found is None else found[1]
+
+    def items(self) -> Any:
+        """Pairs of a header's name, as it came, and what counts of it."""
+        return self._store.values()
 
     def __getattr__(self, name: str) -> Any:
         if name in ("_store", "_repeated"):

@@ -106,6 +106,8 @@ class World:
 
     def pop_due(self) -> tuple[str, str] | None:
         """Take the earliest thing whose deadline has come."""
+        if not self._heap or self._heap[0][0] > self.now:
+            return None  # before every input: what may be void in the heap need not be looked at yet
         due = self.next_deadline()
         if due is None or due > self.now:
             return None
