@@ -115,3 +115,24 @@ def test_who_is_joined_does_not_depend_on_chance() -> None:
         scene.wait(11)
     told(scene, enter("m", "conference", BOB))
     assert [call for call in calls if scene.state(call) == "talking"] == ["c0"]
+
+
+def test_a_phone_that_holds_as_it_answers() -> None:
+    """It is in the bridge, and holds, a moment before the caller is there: hold from the first moment."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.ring(offer)
+    told(scene, enter(leg, "b1", ANN))
+    scene.tell(i.LegHeld, leg)
+    told(scene, enter("c1", "b1", TRUNK))
+    scene.restart(away=0)
+    scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b1", name=TRUNK)
+    scene.is_at(leg, "phones", "102", bridge="b1", name=ANN, linked="c1")
+    scene.link_up()
+    scene.wait(2)
+    scene.tell(i.LegResumed, leg)
+    scene.wait(5)
+    told(scene, leave(leg, "b1"), leave("c1", "b1"), gone(leg), gone("c1"))
+    assert legs(scene) == [("ann", 5.0, 2.0, "agent")]
+    assert scene.events("c1")[-5:] == ["answered", "held", "resumed", "offer_ended", "ended"]
+    assert not scene.oddities()

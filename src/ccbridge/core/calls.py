@@ -199,12 +199,16 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.DIALLED: {
         i.LegRinging: "ringing",
+        i.LegHeld: "held",
+        i.LegResumed: "resumed",
         i.OfferEnded: "dial_returned",
         i.HangupAsked: "offer_ignore",
         i.ChannelGone: "leg_gone_early",
     },
     OfferState.RINGING: {
         i.LegRinging: "offer_ignore",
+        i.LegHeld: "held",
+        i.LegResumed: "resumed",
         i.OfferEnded: "dial_returned",
         i.HangupAsked: "offer_ignore",
         i.ChannelGone: "leg_gone_early",

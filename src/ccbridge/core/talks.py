@@ -93,6 +93,8 @@ def _begin(w: World, call: Call, offer: Offer, kind: str, found: bool, **data: A
     if found:
         call.inferred = data["found"] = True
     w.event(call, kind, offer=offer.id, agent=agent.id, **data)
+    if offer.held:
+        w.event(call, "held", offer=offer.id, agent=agent.id)
 
 
 def stop_talk(w: World, offer: Offer) -> None:
@@ -111,17 +113,20 @@ def _bank(w: World, offer: Offer) -> None:
 
 
 def held(w: World, offer: Offer, h: i.LegHeld) -> None:
+    """Also before the talk: a phone may hold as it answers, and is in the bridge before the caller."""
     if not offer.held:
         _bank(w, offer)
         offer.held = True
-        w.event(w.calls[offer.call], "held", offer=offer.id, agent=offer.agent)
+        if offer.state is OfferState.TALKING:
+            w.event(w.calls[offer.call], "held", offer=offer.id, agent=offer.agent)
 
 
 def resumed(w: World, offer: Offer, h: i.LegResumed) -> None:
     if offer.held:  # a transfer sends one without a hold before it
         _bank(w, offer)
         offer.held = False
-        w.event(w.calls[offer.call], "resumed", offer=offer.id, agent=offer.agent)
+        if offer.state is OfferState.TALKING:
+            w.event(w.calls[offer.call], "resumed", offer=offer.id, agent=offer.agent)
 
 
 # -- passed on
