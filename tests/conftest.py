@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from machine import Machine, Since
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab, Pbx, default_cache
@@ -32,6 +33,20 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     one.down()
     if not request.session.testsfailed:
         shutil.rmtree(one.folder)
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The watcher of the machine; a test takes `machine`."""
+    one = Machine(tmp_path_factory.mktemp("machine") / "stalls.txt")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def machine(watched: Machine) -> Since:
+    """How late the machine itself was during this test: what it measures may be off by as much."""
+    return Since(watched)
 
 
 @pytest.fixture

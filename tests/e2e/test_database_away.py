@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from e2e_rig import Site
+from machine import Since
 from traffic import QUICK, calls, percentile, ready, told
 
 from ccbridge.lab.carrier import Carrier
@@ -27,6 +28,7 @@ async def test_calls_go_on_without_the_database(
     carrier: Carrier,
     how: str,
     away_s: float,
+    machine: Since,
 ) -> None:
     site = make_site(**QUICK)
     await ready(site, phones)
@@ -57,10 +59,11 @@ async def test_calls_go_on_without_the_database(
         f"{how} for {waited:.0f} s: before {told(before)}; meanwhile {told(during)}; after a start "
         f"{told(anew)}; all rows there {time.monotonic() - back:.1f} s after its return"
     )
-    # the same speed; the margin is for a machine that does other things as well
+    # the same speed
+    usual, late = statistics.median(before), 1000 * machine.late_s
     for some in (during, anew):
-        assert statistics.median(some) <= max(2 * statistics.median(before), statistics.median(before) + 25)
-        assert percentile(some, 0.99) < 1000
+        assert statistics.median(some) <= max(2 * usual, usual + 25) + late
+        assert percentile(some, 0.99) < 1000 + late
     closed = site.records("call_closed")
     assert {row["disposition"] for row in closed} == {"answered"}
     assert len(site.rows("SELECT * FROM call")) == len(closed)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 from e2e_rig import BRISK, MENU, SALES, SUPPORT, Site, merged, new_number
+from machine import Since
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab, Pbx
@@ -35,7 +36,7 @@ def gap_ms(leg: Leg, tone: float, start: float, end: float) -> int:
     return max(longest_gap_ms(leg.heard, tone, begin, stop), round(lacks * 1000))
 
 
-async def test_a_hole_would_be_seen(house: Site, pbx: Pbx, carrier: Carrier) -> None:
+async def test_a_hole_would_be_seen(house: Site, pbx: Pbx, carrier: Carrier, machine: Since) -> None:
     """The measure itself: a PBX that stands still for a quarter of a second is a hole in the music."""
     if pbx.version.startswith("16."):
         # its MixMonitor, the ear of the caller's side, writes nothing where no audio came: a shorter file
@@ -49,29 +50,14 @@ async def test_a_hole_would_be_seen(house: Site, pbx: Pbx, carrier: Carrier) -> 
     await asyncio.sleep(1.0)
     ended = time.time()
     await call.hangup()
-    assert 100 <= gap_ms(call.leg, MUSIC, begun + 0.2, ended - 0.2) <= 500
+    assert 100 <= gap_ms(call.leg, MUSIC, begun + 0.2, ended - 0.2) <= 500 + 1000 * machine.late_s
 
 
 async def test_the_daemon_is_killed_amid_calls(
-    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier, machine: Since
 ) -> None:
-    """Nobody hears a hole: what a kill breaks is broken each time.
-
-    The ears are an Asterisk on the same cores, which loses frames when the machine stands still for a moment.
-    """
-    best: dict[str, int] = {}
-    for _ in range(4):
-        site = make_site(queues={"sales": {"ring": 20, "wrap_up": 1}, "support": {"wrap_up": 12}})
-        gaps = await killed_amid_calls(site, phones, carrier)
-        best = {side: min(gap, best.get(side, gap)) for side, gap in gaps.items()}
-        if max(best.values()) <= 40:
-            return
-        site.daemon.stop()
-    pytest.fail(f"longest gaps, ms, the best of all runs: {best}")
-
-
-async def killed_amid_calls(site: Site, phones: Phones, carrier: Carrier) -> dict[str, int]:
-    """Three wait, one each is in the menu, rings, talks; one agent is in wrap-up. The longest gaps, ms."""
+    """Three wait, one each is in the menu, rings, talks; one agent is in wrap-up: nobody hears a hole."""
+    site = make_site(queues={"sales": {"ring": 20, "wrap_up": 1}, "support": {"wrap_up": 12}})
     await phones["1001"].will("answer", after=0.1)
     await phones["1003"].will("answer", after=0.1)
     site.login("anna")
@@ -103,7 +89,7 @@ async def killed_amid_calls(site: Site, phones: Phones, carrier: Carrier) -> dic
     left = site.agent("chloe")
     assert left["state"] == "wrap_up"
     ended = [r for r in site.records("agent_event") if r["agent"] == "chloe" and r["state"] == "wrap_up"]
-    assert abs(left["left_s"] - (ended[-1]["data"]["until"] - time.time())) < 1.0
+    assert abs(left["left_s"] - (ended[-1]["data"]["until"] - time.time())) < 1.0 + machine.late_s
     # the caller of the menu is asked anew, chooses, and is last in line
     await site.until(lambda: any(e["data"].get("again") for e in site.events(four, "arrived")))
     await in_menu.press("1")
@@ -126,7 +112,7 @@ async def killed_amid_calls(site: Site, phones: Phones, carrier: Carrier) -> dic
 
     await site.until_agent("chloe", "available")
     freed = [r for r in site.records("agent_event") if r["agent"] == "chloe" and r["state"] == "available"]
-    assert abs(freed[-1]["at"] - ended[-1]["data"]["until"]) < 0.5
+    assert abs(freed[-1]["at"] - ended[-1]["data"]["until"]) < 0.5 + machine.late_s
     assert site.oddities() == []
     dispositions = {r["call"]: r["disposition"] for r in site.records("call_closed")}
     assert dispositions == {
@@ -140,8 +126,10 @@ async def killed_amid_calls(site: Site, phones: Phones, carrier: Carrier) -> dic
         "ringing": gap_ms(ringing.leg, MUSIC, killed - 0.5, quiet),
         **{f"waiting {n}": gap_ms(c.leg, MUSIC, killed - 0.5, quiet) for n, (c, _) in enumerate(waiting)},
     }
-    print(f"down {back - killed:.1f} s; longest gap, ms: {gaps}")
-    return gaps
+    print(
+        f"down {back - killed:.1f} s; longest gap, ms: {gaps}; the machine stood still {machine.late_s:.3f} s"
+    )
+    assert max(gaps.values()) <= 40 + 1000 * machine.late_s
 
 
 async def test_killed_again_and_again(
@@ -197,7 +185,7 @@ async def other_lab(lab: Lab) -> AsyncIterator[Lab]:
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("stopped", marks=pytest.mark.full)])
 async def test_the_pbx_goes_with_calls_in_every_stage(
-    other_lab: Lab, lab_postgres: LabPostgres, how: str
+    other_lab: Lab, lab_postgres: LabPostgres, how: str, machine: Since
 ) -> None:
     """One in the menu, one waits, one rings, one talks, one agent is in wrap-up and one at lunch."""
     changes = {"queues": {"sales": {"ring": 20, "wrap_up": 1}, "support": {"wrap_up": 60}}}
@@ -242,12 +230,12 @@ async def test_the_pbx_goes_with_calls_in_every_stage(
             assert (account["disposition"], account["ended_by"]) == ("pbx_restart", "system")
             # after a crash it is told by the PBX's start, but ends when the link was lost
             assert account["inferred"] is (how == "killed")
-            assert abs(account["at"] - went) < 2.0
-        assert abs(_wrap_up_until(site, "anna") - (went + 1.0)) < 2.0  # from the crash on
+            assert abs(account["at"] - went) < 2.0 + machine.late_s
+        assert abs(_wrap_up_until(site, "anna") - (went + 1.0)) < 2.0 + machine.late_s  # from the crash on
         assert site.results(rings) == [("ben", "withdrawn")]
         chloe, dimitris = site.agent("chloe"), site.agent("dimitris")
         assert chloe["state"] == "wrap_up"
-        assert abs(chloe["left_s"] - (until - time.time())) < 1.0
+        assert abs(chloe["left_s"] - (until - time.time())) < 1.0 + machine.late_s
         assert (dimitris["state"], dimitris["reason"]) == ("paused", "lunch")
         assert dimitris["since"] == paused
         assert site.ask("status")["agents"]["logged_in"] == 4

@@ -37,12 +37,12 @@ async def calls(site: Site, carrier: Carrier, count: int) -> list[float]:
 
     await asyncio.gather(caller(), caller())
     # the last caller may be gone a moment before his account is written
-    await site.until(lambda: len(_opened(site, begin)) >= count)
-    return site.route_ms(*_opened(site, begin))
+    await site.until(lambda: len(_closed(site, begin)) >= count)
+    return site.route_ms(*_closed(site, begin))
 
 
-def _opened(site: Site, begin: int) -> list[str]:
-    return [one["call"] for one in site.records()[begin:] if one["t"] == "call_opened"]
+def _closed(site: Site, begin: int) -> list[str]:
+    return [one["call"] for one in site.records()[begin:] if one["t"] == "call_closed"]
 
 
 def percentile(values: list[float], share: float) -> float:
