@@ -67,14 +67,14 @@ async def test_the_daemon_is_killed_amid_calls(
     site.login("chloe")
     _, two = await site.dial(carrier, SUPPORT)
     await site.until_event(two, "answered", agent="chloe")
-    await phones["1003"].hangup()
-    await site.until_agent("chloe", "wrap_up")
     ringing, three = await site.dial(carrier)
     waiting = [await site.hold(carrier) for _ in range(3)]
     await phones["1002"].will("ring")
     site.login("ben")
     await site.until_event(three, "ringing", agent="ben")
     ben = await phones["1002"].rings()
+    await phones["1003"].hangup()
+    await site.until_agent("chloe", "wrap_up")
     in_menu, four = await site.dial(carrier, MENU)
     await asyncio.sleep(0.6)
 
