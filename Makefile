@@ -5,6 +5,8 @@
 
 PY := .venv/bin/python
 CODE := src tests
+# Where this is set, each of the many processes of a test run compiles everything anew: that is most of its time.
+export PYTHONDONTWRITEBYTECODE :=
 
 # ASTERISK=16 or 22: the demo, the tests and the lab with that one, from the Debian suite that carries it. Without,
 # the machine's own, or 22 where it has none.

@@ -41,9 +41,9 @@ from ccbridge.numbers import parse_caller
 from ccbridge.routing import RoutingLoop
 from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
-from ccbridge.store.schema import schema_ok
 from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
+from ccbridge.store.version import schema_ok
 
 log = structlog.get_logger(__name__)
 

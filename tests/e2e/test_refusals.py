@@ -23,7 +23,7 @@ from ccbridge.lab.ports import free_tcp
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.lab.process import die_with_parent
 from ccbridge.lab.service import Service, site_file
-from ccbridge.store import schema
+from ccbridge.store import version
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -133,7 +133,7 @@ def newer_schema(place: Place) -> Iterator[None]:
         try:
             yield
         finally:
-            db.execute("UPDATE alembic_version SET version_num = %s", (schema.head(),))
+            db.execute("UPDATE alembic_version SET version_num = %s", (version.head(),))
 
 
 @contextmanager
@@ -198,8 +198,8 @@ def test_a_newer_version_on_an_old_schema_names_the_command(place: Place) -> Non
     package = source / "ccbridge"
     own = Path(ccbridge.__file__).parent
     shutil.copytree(own, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "store/migrations/versions/next.py").write_text(NEXT_MIGRATION.format(head=schema.head()))
-    refused(place.run(source=source), 3, [f"is at {schema.head()}", "needs next", "`ccbridge db upgrade`"])
+    (package / "store/migrations/versions/next.py").write_text(NEXT_MIGRATION.format(head=version.head()))
+    refused(place.run(source=source), 3, [f"is at {version.head()}", "needs next", "`ccbridge db upgrade`"])
 
 
 def refused(ended: Ended, code: int, words: list[str]) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from ccbridge.cli import main
 from ccbridge.lab.database import Database
-from ccbridge.store import schema, urls
+from ccbridge.store import urls, version
 
 pytestmark = pytest.mark.pg
 
@@ -43,13 +43,13 @@ def test_a_new_site(tmp_path: Path, empty: Database) -> None:
     where, user = urls.address(admin), empty.role
     assert made.output.splitlines() == [
         f"{where}: role {user} created",
-        f"{where}: schema none -> {schema.head()}",
+        f"{where}: schema none -> {version.head()}",
         f"{where}: 50 monthly partitions made",
         f"{where}: grants of {user} renewed",
     ]
     assert run(tmp_path, "upgrade", url, admin).output == f"{where}: grants of {user} renewed\n"
     after = run(tmp_path, "status", url)
-    assert (after.exit_code, after.output) == (0, f"The database schema is up to date ({schema.head()}).\n")
+    assert (after.exit_code, after.output) == (0, f"The database schema is up to date ({version.head()}).\n")
     with psycopg.connect(url) as db:
         assert db.execute("SELECT count(*) FROM call_event").fetchone() == (0,)
 

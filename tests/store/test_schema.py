@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from ccbridge.lab.database import Database
-from ccbridge.store import roles, schema, tables, urls
+from ccbridge.store import roles, schema, tables, urls, version
 
 pytestmark = pytest.mark.pg
 
@@ -126,21 +128,29 @@ def test_intervals_of_one_agent_cannot_overlap(daemon: psycopg.Connection) -> No
         daemon.execute("UPDATE agent_interval SET state = 'paused'")
 
 
+def test_the_files_of_the_migrations_bear_their_revisions() -> None:
+    """The daemon asks them for the newest, without Alembic."""
+    scripts = ScriptDirectory(str(version.MIGRATIONS))
+    assert version.head() == scripts.get_current_head()
+    for one in scripts.walk_revisions():
+        assert Path(one.path).name.startswith(f"{one.revision}_")
+
+
 async def test_an_old_schema_is_named_with_the_command(pg: str, db: Database) -> None:
-    assert await schema.schema_ok(db.url) == (True, f"The database schema is up to date ({schema.head()}).")
-    assert await schema.schema_ok(pg) == (
+    assert await version.schema_ok(db.url) == (True, f"The database schema is up to date ({version.head()}).")
+    assert await version.schema_ok(pg) == (
         False,
         "The database has no ccbridge tables yet: run `ccbridge db init`.",
     )
     with psycopg.connect(db.admin_url, autocommit=True) as owner:
         owner.execute("UPDATE alembic_version SET version_num = '9999'")
-        ok, sentence = await schema.schema_ok(db.url)
-        owner.execute("UPDATE alembic_version SET version_num = %s", (schema.head(),))
+        ok, sentence = await version.schema_ok(db.url)
+        owner.execute("UPDATE alembic_version SET version_num = %s", (version.head(),))
     assert not ok
     assert "9999, which this version of ccbridge does not know" in sentence
-    assert schema.SchemaState("0001", "0002").sentence.endswith("run `ccbridge db upgrade`.")
+    assert version.SchemaState("0001", "0002").sentence.endswith("run `ccbridge db upgrade`.")
 
 
 async def test_a_database_that_is_away_is_not_an_old_schema() -> None:
     with pytest.raises(psycopg.OperationalError):
-        await schema.schema_ok("postgresql://nobody:x@127.0.0.1:1/none")
+        await version.schema_ok("postgresql://nobody:x@127.0.0.1:1/none")

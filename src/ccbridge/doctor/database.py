@@ -7,8 +7,8 @@ from typing import Any
 from ccbridge.doctor.finding import Findings, fail, ok, skip, warn
 from ccbridge.doctor.link import judge_clock
 from ccbridge.doctor.visit import STEP, Db, Visit
-from ccbridge.store import schema
 from ccbridge.store.roles import GRANTS
+from ccbridge.store.version import schema_state
 
 OLDEST = 140_000  # server_version_num
 RENEW = "`ccbridge db upgrade` renews the grants"
@@ -35,7 +35,7 @@ async def check(visit: Visit) -> Findings:
     asked = visit.clock()
     (now,) = await _row(db, "SELECT extract(epoch FROM clock_timestamp())::float8")
     yield judge_clock("PostgreSQL", float(now), asked, visit.clock())
-    state = await schema.schema_state(visit.site.database.url.get_secret_value(), STEP)
+    state = await schema_state(visit.site.database.url.get_secret_value(), STEP)
     if not state.ok:
         yield fail(state.sentence.rpartition(":")[0] or state.sentence, state.sentence)
         return

@@ -1,57 +1,27 @@
-"""The schema's life: made, brought up to date, asked for its state. Migrations lie in the package."""
+"""The schema's life: made, and brought up to date. Migrations lie in the package."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from ccbridge.store import urls
-from ccbridge.store.cut import cut_after
 from ccbridge.store.roles import ensure_role, grant
+from ccbridge.store.version import MIGRATIONS, SchemaState, schema_state
 
 MONTHS_AHEAD = 24
 MIGRATION_LIMIT = 3600.0  # seconds for one statement: a large table may take its time
-FIRST = "ccbridge db init"
-NEXT = "ccbridge db upgrade"
 
 
 class SchemaTrouble(Exception):
     """The database cannot be made ready; the message is one sentence for whoever runs the command."""
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaState:
-    """``found`` and ``wanted`` are revisions; ``found`` is "" in a database without our tables."""
-
-    found: str
-    wanted: str
-
-    @property
-    def ok(self) -> bool:
-        return self.found == self.wanted
-
-    @property
-    def sentence(self) -> str:
-        if self.ok:
-            return f"The database schema is up to date ({self.found})."
-        if not self.found:
-            return f"The database has no ccbridge tables yet: run `{FIRST}`."
-        if self.found not in {script.revision for script in _scripts().walk_revisions()}:
-            return (
-                f"The database schema is at {self.found}, which this version of ccbridge does not know "
-                f"(it has {self.wanted}): install the newer ccbridge."
-            )
-        return f"The database schema is at {self.found}, this version needs {self.wanted}: run `{NEXT}`."
 
 
 def init(admin_url: str, url: str) -> list[str]:
@@ -111,28 +81,6 @@ def status(url: str) -> SchemaState:
     return asyncio.run(schema_state(url))
 
 
-async def schema_state(url: str, limit: float = 5.0) -> SchemaState:
-    """As ``status``, for a running loop: never takes longer than ``limit`` seconds plus the login's five."""
-    async with await psycopg.AsyncConnection.connect(
-        urls.for_libpq(url), **urls.keepalive(limit), autocommit=True
-    ) as db:
-        with cut_after(db, limit):
-            exists = await (await db.execute("SELECT to_regclass('public.alembic_version')::text")).fetchone()
-            if exists is None or exists[0] is None:
-                return SchemaState("", head())
-            row = await (await db.execute("SELECT version_num FROM public.alembic_version")).fetchone()
-        return SchemaState(str(row[0]) if row else "", head())
-
-
-async def schema_ok(url: str, limit: float = 5.0) -> tuple[bool, str]:
-    """Whether this version can work with the database's schema, and a sentence that names the command.
-
-    Raises psycopg.OperationalError when the database is away: that is no reason not to start.
-    """
-    state = await schema_state(url, limit)
-    return state.ok, state.sentence
-
-
 def add_partitions(db: psycopg.Connection[tuple[Any, ...]], months: int = MONTHS_AHEAD) -> int:
     """Make the missing monthly partitions from last month on. Owner or daemon may call it."""
     row = db.execute(
@@ -141,19 +89,9 @@ def add_partitions(db: psycopg.Connection[tuple[Any, ...]], months: int = MONTHS
     return int(row[0]) if row else 0
 
 
-def head() -> str:
-    """The revision that this version of the program needs."""
-    return str(_scripts().get_current_head())
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_settings())
-
-
 def _settings() -> Config:
     settings = Config()
-    folder = Path(__file__).parent / "migrations"
-    settings.set_main_option("script_location", str(folder).replace("%", "%%"))
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return settings
 
 

@@ -21,7 +21,7 @@ import psycopg
 import structlog
 
 from ccbridge.core.records import from_dict
-from ccbridge.store import schema, urls
+from ccbridge.store import urls, version
 from ccbridge.store.cut import cut
 from ccbridge.store.journal import Journal, JournalBroken, Line
 from ccbridge.store.rows import Db, Numbered, moment, store
@@ -225,7 +225,7 @@ class Shipper:
         found = None
         if exists and exists[0]:
             found = db.execute("SELECT version_num FROM public.alembic_version").fetchone()
-        state = schema.SchemaState(str(found[0]) if found else "", schema.head())
+        state = version.SchemaState(str(found[0]) if found else "", version.head())
         if not state.ok:
             raise ShipmentRefused(state.sentence)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.pool import NullPool
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:  # half a second at each start of the daemon, which needs none of it
+    from sqlalchemy import URL, Engine
 
 CONNECT_LIMIT = 5  # seconds; psycopg counts the whole login in it, so a hung server is found too
 
@@ -21,13 +23,15 @@ def for_libpq(url: str) -> str:
 
 def for_sqlalchemy(url: str) -> URL:
     """The same for SQLAlchemy with psycopg 3."""
+    from sqlalchemy import make_url
+
     return make_url(for_libpq(url)).set(drivername="postgresql+psycopg")
 
 
 def address(url: str) -> str:
     """``host:port/database`` for messages and logs: without user and password."""
-    made = for_sqlalchemy(url)
-    return f"{made.host or 'localhost'}:{made.port or 5432}/{made.database or ''}"
+    made = conninfo_to_dict(for_libpq(url))
+    return f"{made.get('host') or 'localhost'}:{made.get('port') or 5432}/{made.get('dbname') or ''}"
 
 
 def keepalive(statement_limit: float) -> dict[str, Any]:
@@ -46,4 +50,7 @@ def keepalive(statement_limit: float) -> dict[str, Any]:
 
 def engine(url: str, statement_limit: float = 30.0) -> Engine:
     """An engine for short-lived programs: no pool, ``statement_limit`` seconds for each statement."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
     return create_engine(for_sqlalchemy(url), poolclass=NullPool, connect_args=keepalive(statement_limit))
