@@ -37,8 +37,7 @@ _VERB = re.compile(r"[A-Z]+(?: [A-Z]+)*")
 _REPLY = re.compile(r"([0-9]{3})(?:([ -])(.*))?", re.DOTALL)
 _RESULT = re.compile(r"result=(\S*) ?")
 _ENDPOS = re.compile(r"(?:^|\s)endpos=([0-9]{1,18})(?:\s|$)")
-_TO_ESCAPE = re.compile(r'[\\"]')
-_ENDS_LINE = re.compile(r"[\r\n\0]")
+_NOT_PLAIN = re.compile(r'[\\"\r\n\0]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +108,10 @@ def encode_command(verb: str, *arguments: str | int) -> bytes:
     parts = [verb]
     for argument in arguments:
         text = str(argument)
-        if _ENDS_LINE.search(text):
-            raise ValueError(f"{verb}: CR, LF or NUL in an argument")
-        if _TO_ESCAPE.search(text):
-            text = _TO_ESCAPE.sub(r"\\\g<0>", text)
+        if found := _NOT_PLAIN.findall(text):
+            if not {"\\", '"'}.issuperset(found):
+                raise ValueError(f"{verb}: CR, LF or NUL in an argument")
+            text = _NOT_PLAIN.sub(r"\\\g<0>", text)
         parts.append(f'"{text}"')
     line = (" ".join(parts) + "\n").encode("utf-8")
     if len(line) > MAX_COMMAND:
@@ -131,7 +130,6 @@ class AgiParser:
         "_headers",
         "_headers_size",
         "_in_header",
-        "_limit",
         "_noise",
         "_open",
         "_tail",
@@ -142,7 +140,6 @@ class AgiParser:
         self.broken = False
         self._tail = bytearray()
         self._in_header = True
-        self._limit = MAX_HEADER_LINE
         self._headers: dict[str, str] = {}
         self._headers_size = 0
         self._block: str | None = None  # the lines of a 520 answer so far
@@ -164,20 +161,18 @@ class AgiParser:
         if lines and self._tail:
             lines[0] = bytes(self._tail) + lines[0]
             self._tail.clear()
+        if self._in_header:
+            lines = self._header(lines, events)
         for raw in lines:
-            if len(raw) > self._limit:
-                event: Event | None = self._break("line_too_long")
-            elif self._in_header:
-                event = self._header(raw)
-            else:
-                event = self._line(decode(raw))
+            event = self._line(decode(raw)) if len(raw) <= MAX_REPLY_LINE else self._break("line_too_long")
             if event is not None:
                 events.append(event)
             if self.broken:
                 return events
-        self._tail += last
-        if len(self._tail) > self._limit:
-            events.append(self._break("line_too_long"))
+        if last and not self.broken:
+            self._tail += last
+            if len(self._tail) > (MAX_HEADER_LINE if self._in_header else MAX_REPLY_LINE):
+                events.append(self._break("line_too_long"))
         return events
 
     def _break(self, reason: str) -> Broken:
@@ -188,21 +183,30 @@ class AgiParser:
         self._block = self._open = None
         return Broken(reason)
 
-    def _header(self, raw: bytes) -> Event | None:
-        if not raw:
-            self._in_header = False
-            self._limit = MAX_REPLY_LINE
-            greeting = Greeting(self._headers)
-            self._headers, self._headers_size = {}, 0
-            return greeting
-        name, colon, value = decode(raw).partition(":")
-        if not colon or not name.startswith("agi_") or name in self._headers:
-            return self._break("bad_header")
-        self._headers_size += len(raw)
-        if len(self._headers) >= MAX_HEADERS or self._headers_size > MAX_HEADER_BYTES:
-            return self._break("too_many_headers")
-        self._headers[name] = value.removeprefix(" ")
-        return None
+    def _header(self, lines: list[bytes], events: list[Event]) -> list[bytes]:
+        """Take the lines of the header, and return those behind its end."""
+        headers, size = self._headers, self._headers_size
+        for number, raw in enumerate(lines, 1):
+            if not raw:
+                self._in_header = False
+                events.append(Greeting(headers))
+                self._headers, self._headers_size = {}, 0
+                return lines[number:]
+            size += len(raw)
+            name, colon, value = decode(raw).partition(":")
+            if len(raw) > MAX_HEADER_LINE:
+                reason = "line_too_long"
+            elif not colon or name in headers or not name.startswith("agi_"):
+                reason = "bad_header"
+            elif size > MAX_HEADER_BYTES or len(headers) >= MAX_HEADERS:
+                reason = "too_many_headers"
+            else:
+                headers[name] = value.removeprefix(" ")
+                continue
+            events.append(self._break(reason))
+            return []
+        self._headers_size = size
+        return []
 
     def _line(self, line: str) -> Event | None:
         if self._block is not None:
@@ -219,6 +223,8 @@ class AgiParser:
             return self._break("answer_too_long") if len(self._open) > MAX_REPLY_LINE else None
         if line.startswith("200 result=") and " " not in line[11:]:  # nearly all answers
             return AgiReply(200, line[11:], None, None, line[4:])
+        if line.startswith("200 result=1 (") and line.endswith(")"):  # a variable's value
+            return AgiReply(200, "1", line[14:-1], None, line[4:])
         if line == "HANGUP":
             return self._count_noise() or LeftNotice()
         match = _REPLY.fullmatch(line)

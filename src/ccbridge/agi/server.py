@@ -135,8 +135,9 @@ class AgiServer(fast_agi.Application):
         path, _, query = script.partition("?")
         path = path.strip("/")
         fields: dict[str, str] = {}
-        for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=64):
-            fields.setdefault(name, value)
+        if query:
+            for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=64):
+                fields.setdefault(name, value)
         return path, fields, self._route.get(path)
 
     def run(self, connection: "_Connection", session: AgiSession, route: Route) -> None:
@@ -146,20 +147,19 @@ class AgiServer(fast_agi.Application):
         task.add_done_callback(self._running.pop)
 
     async def _converse(self, connection: "_Connection", session: AgiSession, route: Route) -> None:
-        ids = connection.ids()
         try:
             await route(session)
         except ChannelLeft as left:
             self.count("channel_left")
-            log.debug("agi_channel_left", reason=str(left), **ids)
+            log.debug("agi_channel_left", reason=str(left), **connection.ids())
         except asyncio.CancelledError:
             self.count("cancelled")
-            log.info("agi_session_cancelled", **ids)
+            log.info("agi_session_cancelled", **connection.ids())
             raise
         except Exception:
             # This is the door: one caller's failure is told once and must not reach the others.
             self.count("failed")
-            log.exception("agi_session_failed", **ids)
+            log.exception("agi_session_failed", **connection.ids())
         else:
             self.count("finished")
         finally:
