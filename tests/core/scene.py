@@ -71,10 +71,10 @@ class Scene:
 
     def is_at(self, channel: str, context: str, exten: str = "s", **more: Any) -> None:
         """The truth, for the next snapshot."""
-        more = {"name": "PJSIP/trunk-1", "linked": channel, "bridge": "", "up": True} | more
+        more = {"name": "PJSIP/trunk-1", "linked": channel, "bridge": "", "up": True, "parked": False} | more
         self.places[channel] = i.Place(
             channel, more["name"], more["linked"], context, exten, more["bridge"], 5.0, more["up"],
-            variables={"CCB_CALL": channel} if more["linked"] == channel else {},
+            variables={"CCB_CALL": channel} if more["linked"] == channel else {}, parked=more["parked"],
         )  # fmt: skip
 
     # -- callers

@@ -370,3 +370,82 @@ def test_bridges() -> None:
     bridges.leave("c", "b1")
     assert (bridges.where, bridges.members, bridges.local) == ({}, {}, {})
     assert bridges.around("nobody") == {}
+
+
+def two_with_one_caller() -> tuple[Scene, str]:
+    """bob has joined (leg ``m``), and ann is still there."""
+    scene, leg = talking()
+    scene.tell(i.LogIn, "bob", 2)
+    told(scene, enter("m", "b1", BOB))
+    assert (scene.agent("ann")[0], scene.agent("bob")[0]) == ("talking", "talking")
+    scene.wait(3)
+    return scene, leg
+
+
+def all_in_one_bridge(scene: Scene, leg: str, *gone: str) -> None:
+    scene.places.clear()
+    scene.is_at("c1", "ccbridge-offer", leg.removeprefix("leg-"), bridge="b1")
+    for channel, name in ((leg, ANN), ("m", BOB)):
+        if channel not in gone:
+            scene.is_at(channel, "phones", name=name, linked="c1", bridge="b1")
+
+
+@pytest.mark.parametrize("first", ["ann", "bob"])
+def test_the_first_of_two_leaves_and_then_comes_a_restart(first: str) -> None:
+    scene, leg = two_with_one_caller()
+    leaves, stays = (leg, "m") if first == "ann" else ("m", leg)
+    told(scene, leave(leaves, "b1"), gone(leaves))
+    scene.wait(4)
+    all_in_one_bridge(scene, leg, leaves)
+    scene.restart()
+    scene.link_up()
+    other = "bob" if first == "ann" else "ann"
+    assert (scene.state("c1"), scene.agent(other)[0]) == ("talking", "talking")
+    scene.wait(5)
+    told(scene, (i.HangupAsked, stays), leave(stays, "b1"), leave("c1", "b1"), gone(stays), gone("c1"))
+    seconds = {"ann": 13.0, "bob": 3.0}
+    assert legs(scene) == [(first, seconds[first], 0.0, "agent"), (other, seconds[other] + 10, 0.0, "agent")]
+    assert scene.agent(other)[0] == "wrap_up"
+    assert not scene.oddities()
+
+
+@pytest.mark.parametrize("left", ["", "ann", "bob", "both"])
+def test_a_restart_while_two_agents_have_one_caller(left: str) -> None:
+    scene, leg = two_with_one_caller()
+    out = {"": (), "ann": (leg,), "bob": ("m",), "both": (leg, "m")}[left]
+    all_in_one_bridge(scene, leg, *out)
+    scene.restart()
+    scene.link_up()
+    for agent, channel in (("ann", leg), ("bob", "m")):
+        assert scene.agent(agent)[0] == ("wrap_up" if channel in out else "talking")
+    scene.wait(2)
+    told(scene, (i.HangupAsked, "c1"), gone("c1"), gone(leg), gone("m"))
+    assert {leg["agent"] for leg in scene.closed("c1").legs} == {"ann", "bob"}
+    assert all(leg["talk_s"] <= 16.0 for leg in scene.closed("c1").legs)
+    assert not scene.oddities()
+    assert not scene.board.world.offers
+
+
+def test_who_is_parked_beside_a_phone_of_ours_does_not_talk_with_it() -> None:
+    """One lot is one bridge for all; Asterisk says of it that it only holds."""
+    scene, leg = talking()
+    scene.tell(i.LogIn, "bob", 2)
+    told(scene, (i.CallParked, "c1", "701"), leave("c1", "b1"), leave(leg, "b1"), gone(leg))
+    scene.is_at("c1", "ccbridge-offer", leg.removeprefix("leg-"), parked=True)
+    scene.is_at("m", "phones", name=BOB, linked="m", parked=True)
+    scene.link_up()
+    assert scene.state("c1") == "transferred"
+    assert scene.agent("bob")[0] == "available"
+    effects = scene.tell(i.ChannelGone, "c1", 16)
+    assert scene.closed("c1").ended_by == "system"  # nobody was reached
+    assert effects
+
+
+def test_parked_while_nobody_watched() -> None:
+    scene, leg = talking()
+    scene.is_at("c1", "ccbridge-offer", leg.removeprefix("leg-"), parked=True)
+    scene.restart()
+    scene.link_up()
+    assert (scene.state("c1"), scene.agent("ann")[0]) == ("transferred", "wrap_up")
+    told(scene, enter("c1", "b3", TRUNK), enter("m", "b3", BOB))
+    bob_ends_it(scene, bridge="b3")

@@ -202,3 +202,37 @@ def test_a_caller_who_holds_although_his_account_is_closed() -> None:
     scene.wait(2)
     assert moved_out(scene.sweep()) == ["none"]
     assert scene.drift() == ["call_waits_closed"]
+
+
+def test_channels_whose_end_nobody_told_do_not_pile_up() -> None:
+    scene = Scene(agents="")
+    for n in range(50):
+        scene.tell(i.BridgeEntered, f"x{n}", f"b{n // 2}", f"PJSIP/stranger-{n}")
+    scene.is_at("x1", "internal", linked="x0", bridge="b0")
+    assert twice(scene) == ["bridge_state"] * 49
+    assert scene.board.world.bridges.where == {"x1": "b0"}
+    assert scene.sweep() == []
+
+
+@pytest.mark.parametrize("told", ["entered", "left"])
+def test_a_colleague_of_whose_bridge_nobody_told(told: str) -> None:
+    """The caller was passed on to bob, whose channel we know by its bridge alone."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.answer(offer)
+    scene.tell(i.ChannelTransferred, leg, "blind", "102")
+    for channel in ("c1", leg):
+        scene.tell(i.BridgeLeft, channel, "b")
+    scene.tell(i.ChannelGone, leg, 16)
+    scene.tell(i.BridgeEntered, "c1", "b2", "PJSIP/carrier-1")
+    scene.is_at("c1", "phones", "102", bridge="b2")
+    if told == "entered":
+        scene.is_at("m", "phones", name="PJSIP/bob-1", linked="c1", bridge="b2")
+    else:
+        scene.tell(i.BridgeEntered, "m", "b7", "PJSIP/bob-1")
+        assert scene.state("c1") == "transferred"
+        scene.is_at("m", "phones", name="PJSIP/bob-1", linked="c1", bridge="b2")
+    assert twice(scene) == ["bridge_state"]
+    assert (scene.state("c1"), scene.agent("bob")[0]) == ("talking", "talking")
+    assert scene.board.world.calls["c1"].inferred
+    assert scene.sweep() == []

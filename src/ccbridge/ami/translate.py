@@ -25,6 +25,8 @@ DISPLAY_LIMIT = 200
 LATEST = 1e11
 
 SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
+# A bridge in which nobody hears another: all who are parked in one lot are in one, and so is BridgeWait().
+HOLDING_BRIDGE = "holding_bridge"
 # A caller's number: what kind it is, and E.164 if it is one.
 Parse = Callable[[str], tuple[str, str | None]]
 Seen = TypeVar("Seen", bound=i.CallHolding | i.CallInFallback | i.Place)
@@ -173,6 +175,14 @@ def _transfer(m: Mapping[str, Any], at: float) -> i.Input | None:
     return i.ChannelTransferred(at, m.get("origtransfereruniqueid", ""), "attended", target)
 
 
+def _bridge_enter(m: Mapping[str, Any], at: float) -> i.Input | None:
+    channel = m.get("uniqueid", "")
+    if m.get("bridgetechnology") == HOLDING_BRIDGE:
+        return i.BridgeLeft(at, channel, "")
+    bridge, name = m.get("bridgeuniqueid", ""), m.get("channel", "")
+    return i.BridgeEntered(at, channel, bridge, name, m.get("swapuniqueid", ""))
+
+
 def _cut(m: Mapping[str, Any], at: float) -> i.Input | None:
     """Asterisk hangs a channel up; ``Cause`` holds its reasons, as bits."""
     if not int(_number(m.get("cause"), 0)) & SOFTHANGUP_SHUTDOWN:
@@ -190,13 +200,7 @@ _EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
     "UserEvent": _user_event,
     "DialBegin": _dial_begin,
     "DialState": _dial_state,
-    "BridgeEnter": lambda m, at: i.BridgeEntered(
-        at,
-        m.get("uniqueid", ""),
-        m.get("bridgeuniqueid", ""),
-        m.get("channel", ""),
-        m.get("swapuniqueid", ""),
-    ),
+    "BridgeEnter": _bridge_enter,
     "BridgeLeave": lambda m, at: i.BridgeLeft(at, m.get("uniqueid", ""), m.get("bridgeuniqueid", "")),
     "SoftHangupRequest": _cut,
     "HangupRequest": lambda m, at: i.HangupAsked(at, m.get("uniqueid", "")),

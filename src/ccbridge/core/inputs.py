@@ -22,13 +22,14 @@ class Place:
     linked: str
     context: str
     exten: str
-    bridge: str  # "" when in none
+    bridge: str  # "" when in none, or in one where nobody hears another: see ``parked``
     seconds: float = 0.0  # age of the channel
     up: bool = True
     caller: str = ""  # caller id number, untrusted
     caller_kind: str = "unparsable"  # see CallArrived; the composition root fills it in
     e164: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)  # CCB_* as set by us
+    parked: bool = False  # in a bridge that only holds: all who are parked in one lot share it
 
     @property
     def device(self) -> str:
@@ -189,7 +190,7 @@ class BridgeEntered:
 class BridgeLeft:
     at: float
     channel: str
-    bridge: str
+    bridge: str  # "" for whichever it is in
 
 
 @dataclass(frozen=True, slots=True)

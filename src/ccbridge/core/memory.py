@@ -68,6 +68,7 @@ class Memory:
                 "inferred": record.inferred,
                 "state": "menu",
                 "offers": 0,
+                "others": [],
                 "legs": [],
                 "stints": [],
                 "recordings": [],
@@ -131,6 +132,8 @@ class Memory:
             call.setdefault("answered_at", event.at)
             call["agent"] = data["agent"]
             if event.kind == "joined":
+                if "offer" in call:
+                    call["others"].append(call["offer"])  # both have him until the first one leaves
                 call["offer"] = {"id": data["offer"], "agent": data["agent"], "at": event.at, "rang": True}
                 call["offer"] |= {"recording": "", "joined": True}
             call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
@@ -138,18 +141,23 @@ class Memory:
         elif event.kind == "fallback_answered":
             call["answered_at"] = event.at
         elif event.kind == "transferred":
-            if call.get("offer", {}).get("agent") == data.get("agent"):  # else the next one has him already
+            alone = not call["others"]  # else the next one has him already
+            if alone and call.get("offer", {}).get("agent") == data.get("agent"):
                 call["state"] = "transferred"
         elif event.kind in ("held", "resumed"):
-            offer = call.get("offer", {})
-            if offer.get("id") == data["offer"]:
+            offer = _open(call, data["offer"])
+            if offer:
                 if not offer["held"]:
                     offer["talk"] += max(0.0, event.at - offer["talk_from"])
                 offer.update(talk_from=event.at, held=event.kind == "held")
         elif event.kind == "offer_ended":
-            offer = call.get("offer", {})
-            if offer.get("id") == data["offer"]:
+            offer = _open(call, data["offer"])
+            if offer in call["others"]:
+                call["others"].remove(offer)
+            elif offer:
                 del call["offer"]
+                if call["others"]:
+                    call["offer"] = call["others"].pop()
             if data["result"] == "talked":
                 call["legs"].append(_leg(data, offer, event.at))
                 self.agents.setdefault(data["agent"], {})["last_offer"] = data["offer"]
@@ -159,6 +167,12 @@ class Memory:
                 call["state"] = "returning"
         elif event.kind == "parked" and call["legs"]:
             call["legs"][-1]["end"] = "park"
+
+
+def _open(call: Mapping[str, Any], offer: str) -> dict[str, Any]:
+    """The call's open offer with this id; empty for one that is not known."""
+    ours = (*call["others"], call.get("offer", {}))
+    return next((one for one in ours if one.get("id") == offer), {})
 
 
 def _leg(data: Mapping[str, Any], offer: Mapping[str, Any], at: float) -> dict[str, Any]:
@@ -171,8 +185,8 @@ def _leg(data: Mapping[str, Any], offer: Mapping[str, Any], at: float) -> dict[s
 
 
 def _up_to_date(call: dict[str, Any]) -> None:
-    """A call as version 0.1.0 remembered it: one talk, told by its start."""
-    for name in ("legs", "stints", "recordings"):
+    """A call as an older version remembered it; in 0.1.0 one talk, told by its start."""
+    for name in ("others", "legs", "stints", "recordings"):
         call.setdefault(name, [])
     call.pop("talk", None)
     talk_from = call.pop("talk_from", None)

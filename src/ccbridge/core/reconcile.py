@@ -142,21 +142,38 @@ def _passed_on(w: World, call: Call) -> bool:
 
 def _found_passed_on(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> None:
     """In the site's own dialplan, after a talk: passed on with the phone, perhaps while nobody watched."""
-    offer = w.offers.get(call.offer)
-    if offer is not None and places is not None:
-        leg = leg_of(w, offer, places)
-        if leg is None:
-            offer.leg_gone = True
-        elif offer.leg != leg.channel:
-            offers.note_leg(w, offer, leg.channel)
+    known = talks.live(w, call)
+    for offer in known:
+        _find_leg(w, offer, places)
     talks.follow(w, call, found=True)
-    if offer is not None and offer.talk_from is None and offer.state is OfferState.TALKING:
-        if offer.leg_gone and call.offer == offer.id and _passed_on(w, call):
-            talks.released(w, offer)
-        elif offer.leg_gone or not _passed_on(w, call):
-            talks.pass_on(w, offer, "unseen", place.exten)
+    for offer in known:
+        _left_unseen(w, call, offer, place)
     if call.state in (CallState.RELEASED, CallState.TRANSFERRED):
         w.call_state(call, CallState.TRANSFERRED)
+
+
+def _find_leg(w: World, offer: Offer, places: Iterable[i.Place] | None) -> i.Place | None:
+    """The leg of an offer that talks, in a snapshot of everything; without one nothing is known."""
+    if places is None:
+        return None
+    leg = leg_of(w, offer, places)
+    if leg is None:
+        offer.leg_gone = True
+    elif offer.leg != leg.channel:
+        offers.note_leg(w, offer, leg.channel)
+    return leg
+
+
+def _left_unseen(w: World, call: Call, offer: Offer, place: i.Place) -> None:
+    """End a talk that nobody saw end. Who is only away from the caller is asking somebody else."""
+    if offer.talk_from is not None or offer.state is not OfferState.TALKING:
+        return
+    if offer.leg_gone and call.offer == offer.id and not offer.ring:
+        call.inferred = True
+        talks.released(w, offer)  # the last one, to whom the caller had been passed on
+    elif offer.leg_gone or (offer.ring and place.context != CONTEXT_OFFER):
+        call.inferred = True
+        talks.pass_on(w, offer, "unseen", place.exten)
 
 
 def _due_out(w: World, call: Call) -> bool:
@@ -214,9 +231,13 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
         return
     if offer.state is OfferState.TALKING:
         # he may be asking somebody else, while the caller waits alone in the bridge
-        if not place.bridge or offer.leg_gone or (places is not None and leg is None):
+        over = not place.bridge or offer.leg_gone or (places is not None and leg is None)
+        if over:
             call.inferred = True  # the talk was over some time ago
-            talks.released(w, offer)
+            if place.parked or len(w.bridges.around(call.id)) > 1:
+                talks.pass_on(w, offer, "unseen", "")
+            else:
+                talks.released(w, offer)
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         offers.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:
@@ -229,13 +250,12 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
 
 def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
     device = w.agents[offer.agent].plan.device  # "" for one whom a reload has removed
-    return next(
-        (
-            p for p in places
-            if p.linked == offer.call and p.channel != offer.call and device in (p.device, "")
-        ),
-        None,
-    )  # fmt: skip
+    mine = [
+        p for p in places
+        if p.linked == offer.call and p.channel != offer.call and device in (p.device, "")
+    ]  # fmt: skip
+    # his second leg, on which he asked somebody else, may be linked with the caller by now
+    return next((p for p in mine if p.channel == offer.leg), mine[0] if mine else None)
 
 
 def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> Offer | None:

@@ -49,6 +49,8 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
 
 def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
     w.arrivals += 1
+    offers_open = [*known["others"], *([known["offer"]] if "offer" in known else [])]
+    still_open = [one["id"] for one in offers_open]
     call = Call(
         call_id,
         known["arrived"],
@@ -67,30 +69,35 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
         inferred=known["inferred"],
         legs=[dict(leg) for leg in known["legs"]],
         stints=list(known["stints"]),
-        recordings=[one for one in known["recordings"] if one != known.get("offer", {}).get("id")],
+        recordings=[one for one in known["recordings"] if one not in still_open],
     )
     w.calls[call_id] = call
     state = CallState(known["state"])
-    saved = known.get("offer")
-    if saved:
-        if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
-            w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
-        agent = w.agents[saved["agent"]]
-        ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
-        offer = Offer(saved["id"], call_id, agent.id, call.queue, saved["at"], ring)
-        offer.rang, offer.recording = saved["rang"], saved["recording"]
-        w.offers[offer.id] = offer
-        call.offer = agent.offer = offer.id
-        if state is CallState.TALKING:
-            offers.offer_state(w, offer, OfferState.TALKING)
-            offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]
-            offer.talk, offer.held = saved["talk"], saved["held"]
-            agent.talking = True
-        else:
-            offers.offer_state(w, offer, OfferState.PLACED)
+    for saved in offers_open:
+        _restore_offer(w, call, saved, talking=state is CallState.TALKING)
+    if still_open:
+        *call.others, call.offer = still_open
     elif state in (CallState.OFFERED, CallState.TALKING):
         state = CallState.RETURNING
     if state is CallState.HOLDING:
         w.line_up(call)
     else:
         w.call_state(call, state)
+
+
+def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: bool) -> None:
+    if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
+        w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
+    agent = w.agents[saved["agent"]]
+    ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
+    offer = Offer(saved["id"], call.id, agent.id, call.queue, saved["at"], ring)
+    offer.rang, offer.recording = saved["rang"], saved["recording"]
+    w.offers[offer.id] = offer
+    agent.offer = offer.id
+    if talking:
+        offers.offer_state(w, offer, OfferState.TALKING)
+        offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]
+        offer.talk, offer.held = saved["talk"], saved["held"]
+        agent.talking = True
+    else:
+        offers.offer_state(w, offer, OfferState.PLACED)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ccbridge.core import inputs as i
 from ccbridge.core import offers, reconcile, talks
+from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Drift, MoveOut, SweepAgain
 from ccbridge.core.world import Difference, World
@@ -26,6 +27,7 @@ KINDS = (
     "leg_unknown",  # an agent's leg in Asterisk that we do not know
     "talk_unknown",  # caller and agent (or the fallback queue's member) are in one bridge
     "talk_over",  # they are not, and we think so
+    "bridge_state",  # another channel is in another bridge than we think, or has ended in one
     "device_state",  # an agent's phone
 )
 # Where a call's channel is in each state. RELEASED: anywhere, on its way out.
@@ -46,6 +48,8 @@ class Seen:
     def __init__(self, snapshot: i.Snapshot) -> None:
         self.places = {place.channel: place for place in snapshot.places}
         self.devices = snapshot.devices
+        self.bridges = Bridges()
+        self.bridges.see(snapshot.places)
         self.linked: dict[str, list[i.Place]] = defaultdict(list)
         for place in snapshot.places:
             if place.linked != place.channel:
@@ -81,6 +85,13 @@ def differences(w: World, seen: Seen) -> Iterator[Difference]:
             yield Difference("call_unknown", place.channel, place.context)
         elif place.context == reconcile.CONTEXT_HOLD and w.closed.get(place.channel, "caller") != "caller":
             yield Difference("call_waits_closed", place.channel, "")
+    for channel in w.bridges.where.keys() - seen.places.keys():
+        if channel not in w.calls and channel not in w.legs:  # else it has a kind of its own
+            yield Difference("bridge_state", channel, repr((w.bridges.where[channel], "")))
+    for place in seen.places.values():
+        known = w.bridges.where.get(place.channel, "")
+        if place.bridge != known and place.channel not in w.calls and place.channel not in w.legs:
+            yield Difference("bridge_state", place.channel, repr((known, place.bridge)))
     for agent in w.agents.values():
         state = seen.devices.get(agent.plan.device, "INVALID")
         if agent.device != state:
@@ -95,15 +106,18 @@ def _stray(w: World, call: Call, place: i.Place, seen: Seen) -> str:
         return "call_misplaced"
     if call.state is CallState.FALLBACK:
         return "talk_unknown" if place.bridge and call.answered_at is None else ""
-    offer = w.offers.get(call.offer)
-    if offer is None:
-        return ""
+    return next(
+        (kind for offer in talks.live(w, call) if (kind := _strayed(w, call, offer, place, seen))), ""
+    )
+
+
+def _strayed(w: World, call: Call, offer: Offer, place: i.Place, seen: Seen) -> str:
     if call.state is CallState.OFFERED and place.exten != offer.id and place.exten.startswith("o"):
         return "call_misplaced"
     leg = seen.places.get(offer.leg) or reconcile.leg_of(w, offer, seen.linked[call.id])
     if leg is None:
         return ""  # not there yet, or ``leg_gone`` says it
-    together = bool(place.bridge) and leg.bridge == place.bridge
+    together = leg.channel in seen.bridges.around(call.id)
     if together != (offer.talk_from is not None):
         return "talk_unknown" if together else "talk_over"
     return "" if offer.leg else "leg_unknown"
@@ -124,7 +138,12 @@ def _mend(w: World, found: Difference, seen: Seen) -> None:
             if offer is None:
                 return  # it went with its call, a moment ago
             w.emit(Drift(found.kind, {"call": offer.call, "offer": offer.id, "agent": offer.agent}))
+            w.bridges.leave(offer.leg)
             _leg_gone(w, offer)
+            return
+        case "bridge_state":
+            w.emit(Drift(found.kind, {"channel": found.subject}))
+            _bridge_state(w, found.subject, seen)
             return
         case "call_waits_closed":
             w.emit(Drift(found.kind, ids))
@@ -136,13 +155,25 @@ def _mend(w: World, found: Difference, seen: Seen) -> None:
     call = w.calls[found.subject]
     w.emit(Drift(found.kind, ids | {"state": call.state.value}))
     if found.kind == "call_gone":
+        w.bridges.leave(call.id)
         reconcile.vanished(w, call)
     elif found.kind == "talk_over":
-        offer = w.offers.get(call.offer)
-        if offer is not None:  # else its leg was found gone a moment ago, and that ended it
-            talks.stop_talk(w, offer)
+        w.bridges.see([seen.places[call.id], *seen.linked[call.id]])
+        talks.follow(w, call, found=True)
     else:
         reconcile.settle(w, call, seen.places[call.id], seen.linked[call.id])
+
+
+def _bridge_state(w: World, channel: str, seen: Seen) -> None:
+    """Put it where it is, and see whom of our callers that concerns."""
+    before = w.bridges.around(channel)
+    if channel in seen.places:
+        w.bridges.see([seen.places[channel]])
+    else:
+        w.bridges.leave(channel)
+    for one in dict.fromkeys((*before, *w.bridges.around(channel))):
+        if one in w.calls:
+            talks.follow(w, w.calls[one], found=True)
 
 
 def _leg_gone(w: World, offer: Offer) -> None:
