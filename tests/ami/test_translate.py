@@ -95,7 +95,8 @@ Came: 1795313599.250""",
         i.BridgeEntered(2.5, "c", "b"),
     ),
     (  # parked: out of whichever bridge he was in, and with nobody
-        "Event: BridgeEnter\nTimestamp: 2.5\nBridgeUniqueid: b\nBridgeTechnology: holding_bridge\nUniqueid: c",
+        "Event: BridgeEnter\nTimestamp: 2.5\nBridgeTechnology: holding_bridge\nBridgeUniqueid: b\n"
+        "Uniqueid: c",
         i.BridgeLeft(2.5, "c", ""),
     ),
     ("Event: BridgeLeave\nTimestamp: 2.5\nBridgeUniqueid: b\nUniqueid: c", i.BridgeLeft(2.5, "c", "b")),

@@ -14,7 +14,7 @@ from ccbridge.core.effects import Oddity
 from ccbridge.core.records import CallEvent
 
 # What says nothing that the other columns do not say.
-LEFT_OUT = {"agent", "offer", "recording", "agents", "candidates", "queue", "caller_kind"} | {
+LEFT_OUT = {"agent", "offer", "leg", "recording", "agents", "candidates", "queue", "caller_kind"} | {
     "from", "to", "talk_s", "hold_s", "end",
 }  # fmt: skip
 CALLS = ("call", "arrived", "caller", "called", "queue", "waited", "talk", "offers", "transfers", "end", "by",

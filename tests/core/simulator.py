@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from passing import WAYS, Asking, Guest, Passing
 from watch import Watch
 
 from ccbridge.core import effects as e
@@ -61,7 +62,8 @@ class Weather:
     outages: int = 0
     crashes: int = 0  # of the PBX
     kills: int = 0
-    transfer: float = 0.1
+    transfer: float = 0.3
+    ways: tuple[str, ...] = WAYS
     patience: float = 60.0
     # misbehaviour, which may cause oddities
     lose_redirect: float = 0.0
@@ -93,6 +95,7 @@ class Channel:
     bridge: str = ""
     up: bool = True
     caller: str = ""
+    parked: bool = False
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -107,11 +110,10 @@ class Caller:
     moved: float = -9.0  # when he was redirected last
     moving: bool = False  # and has not arrived
     leg: Leg | None = None
+    party: Guest | None = None  # to whom he was passed on: his phone rings, or they talk
     since: float = 0.0
     tries: int = 0
     in_hold: float = 0.0
-    talked: float = 0.0  # the truth about his talk
-    bridged_at: float | None = None
     answered: bool = False
 
     @property
@@ -127,6 +129,8 @@ class Leg:
     phone: Phone
     rang: bool = False
     over: bool = False
+    asking: Asking | None = None
+    passed: bool = False  # he has passed the caller on
 
 
 @dataclass
@@ -135,18 +139,22 @@ class Phone:
     registered: bool = True
     elsewhere: bool = False
     leg: Leg | None = None
+    guests: list[Guest] = field(default_factory=list)  # other channels of his
     shown: str = "NOT_INUSE"
 
     def state(self) -> str:
         if not self.registered:
             return "UNAVAILABLE"
-        if self.leg is not None:
-            return "INUSE" if self.leg.channel.up else "RINGING"
+        calls = [one.channel for one in (self.leg, *self.guests) if one is not None]
+        if calls:
+            return "INUSE" if any(channel.up for channel in calls) else "RINGING"
         return "INUSE" if self.elsewhere else "NOT_INUSE"
 
 
-class Simulator:
+class Simulator(Passing):
     """``run()`` plays one history to its end; ``watch.faults`` says what was wrong with it."""
+
+    new_channel = Channel
 
     def __init__(self, seed: int, weather: Weather, plan: Plan = SITE) -> None:
         self.random = random.Random(seed)
@@ -157,6 +165,11 @@ class Simulator:
         self.todo: list[tuple[float, int, Callable[[], None]]] = []
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, Leg] = {}
+        self.guests: dict[str, Guest] = {}
+        self.held: set[str] = set()  # channels that hold their other party, as far as was told
+        self.resumed: dict[str, float] = {}  # channel -> when it did last
+        self.talked: dict[str, float] = {}  # the truth about each caller's talk with agents, in seconds
+        self.counted = 0.0  # ... up to then
         self.phones = {a.device: Phone(a.device) for a in plan.agents.values()}
         self.link = False
         self.link_up_at = 0.0
@@ -244,6 +257,8 @@ class Simulator:
     def deliver(self, event: i.Input, then_die: bool = False) -> None:
         if not self.alive:
             return
+        if isinstance(event, i.LegHeld):
+            self.heard_held(event)
         self.script[-1][-1].append((event, self.now))
         effects = self.board.handle(event, self.now)
         self.spoken.append(effects)
@@ -377,19 +392,27 @@ class Simulator:
 
     def crash(self) -> None:
         """The PBX is gone and back: no channel is left, and nobody told."""
+        self.nobody_is_left()
         for caller in self.callers.values():
             caller.step += 1
             caller.dying = True
             self.watch.truth_ended(caller)
-        for leg in self.legs.values():
-            leg.over = True
-            leg.channel.bridge = ""
-            leg.phone.leg = None
-            leg.phone.shown = leg.phone.state()
         self.callers.clear()
-        self.legs.clear()
         self.began = self.at + 0.01
         self.cut()
+
+    def nobody_is_left(self) -> None:
+        """Of all channels but the callers'."""
+        self.count()
+        for leg in self.legs.values():
+            leg.over, leg.asking = True, None
+            leg.channel.bridge = ""
+        self.legs.clear()
+        self.guests.clear()
+        for phone in self.phones.values():
+            phone.leg = None
+            phone.guests.clear()
+            phone.shown = phone.state()
 
     def connect(self) -> None:
         """Log in, keep events, take a snapshot, tell of it, then of the events kept."""
@@ -457,12 +480,11 @@ class Simulator:
     def _place(self, c: Channel) -> i.Place:
         return i.Place(
             c.id, c.name, c.linked, c.context, c.exten, c.bridge, self.t - c.born, c.up, c.caller,
-            variables=dict(c.variables),
+            variables=dict(c.variables), parked=c.parked,
         )  # fmt: skip
 
     def snapshot(self) -> i.Snapshot:
-        channels = [caller.channel for caller in self.callers.values()]
-        channels += [leg.channel for leg in self.legs.values()]
+        channels = self.channels()
         self.random.shuffle(channels)
         return i.Snapshot(
             tuple(self._place(c) for c in channels), {p.device: p.state() for p in self.phones.values()}
@@ -598,6 +620,7 @@ class Simulator:
             again = self.fall_back if caller.tries > 2 else self.ask
             self.next_step(caller, 2.0, again)
             return
+        caller.channel.context, caller.channel.exten = "ccbridge-in", "menu"
         kind = self.random.choice(("e164", "anonymous"))
         e164 = "+4930100" if kind == "e164" else None
         self.agi(lambda: i.CallArrived(self.at, caller.id, "100", kind, e164, "0301", "Z"), lane=caller.id)
@@ -627,6 +650,7 @@ class Simulator:
         told = i.CallQueued(self.at, caller.id, caller.queue, caller.priority)
 
         def gone_on() -> None:
+            caller.answered = False  # another stint, if it is not the first
             if not caller.dying:
                 self.next_step(caller, self.ms(), self.hold)
 
@@ -699,6 +723,10 @@ class Simulator:
             self.stay_for_outcome(leg)
         elif leg is not None:
             self.cancel(leg)
+        elif caller.party is not None:
+            wires = self.wires_of(caller)
+            self.leave_bridge(caller.channel)
+            self.dismiss(caller.party, *wires)
         self.after(self.ms() if self.chance(0.8) else self.random.uniform(0, 3), lambda: self.vanish(caller))
 
     # -- offers
@@ -745,7 +773,7 @@ class Simulator:
         self.legs[ident] = leg
         self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident))
         self.show(phone)
-        how = self.random.choice(self.weather.phones)
+        how = "busy" if phone.guests else self.random.choice(self.weather.phones)
         if how not in ("dead", "gone"):
             self.during(leg, self.ms(50), lambda: self._ring(leg))
         end: dict[str, tuple[int, str]] = {
@@ -804,38 +832,38 @@ class Simulator:
         caller.step += 1
         leg.channel.up = True
         bridge = f"b{self.serial}"
-        caller.channel.bridge = leg.channel.bridge = bridge
-        caller.bridged_at = self.t
         caller.answered = caller.answered or not caller.asked
-        channels = [caller.id, leg.channel.id]
+        channels = [caller.channel, leg.channel]
         self.random.shuffle(channels)
         for channel in channels:
-            self.ami(i.BridgeEntered(self.at, channel, bridge))
+            self.enter(channel, bridge)
         self.show(leg.phone)
         if self.chance(0.2):
-            self.talking(leg, talk * 0.3, lambda: self.ami(i.LegHeld(self.at, leg.channel.id)))
-            self.talking(leg, talk * 0.6, lambda: self.ami(i.LegResumed(self.at, leg.channel.id)))
-        if self.chance(self.weather.transfer):
-            self.talking(leg, talk * 0.7, lambda: self.transfer(leg))
+            self.talking(leg, talk * 0.3, lambda: self.hold_leg(leg.channel))
+            self.talking(leg, talk * 0.6, lambda: self.resume_leg(leg.channel))
+        if talk > 0.5 and self.chance(self.weather.transfer):
+            way = self.random.choice(self.weather.ways)
+            self.talking(leg, talk * 0.7, lambda: self.pass_on(caller, leg, way))
         if self.random.random() < 0.5:
             self.talking(leg, talk, lambda: self.agent_ends(leg))
         else:
             self.talking(leg, talk, lambda: self.hang_up(caller))
 
     def talking(self, leg: Leg, delay: float, what: Callable[[], None]) -> None:
-        self.after(delay, lambda: what() if leg.channel.bridge and not leg.caller.dying else None)
+        def go() -> None:
+            if leg.channel.bridge and not leg.caller.dying and not leg.passed and leg.asking is None:
+                what()
+
+        self.after(delay, go)
 
     def unbridge(self, leg: Leg) -> None:
         caller = leg.caller
         channels = [caller.channel, leg.channel]
         self.random.shuffle(channels)
-        for channel in channels:
-            self.ami(i.BridgeLeft(self.at, channel.id, channel.bridge))
-            channel.bridge = ""
-        assert caller.bridged_at is not None
-        caller.talked += self.t - caller.bridged_at
-        caller.bridged_at = None
-        caller.leg = None
+        self.leave_bridge(*channels)
+        if leg.asking is not None:
+            self.dismiss(leg.asking.target, *leg.asking.wires)
+        caller.leg = leg.asking = None
 
     def stay_for_outcome(self, leg: Leg) -> None:
         """The caller has gone; his agent is asked for the outcome, on the same leg."""
@@ -861,14 +889,6 @@ class Simulator:
             self.next_step(c, self.ms(), self.end)
 
         self.next_step(caller, self.ms(2), go_on)
-
-    def transfer(self, leg: Leg) -> None:
-        caller = leg.caller
-        kind = self.random.choice(("blind", "attended"))
-        self.ami(i.ChannelTransferred(self.at, leg.channel.id, kind, "77" if kind == "blind" else ""))
-        self.unbridge(leg)
-        self.after(self.ms(), lambda: self.leg_gone(leg, 16))
-        self.next_step(caller, self.ms(), lambda c: self._site(c, "77"))
 
 
 def replayed(sim: Simulator) -> list[list[e.Effect]]:

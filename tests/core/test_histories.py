@@ -53,6 +53,13 @@ def test_the_histories_go_everywhere() -> None:
     assert {
         "answered", "abandoned", "menu_ended", "overflowed", "left", "fallback", "lost", "pbx_restart",
     } <= dispositions  # fmt: skip
+    assert {
+        "joined",
+        "passed on blind",
+        "passed on attended",
+        "passed on blonde",
+        "passed on park",
+    } <= results
     assert all(watch.counts["compared"] > 5 for name, watch in seen if name != "rough")
 
 

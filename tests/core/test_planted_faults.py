@@ -10,12 +10,15 @@ from test_histories import CALM, CHANGING, LINK_LOST, Weather
 from ccbridge.core import acd, moves, offers, reconcile, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
+from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CallState, OfferState
 from ccbridge.core.effects import Append
+from ccbridge.core.memory import Memory
 from ccbridge.core.records import CallClosed
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import World
 
+PASSED_ON = Weather(transfer=0.8)
 Plant = Callable[[pytest.MonkeyPatch], None]
 PLANTS: dict[str, tuple[Plant, Weather]] = {}
 
@@ -209,6 +212,52 @@ def an_offer_has_no_limit(patch: pytest.MonkeyPatch) -> None:
 @plant(CHANGING)
 def a_stale_census(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(World, "drop_agent", lambda self, agent: self.agents.pop(agent.id))
+
+
+@plant(PASSED_ON)
+def a_colleague_is_a_stranger(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(talks, "_join", nothing)
+
+
+@plant(PASSED_ON)
+def asking_somebody_else_is_talk(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(talks, "stop_talk", nothing)
+
+
+@plant(PASSED_ON)
+def a_transfer_does_not_end_a_leg(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(talks, "finish_talk", nothing)
+
+
+@plant(PASSED_ON)
+def nobody_hears_over_a_wire(patch: pytest.MonkeyPatch) -> None:
+    def around(self: Bridges, channel: str) -> dict[str, str]:
+        return dict(self.members.get(self.where.get(channel, ""), {}))
+
+    patch.setattr(Bridges, "around", around)
+
+
+@plant(PASSED_ON)
+def one_who_joined_is_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Any) -> None:
+        if getattr(record, "kind", "") != "joined":
+            right(self, record)
+
+    patch.setattr(Memory, "apply", apply)
+
+
+@plant(PASSED_ON)
+def where_a_talk_was_passed_on_to_is_not_written(patch: pytest.MonkeyPatch) -> None:
+    right = talks.pass_on
+
+    def pass_on(w: World, offer: Any, *args: Any) -> None:
+        before = len(w.out)
+        right(w, offer, *args)
+        w.out[before:] = [x for x in w.out[before:] if getattr(x.record, "kind", "") != "transferred"]  # type: ignore[union-attr]
+
+    patch.setattr(talks, "pass_on", pass_on)
 
 
 @pytest.fixture(params=PLANTS)

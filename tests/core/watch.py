@@ -46,9 +46,9 @@ class Watch:
         # folded from the stream of effects alone
         self.opened: dict[str, r.CallOpened] = {}
         self.closed: dict[str, r.CallClosed] = {}
-        self.live_offer: dict[str, str] = {}  # call -> offer
+        self.live_offer: dict[str, set[str]] = {}  # call -> its offers, more than one only while they talk
         self.offer_of: dict[str, str] = {}  # agent -> offer
-        self.talking: dict[str, str] = {}  # call -> offer
+        self.talking: dict[str, set[str]] = {}  # call -> its offers
         self.holds: set[str] = set()  # calls that hold as far as was said
         self.agent_said: dict[str, r.AgentEvent] = {}
         self.recording: set[str] = set()
@@ -100,7 +100,7 @@ class Watch:
             case e.Oddity() | e.Drift() if self.fair:
                 self.fault(f"{effect} although all behaved well")
             case e.PlaceOffer():
-                if self.live_offer.get(effect.call) != effect.offer:
+                if self.live_offer.get(effect.call) != {effect.offer}:
                     self.fault(f"{effect}, but the call's offer is {self.live_offer.get(effect.call)}")
                 if effect.call in self.talking:
                     self.fault(f"{effect} for a call that is talking")
@@ -129,6 +129,7 @@ class Watch:
                     self.fault(f"{record.call} was closed with its offer alive")
                 if record.disposition not in r.DISPOSITIONS:
                     self.fault(f"what is {record.disposition}?")
+                self._account(record)
                 self.closed[record.call] = record
                 self.holds.discard(record.call)
             case r.CallEvent():
@@ -139,6 +140,24 @@ class Watch:
                 self.recording.add(record.offer)
             case r.RecordingEnded():
                 self.recording.discard(record.offer)
+
+    def _account(self, closed: r.CallClosed) -> None:
+        """What it adds up to."""
+        for leg in closed.legs:
+            if leg["talk_s"] < 0 or leg["hold_s"] < 0 or leg["to"] < leg["from"]:
+                self.fault(f"{closed.call} has the leg {leg}")
+            if leg["talk_s"] > leg["to"] - leg["from"] + 0.002:
+                self.fault(f"{closed.call} talked longer than the leg lasted: {leg}")
+        for part in ("talk", "hold"):
+            whole = sum(leg[f"{part}_s"] for leg in closed.legs)
+            if abs(whole - getattr(closed, part)) > 0.002:
+                self.fault(f"{closed.call}: {part} is {getattr(closed, part)}, its legs' {whole}")
+        if any(
+            stint["wait_s"] < 0 or stint["talk_s"] < -0.002 or stint["offers"] < 0 for stint in closed.stints
+        ):
+            self.fault(f"{closed.call} has the stints {closed.stints}")
+        if (closed.wait is not None and closed.wait < 0) or closed.offers < 0:
+            self.fault(f"{closed}")
 
     def _call_event(self, event: r.CallEvent, w: World) -> None:
         call, kind, offer = event.call, event.kind, event.data.get("offer", "")
@@ -161,20 +180,38 @@ class Watch:
                 self.fault(f"{agent} got {offer} while {said}")
             if event.at < self.rests.get(agent, (0.0, ""))[0]:
                 self.fault(f"{agent} got {offer} at {event.at}, before {self.rests[agent]}")
-            self.live_offer[call], self.offer_of[agent] = offer, offer
+            self.live_offer[call], self.offer_of[agent] = {offer}, offer
         elif kind == "answered":
             if call in self.talking:
                 self.fault(f"{call} has two winners: {self.talking[call]} and {offer}")
-            if self.live_offer.get(call) != offer:
+            if self.live_offer.get(call) != {offer}:
                 self.fault(f"{call} was answered by {offer}, its offer is {self.live_offer.get(call)}")
-            self.talking[call] = offer
+            self.talking[call] = {offer}
+        elif kind == "joined":
+            agent = event.data["agent"]
+            self.counts["joined"] += 1
+            if agent in self.offer_of:
+                self.fault(f"{agent} joined {call} while {self.offer_of[agent]} lives")
+            if self.live_offer.get(call, set()) != self.talking.get(call, set()):
+                self.fault(f"{agent} joined {call}, which is being offered")
+            self.live_offer.setdefault(call, set()).add(offer)
+            self.talking.setdefault(call, set()).add(offer)
+            self.offer_of[agent] = offer
+        elif kind == "transferred":
+            self.counts[f"passed on {event.data['how']}"] += 1
+            if "agent" in event.data and self.offer_of.get(event.data["agent"]) not in self.talking.get(
+                call, ()
+            ):
+                self.fault(f"{event} by somebody who does not talk with him")
         elif kind == "offer_ended":
-            if self.live_offer.get(call) != offer:
+            if offer not in self.live_offer.get(call, ()):
                 self.fault(f"{offer} of {call} ended twice, or never was")
-            if (event.data["result"] == "talked") != (call in self.talking):
-                self.fault(f"{event}: talking is {call in self.talking}")
-            self.live_offer.pop(call, None)
-            self.talking.pop(call, None)
+            if (event.data["result"] == "talked") != (offer in self.talking.get(call, ())):
+                self.fault(f"{event}: talking are {self.talking.get(call)}")
+            for offers in (self.live_offer, self.talking):
+                offers.get(call, set()).discard(offer)
+                if not offers.get(call, True):
+                    del offers[call]
             self.offer_of.pop(event.data["agent"], None)
             result = event.data["result"]
             self.counts[result] += 1
@@ -382,6 +419,15 @@ class Watch:
             self.fault(f"never closed: {self.opened.keys() - self.closed.keys()}")
         if self.live_offer or self.talking or self.recording:
             self.fault(f"never ended: {self.live_offer} {self.talking} {self.recording}")
+        for call in self.closed.values():
+            talked = self.sim.talked.get(call.call, 0.0)
+            # of one who is back at our door AGI may tell first, or alone, a moment after his talk
+            late = 0.05 + 0.25 * len(call.stints)
+            if self.fair and not call.inferred and call.talk > talked + late:
+                self.fault(f"{call.call} talked {talked:.3f} s, not {call.talk}: {call.legs}")
+            seen = self.sim.weather.calm and not self.sim.weather.reloads  # which make agents of strangers
+            if seen and call.talk < talked - late - 0.5:  # who hangs up is heard before he leaves the bridge
+                self.fault(f"{call.call} talked {talked:.3f} s, and {call.talk} are told: {call.legs}")
         if self.sim.weather.calm:
             answered = sum(c.answered_at is not None for c in self.closed.values())
             if answered != self.counts["truth_answered"]:

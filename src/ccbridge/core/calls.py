@@ -150,6 +150,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.OFFERED: {
         i.CallHolding: "offer_bounced",
         i.CallExited: "exited",
+        i.CallArrived: "arrived_again",  # answered, and passed on to one of our numbers: AMI is late, or away
     },
     CallState.RETURNING: {
         i.CallHolding: "holding",

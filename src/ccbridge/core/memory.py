@@ -137,6 +137,7 @@ class Memory:
                 call["offer"] = {"id": data["offer"], "agent": data["agent"], "at": event.at, "rang": True}
                 call["offer"] |= {"recording": "", "joined": True}
             call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
+            call["offer"]["leg"] = data.get("leg", "")
             call["inferred"] |= bool(data.get("found"))
         elif event.kind == "fallback_answered":
             call["answered_at"] = event.at

@@ -40,6 +40,9 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
 
 
 def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
+    if call.state is CallState.OFFERED:
+        call.inferred = True
+        let_go(w, call)
     talks.pass_all(w, call, a.did)
     w.event(call, "arrived", again=True)
     w.call_state(call, CallState.FLOW)

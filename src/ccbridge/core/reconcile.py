@@ -119,9 +119,9 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         moves.close(w, call, "fallback", "system", inferred=True)  # passed on by whoever answered him there
     elif place.context == CONTEXT_IN:
         if call.state not in (CallState.FLOW, CallState.QUEUED):  # the menu is left a moment after its end
-            if call.state not in (*talks.OUT_OF_HAND, CallState.FALLBACK):
+            if call.state not in (CallState.OFFERED, *talks.OUT_OF_HAND, CallState.FALLBACK):
                 w.oddity("back_in_menu", call=call.id, state=call.state.value)
-            moves.let_go(w, call)
+            _let_go(w, call)  # of one who was offered: answered and passed on, all of it unseen
             w.call_state(call, CallState.FLOW)
     elif call.answered_at is not None:
         _found_passed_on(w, call, place, places)
@@ -131,6 +131,13 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         # not by us: somebody else moved the caller away
         w.event(call, "transferred", how="unseen", target=talks.inside(w, place.exten))
         moves.close(w, call, "left", "unknown", inferred=True)
+
+
+def _let_go(w: World, call: Call) -> None:
+    """He is where no offer that we know of can have him; since when, nobody saw."""
+    if talks.live(w, call):
+        call.inferred = True
+    moves.let_go(w, call)
 
 
 def _passed_on(w: World, call: Call) -> bool:
@@ -199,7 +206,7 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
         w.call_state(call, CallState.RETURNING)
         moves.lose_offer(w, call, offer)
     if call.queued_at is None or call.state in (*talks.OUT_OF_HAND, CallState.FALLBACK):
-        moves.let_go(w, call)
+        _let_go(w, call)
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
         since = _number(variables.get("CCB_SINCE", ""))
@@ -215,7 +222,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     if offer is None or offer.id != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
             return  # on his way out of the offer context: the limit asks again
-        moves.let_go(w, call)
+        _let_go(w, call)
         offer = _adopt_offer(w, call, place, places)
         if offer is None:
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
@@ -249,13 +256,16 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
 
 
 def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
+    if offer.leg:  # another one on his device is another call, or how he asks somebody else
+        return next((p for p in places if p.channel == offer.leg), None)
     device = w.agents[offer.agent].plan.device  # "" for one whom a reload has removed
-    mine = [
-        p for p in places
-        if p.linked == offer.call and p.channel != offer.call and device in (p.device, "")
-    ]  # fmt: skip
-    # his second leg, on which he asked somebody else, may be linked with the caller by now
-    return next((p for p in mine if p.channel == offer.leg), mine[0] if mine else None)
+    return next(
+        (
+            p for p in places
+            if p.linked == offer.call and p.channel != offer.call and device in (p.device, "")
+        ),
+        None,
+    )  # fmt: skip
 
 
 def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> Offer | None:

@@ -24,7 +24,7 @@ def take_up(w: World, memory: Memory) -> None:
         if agent_id in w.agents:
             _restore_agent(w, w.agents[agent_id], known)
     for call_id, known in memory.calls.items():
-        _restore_call(w, call_id, known)
+        _restore_call(w, call_id, known, memory.agents)
 
 
 def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
@@ -47,7 +47,9 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
     w.arm("agent", agent.id, agent.due())
 
 
-def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
+def _restore_call(
+    w: World, call_id: str, known: Mapping[str, Any], agents: Mapping[str, Mapping[str, Any]]
+) -> None:
     w.arrivals += 1
     offers_open = [*known["others"], *([known["offer"]] if "offer" in known else [])]
     still_open = [one["id"] for one in offers_open]
@@ -74,6 +76,10 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
     w.calls[call_id] = call
     state = CallState(known["state"])
     for saved in offers_open:
+        if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
+            gone = Agent(AgentPlan(saved["agent"], saved["agent"], "", ()))
+            w.add_agent(gone)
+            _restore_agent(w, gone, agents.get(gone.id, {}))
         _restore_offer(w, call, saved, talking=state is CallState.TALKING)
     if still_open:
         *call.others, call.offer = still_open
@@ -86,14 +92,14 @@ def _restore_call(w: World, call_id: str, known: Mapping[str, Any]) -> None:
 
 
 def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: bool) -> None:
-    if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call
-        w.add_agent(Agent(AgentPlan(saved["agent"], saved["agent"], "", ())))
     agent = w.agents[saved["agent"]]
     ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
     offer = Offer(saved["id"], call.id, agent.id, call.queue, saved["at"], ring)
     offer.rang, offer.recording = saved["rang"], saved["recording"]
     w.offers[offer.id] = offer
     agent.offer = offer.id
+    if saved.get("leg"):
+        offers.note_leg(w, offer, saved["leg"])
     if talking:
         offers.offer_state(w, offer, OfferState.TALKING)
         offer.answered_at, offer.talk_from = saved["answered_at"], saved["talk_from"]

@@ -160,7 +160,7 @@ class Switchboard:
         if isinstance(event, _BY_OFFER) or (isinstance(event, i.MoveFailed) and event.offer):
             offer = w.offers.get(event.offer)
             if offer is None:
-                if event.offer not in w.closed and event.call not in w.closed and not self._fresh_link():
+                if not (self._is_over(event) or self._fresh_link()):
                     w.oddity(
                         "offer_not_known", call=event.call, offer=event.offer, input=type(event).__name__
                     )
@@ -180,6 +180,13 @@ class Switchboard:
             self._act(CALL_TABLE[call.state], _CALL_ACTIONS, call, event)
         elif isinstance(event, i.ChannelGone):
             w.remember_gone(event.channel)
+
+    def _is_over(self, event: Any) -> bool:
+        """It tells of an offer that has ended: perhaps long ago, as Dial returns only with the caller."""
+        w = self.world
+        call = w.calls.get(event.call)
+        passed_on = call is not None and any(leg["offer"] == event.offer for leg in call.legs)
+        return passed_on or event.offer in w.closed or event.call in w.closed
 
     def _act(
         self,
@@ -326,6 +333,8 @@ class Switchboard:
         for agent_id, fresh in plan.agents.items():
             if agent_id not in w.agents:
                 w.add_agent(Agent(fresh, device=w.devices.get(fresh.device, "UNKNOWN")))
+        for call in list(w.calls.values()):
+            talks.follow(w, call, found=True)  # somebody who is an agent now may have him
         w.touched.update(w.waiting)
 
     def _replan(self, agent: Agent, fresh: Any) -> None:

@@ -36,6 +36,8 @@ def follow(w: World, call: Call, *, found: bool = False) -> None:
         if offer.leg and offer.leg in around:
             _together(w, call, offer, found)
         else:
+            if found and offer.talk_from is not None:
+                call.inferred = True  # they have parted some time ago
             stop_talk(w, offer)
     if call.state is CallState.FALLBACK and around and call.answered_at is None:
         # in the PBX's own queue: none of our agents' business, but an answer
@@ -92,7 +94,7 @@ def _begin(w: World, call: Call, offer: Offer, kind: str, found: bool, **data: A
     agent.dead_offers = 0
     if found:
         call.inferred = data["found"] = True
-    w.event(call, kind, offer=offer.id, agent=agent.id, **data)
+    w.event(call, kind, offer=offer.id, agent=agent.id, leg=offer.leg, **data)
     if offer.held:
         w.event(call, "held", offer=offer.id, agent=agent.id)
 
