@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from passing import Guest
 from simulator import START, Caller, Channel, Leg, Simulator, Weather
 
 from ccbridge.ami import translate
@@ -24,6 +25,8 @@ from ccbridge.core.switchboard import Switchboard
 from ccbridge.numbers import parse_caller
 
 HOLD, OFFER, EXIT = "ccbridge-hold", "ccbridge-offer", "ccbridge-exit"
+# What the PBX does in one go, as for a transfer: its events have less than this between them, in seconds.
+IN_ONE_GO = 0.03
 FATE = Weather(callers=0, span=0.0, kills=1, phones=("answer", "ring_out", "refuse", "busy"), transfer=0.0)
 
 
@@ -51,6 +54,7 @@ class Truth:
     flows: dict[str, str] = field(default_factory=dict)  # call -> how its menu ended, if not in a queue
     devices: dict[str, str] = field(default_factory=dict)
     started: float | None = None
+    passed_on: bool = False  # somebody has begun to ask another one, or passed the caller on
 
     def hear(self, m: AmiMessage, t: float) -> None:
         name, uid = m.event, m.get("uniqueid") or ""
@@ -64,6 +68,7 @@ class Truth:
             if m.get("context"):
                 channel.context, channel.exten = m["context"], m.get("exten") or "s"
             channel.up = channel.up or m.get("channelstatedesc") == "Up"
+        self.passed_on |= name in ("Hold", "BlindTransfer", "AttendedTransfer", "ParkedCall")
         if name == "DialBegin" and m.get("context") == OFFER:
             leg = m["destuniqueid"]
             self.legs[leg] = Dialled(leg, uid, m["exten"], translate.device_of(m["destchannel"]))
@@ -77,13 +82,17 @@ class Truth:
     def _channel(self, channel: Channel, m: AmiMessage) -> None:
         match m.event:
             case "BridgeEnter":
-                channel.bridge = m["bridgeuniqueid"]
+                channel.parked = m.get("bridgetechnology") == translate.HOLDING_BRIDGE
+                channel.bridge = "" if channel.parked else m["bridgeuniqueid"]
+                channel.linked = m.get("linkedid") or channel.linked
+                if m.get("swapuniqueid") in self.channels:
+                    self.channels[m["swapuniqueid"]].bridge = ""
                 for one in self.legs.values():
                     ends = [self.channels.get(uid) for uid in (one.leg, one.call)]
                     if all(end is not None and end.bridge == channel.bridge for end in ends):
                         self.talked.add(one.offer)
             case "BridgeLeave":
-                channel.bridge = ""
+                channel.bridge, channel.parked = "", False
             case "HangupRequest":
                 self.asked.add(channel.id)
             case "Hangup":
@@ -110,7 +119,7 @@ class Truth:
                     self.channels = {
                         p.channel: Channel(
                             p.channel, p.name, p.linked, t - p.seconds, p.context, p.exten, p.bridge, p.up,
-                            p.caller, dict(p.variables),
+                            p.caller, p.parked, dict(p.variables),
                         )
                         for p in event.snapshot.places
                     }  # fmt: skip
@@ -136,7 +145,7 @@ class Afterwards(Simulator):
     ``undone`` is a kill right after the last line's records were written: its Redirects are not done.
     """
 
-    def __init__(self, seed: int, lines: Sequence[Line], fate: str) -> None:
+    def __init__(self, seed: int, lines: Sequence[Line], fate: str, rest: Sequence[Line] = ()) -> None:
         first = lines[0]
         assert isinstance(first, Start)
         super().__init__(seed, FATE, first.plan)
@@ -146,10 +155,44 @@ class Afterwards(Simulator):
         self._pending: dict[str, e.PlaceOffer | e.MoveOut] = {}  # a Redirect that has not arrived
         self._placed: dict[str, e.PlaceOffer] = {}  # the last one of each call
         self._undone: set[str] = set()
+        self._playing, self._links = True, 0
         for line in lines:
             self._play(line, first)
+        if self.truth.passed_on and fate != "pbx":
+            self._finish(lines[-1], rest, first)
+        self._playing = False
         self.script[-1][-1].clear()
         self._stand()
+
+    @property
+    def all_seen(self) -> bool:
+        return self.fate in ("nothing", "hangup") and self._links == 1
+
+    def _finish(self, last: Line, rest: Sequence[Line], first: Start) -> None:
+        """What Asterisk is in the middle of goes on, whatever happens to caller or daemon at this moment."""
+        if self.fate == "hangup":
+            for channel in self.calling():
+                if channel.id not in self.truth.asked:
+                    self.truth.asked.add(channel.id)
+                    self._handle(i.HangupAsked(self.at, channel.id))
+        for line in rest:
+            if not isinstance(line, Heard) or line.n - last.n > IN_ONE_GO or "UserEvent" in line.text:
+                return
+            if self.fate in ("kill", "undone"):  # nobody hears it
+                self.t = max(self.t, line.n - self._zero[0])
+                self.count()
+                self.truth.hear(AmiMessage(line.text), self.t)
+            else:
+                self._play(line, first)
+            last = line
+
+    def channels(self) -> list[Channel]:
+        return [*self.truth.channels.values()] if self._playing else super().channels()
+
+    def calling(self) -> list[Channel]:
+        if self._playing:
+            return [c for c in self.truth.channels.values() if c.variables.get("CCB_CALL") == c.id]
+        return super().calling()
 
     @property
     def at(self) -> float:
@@ -170,6 +213,7 @@ class Afterwards(Simulator):
                 self.board.restore(self.memory, line.w, START + self.t)
             case Heard():
                 message = AmiMessage(line.text)
+                self.count()
                 self.truth.hear(message, self.t)
                 event = translate.to_inbox(
                     message, line.w, first.system, lambda raw: parse_caller(raw, first.country)
@@ -177,10 +221,17 @@ class Afterwards(Simulator):
                 if isinstance(event, i.Input):
                     self._handle(event)
             case Told():
+                self.count()
+                self._links += isinstance(line.event, i.LinkUp)
                 self.truth.told(line.event, self.t)
                 self._handle(line.event)
 
     def _handle(self, event: i.Input) -> None:
+        if isinstance(event, i.LegHeld):
+            self.heard_held(event)
+        elif isinstance(event, i.LegResumed):
+            self.held.discard(event.leg)
+            self.resumed[event.leg] = event.at
         effects = self.board.handle(event, self.now)
         self.spoken.append(effects)
         for effect in effects:
@@ -214,10 +265,7 @@ class Afterwards(Simulator):
             if channel.variables.get("CCB_CALL") == channel.id:
                 queue = channel.variables.get("CCB_QUEUE") or next(iter(self.plan.queues))
                 priority = int(channel.variables.get("CCB_PRIORITY") or 0)
-                bridged_at = self.t if channel.bridge else None
-                self.callers[channel.id] = Caller(
-                    channel, queue, priority, in_hold=self.t, bridged_at=bridged_at
-                )
+                self.callers[channel.id] = Caller(channel, queue, priority, in_hold=self.t)
         for one in truth.legs.values():
             channel = truth.channels.get(one.leg)
             if channel is None:
@@ -229,10 +277,18 @@ class Afterwards(Simulator):
             leg.phone.leg = leg
             if caller is not None and caller.channel.exten == one.offer and one.offer not in truth.returned:
                 caller.leg = leg
+        for channel in truth.channels.values():
+            if channel.id not in self.callers and channel.id not in self.legs:
+                phone = self.phones.get(translate.device_of(channel.name))
+                self.guests[channel.id] = Guest(channel, phone)
 
     def _set_out(self) -> None:
         for caller in list(self.callers.values()):
             self._go_on(caller)
+        for guest in list(self.guests.values()):
+            heard = {c.id for c in self.with_him(guest.channel)}
+            if not any(c.party is guest or c.id in heard for c in self.callers.values()):
+                self.after(self.random.uniform(0, 6), lambda guest=guest: self.guest_gone(guest))
         for leg in list(self.legs.values()):
             if (
                 leg.caller.leg is not leg
@@ -261,6 +317,14 @@ class Afterwards(Simulator):
         if caller.id in truth.asked:
             caller.asked = True
             self.after(self.ms(), lambda: self._hung_up(caller))
+        elif c.parked:
+            caller.leg = None
+            self.parked(caller, None)
+        elif colleague := self._colleague(caller):
+            caller.leg, caller.party = None, colleague
+            self.until_somebody_ends_it(caller, colleague)
+        elif ringing := self._rung(caller):
+            self.rung(caller, ringing)
         elif c.context == HOLD:
             self.next_step(caller, 5.0, self.hold_loop)
         elif c.context == OFFER:
@@ -278,6 +342,21 @@ class Afterwards(Simulator):
         else:
             self.next_step(caller, self.random.uniform(0.2, 3), self.menu_done)
 
+    def _colleague(self, caller: Caller) -> Guest | None:
+        """Who talks with him, and is not the agent to whom he was given."""
+        heard = (self.guests.get(c.id) for c in self.with_him(caller.channel))
+        return next((g for g in heard if g is not None and not g.channel.name.startswith("Local/")), None)
+
+    def _rung(self, caller: Caller) -> Guest | None:
+        """Whose phone rings for him, somewhere in the site's own dialplan."""
+        if caller.channel.context.startswith("ccbridge-"):
+            return None
+        phones = (g for g in self.guests.values() if not g.channel.up and g.phone is not None)
+        return next((g for g in phones if g.channel.linked == caller.id), None) or next(
+            (g for g in self.guests.values() if not g.channel.up and caller.channel.context == "from-phones"),
+            None,
+        )
+
     def _offered(self, caller: Caller) -> None:
         """In the offer's context: before, while or after its Dial."""
         c, truth = caller.channel, self.truth
@@ -288,6 +367,8 @@ class Afterwards(Simulator):
         elif leg is not None and (leg.channel.up or c.bridge):
             if c.exten in truth.talked and not (c.bridge and leg.channel.bridge):
                 self._parted(caller, leg)
+            elif c.bridge and leg.channel.bridge and c.bridge != leg.channel.bridge:
+                self._asks(caller, leg)
             else:
                 self._together(caller, leg)
         elif leg is not None:
@@ -327,22 +408,31 @@ class Afterwards(Simulator):
         leg.channel.up = True
         for channel in (caller.channel, leg.channel):
             if not channel.bridge:
-                channel.bridge = bridge
-                self.ami(i.BridgeEntered(self.at, channel.id, bridge))
-        caller.bridged_at = self.t
+                self.enter(channel, bridge)
         caller.answered = True
         ends = self.random.choice((lambda: self.agent_ends(leg), lambda: self.hang_up(caller)))
         self.talking(leg, self.random.uniform(0.5, 9), ends)
 
     def _parted(self, caller: Caller, leg: Leg) -> None:
         """One of the two has left the bridge: the agent, for the caller has not hung up."""
-        for channel in (caller.channel, leg.channel):
-            if channel.bridge:
-                self.ami(i.BridgeLeft(self.at, channel.id, channel.bridge))
-                channel.bridge = ""
+        self.leave_bridge(caller.channel, leg.channel)
         caller.leg = None
         self.after(self.ms(), lambda: self.leg_gone(leg, 16))
         self.next_step(caller, self.ms(), lambda one: self._returns(one, "ANSWER", 16))
+
+    def _asks(self, caller: Caller, leg: Leg) -> None:
+        """The agent is with somebody else, by his keys, and comes back to the caller."""
+
+        def back() -> None:
+            if leg.channel.id not in self.legs or caller.dying:
+                return
+            self.leave_bridge(leg.channel)
+            self.enter(leg.channel, caller.channel.bridge)
+            self.resume_leg(leg.channel)
+            ends = self.random.choice((lambda: self.agent_ends(leg), lambda: self.hang_up(caller)))
+            self.talking(leg, self.random.uniform(0.1, 5), ends)
+
+        self.stays(caller, self.random.uniform(0.1, 5), back)
 
     def _pbx_restarts(self) -> None:
         """kill -9 of Asterisk: no channel is left, and nobody was told."""
@@ -351,10 +441,8 @@ class Afterwards(Simulator):
         self.buffer = None
         for caller in self.callers.values():
             caller.dying, caller.channel.bridge = True, ""
-        for leg in self.legs.values():
-            leg.over, leg.channel.bridge, leg.phone.leg = True, "", None
+        self.nobody_is_left()
         self.callers.clear()
-        self.legs.clear()
         self.deliver(i.LinkDown(self.at, "closed by Asterisk"))
         self.truth.started = self.at + 1.5
         for phone in self.phones.values():

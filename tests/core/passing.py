@@ -45,6 +45,9 @@ class Passing:
         things = (*self.callers.values(), *self.legs.values(), *self.guests.values())
         return [thing.channel for thing in things]
 
+    def calling(self: Simulator) -> list[Channel]:
+        return [caller.channel for caller in self.callers.values()]
+
     def with_him(self: Simulator, channel: Channel) -> list[Channel]:
         """Who hears this channel, over a pair of Local channels too; the ends of these included."""
         if not channel.bridge:
@@ -66,10 +69,10 @@ class Passing:
         seconds, self.counted = self.t - self.counted, self.t
         if seconds <= 0:
             return
-        for caller in self.callers.values():
-            phones = [c for c in self.with_him(caller.channel) if c.name.rpartition("-")[0] in self.phones]
+        for channel in self.calling():
+            phones = [c for c in self.with_him(channel) if c.name.rpartition("-")[0] in self.phones]
             agents = sum(c.id not in self.held for c in phones)
-            self.talked[caller.id] = self.talked.get(caller.id, 0.0) + seconds * agents
+            self.talked[channel.id] = self.talked.get(channel.id, 0.0) + seconds * agents
 
     def new_bridge(self: Simulator) -> str:
         self.serial += 1

@@ -192,6 +192,11 @@ class Simulator(Passing):
         self.spoken: list[list[e.Effect]] = []
         self._open_script()
 
+    @property
+    def all_seen(self) -> bool:
+        """No talk can have gone by unseen. (A reload makes agents of strangers, and strangers of agents.)"""
+        return self.weather.calm and not self.weather.reloads
+
     # -- time
 
     @property
@@ -818,6 +823,7 @@ class Simulator(Passing):
         if self.legs.pop(leg.channel.id, None) is None:
             return
         leg.over = True
+        self.leave_bridge(leg.channel)
         self.ami(i.ChannelGone(self.at, leg.channel.id, cause))
         if leg.phone.leg is leg:
             leg.phone.leg = None

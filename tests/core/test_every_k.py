@@ -16,26 +16,16 @@ from test_captures import CAPTURES, name
 
 from ccbridge.captures import lines
 from ccbridge.captures.replay import Replay
-from ccbridge.core import moves, offers, reconcile
-from ccbridge.core.records import CallEvent
+from ccbridge.core import moves, offers, reconcile, talks
+from ccbridge.core.memory import Memory
+from ccbridge.core.records import Record
 
-PASSED_ON = ("transferred", "joined")
 FATES = ("nothing", "hangup", "kill", "undone", "pbx")
 
 
 def moments(file: Path) -> list[int]:
-    """After which lines: those that were an input of the core, until the caller is passed on.
-
-    The simulated world has no consultations and no second agent: from there on it could not go on.
-    """
-    found = []
-    for step in Replay().run(lines.read(file)):
-        events = [one for _, one in step.records if isinstance(one, CallEvent)]
-        if any(one.kind in PASSED_ON and "agent" in one.data for one in events):
-            break
-        if step.event is not None:
-            found.append(step.number)
-    return found
+    """After which lines: those that were an input of the core."""
+    return [step.number for step in Replay().run(lines.read(file)) if step.event is not None]
 
 
 FILES = [
@@ -49,7 +39,7 @@ FILES = [
 def test_after_each_line(file: Path, fate: str) -> None:
     kept = list(lines.read(file))
     for k in moments(file):
-        after = Afterwards(k, kept[:k], fate).run()
+        after = Afterwards(k, kept[:k], fate, kept[k:]).run()
         assert not after.watch.faults, f"after line {k}, {fate}:\n" + "\n".join(after.watch.faults)
 
 
@@ -70,18 +60,34 @@ def _crash_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "vanished", nothing)
 
 
+def _a_colleague_is_a_stranger(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(talks, "_join", nothing)
+
+
+def _who_joined_is_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Record) -> None:
+        if getattr(record, "kind", "") != "joined":
+            right(self, record)
+
+    patch.setattr(Memory, "apply", apply)
+
+
 @pytest.mark.parametrize(
-    ("plant", "fate"),
+    ("plant", "capture", "fate"),
     [
-        (_offer_outlives_a_restart, "undone"),
-        (_ringing_phone_is_forgotten, "hangup"),
-        (_crash_goes_unnoticed, "pbx"),
+        (_offer_outlives_a_restart, "missed", "undone"),
+        (_ringing_phone_is_forgotten, "missed", "hangup"),
+        (_crash_goes_unnoticed, "missed", "pbx"),
+        (_a_colleague_is_a_stranger, "parked_and_taken", "nothing"),
+        (_who_joined_is_forgotten_at_a_restart, "attended_with_a_consultation", "kill"),
     ],
 )
 def test_a_planted_fault_is_found(
-    plant: Callable[[pytest.MonkeyPatch], None], fate: str, monkeypatch: pytest.MonkeyPatch
+    plant: Callable[[pytest.MonkeyPatch], None], capture: str, fate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    file = next(file for file in CAPTURES if file.stem == "missed")
+    file = next(file for file in CAPTURES if file.stem == capture and file.parent.name == "22")
     kept = list(lines.read(file))
-    assert any(Afterwards(k, kept[:k], fate).run().watch.faults for k in moments(file))
+    assert any(Afterwards(k, kept[:k], fate, kept[k:]).run().watch.faults for k in moments(file))

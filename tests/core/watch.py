@@ -425,8 +425,8 @@ class Watch:
             late = 0.05 + 0.25 * len(call.stints)
             if self.fair and not call.inferred and call.talk > talked + late:
                 self.fault(f"{call.call} talked {talked:.3f} s, not {call.talk}: {call.legs}")
-            seen = self.sim.weather.calm and not self.sim.weather.reloads  # which make agents of strangers
-            if seen and call.talk < talked - late - 0.5:  # who hangs up is heard before he leaves the bridge
+            # who hangs up is heard before he leaves the bridge
+            if self.sim.all_seen and call.talk < talked - late - 0.5:
                 self.fault(f"{call.call} talked {talked:.3f} s, and {call.talk} are told: {call.legs}")
         if self.sim.weather.calm:
             answered = sum(c.answered_at is not None for c in self.closed.values())
