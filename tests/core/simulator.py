@@ -54,7 +54,9 @@ class Weather:
 
     callers: int = 25
     span: float = 150.0  # in which they come
-    phones: tuple[str, ...] = ("answer",) * 6 + ("ring_out", "refuse", "busy", "dead", "gone", "blink")
+    phones: tuple[str, ...] = ("answer",) * 6 + (
+        "ring_out", "refuse", "busy", "dead", "gone", "blink", "forward",
+    )  # fmt: skip
     unregister: float = 0.0  # per agent, once
     elsewhere: float = 0.0  # a call of his own
     commands: int = 0  # log-ins, log-outs, pauses
@@ -785,6 +787,7 @@ class Simulator(Passing):
             "refuse": (21, "CHANUNAVAIL"),
             "busy": (17, "BUSY"),
             "gone": (1, "CHANUNAVAIL"),
+            "forward": (23, "BUSY"),
         }
         if how in end:
             self.during(leg, self.ms(1500) + 0.3, lambda: self.dial_over(leg, *end[how]))

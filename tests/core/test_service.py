@@ -74,6 +74,7 @@ def test_the_phone_shows_name_queue_and_waiting_time() -> None:
     [
         ("CHANUNAVAIL", 21, "refused", ("cooldown", "refused"), 10),
         ("BUSY", 17, "busy", ("cooldown", "refused"), 10),
+        ("BUSY", 23, "refused", ("cooldown", "refused"), 10),  # it forwards: Dial does not follow it
         ("NOANSWER", 0, "missed", ("cooldown", "missed"), 10),
         ("CHANUNAVAIL", 1, "unreachable", ("unreachable", "dead"), 5),
     ],

@@ -42,6 +42,25 @@ async def test_the_next_agent_gets_the_call(
         assert 2.9 < account["wait"] < 10
 
 
+async def test_a_phone_that_forwards_rings_nobody_else(house: Site, phones: Phones, carrier: Carrier) -> None:
+    """By 302, to a colleague or outside: it counts as refused, and the caller goes to the next agent."""
+    for target in ("1003", "55100001"):
+        house.login("anna", "ben")  # anna is idle longest
+        await phones["1001"].will("forward", to=target)
+        call, name = await house.dial(carrier)
+        await house.until_event(name, "answered", agent="ben")
+        assert house.results(name)[0] == ("anna", "refused")
+        assert house.events(name, "offer_ended")[0]["data"]["reason"] == "forwarded"
+        assert [agent for _, agent in house.offers(name)] == ["anna", "ben"]
+        await call.hangup()
+        await phones["1002"].hangup()  # he is being asked for the outcome
+        assert phones["1003"].legs == []
+        for agent in ("anna", "ben"):
+            await house.until_agent(agent, "available")
+            house.ask("agent.logout", agent=agent)
+    assert house.oddities() == []
+
+
 async def test_a_phone_that_is_not_registered_is_not_rung(
     house: Site, phones: Phones, carrier: Carrier
 ) -> None:

@@ -83,6 +83,16 @@ async def test_a_phone_that_rejects(phones: Phones, carrier: Carrier, behaviour:
     assert await call.ended() == cause
 
 
+async def test_a_phone_that_forwards(phones: Phones, carrier: Carrier) -> None:
+    """By 302: whoever dials it without saying otherwise follows."""
+    await phones["1002"].will("forward", to="1003")
+    await phones["1003"].will("ring")
+    call = await carrier.call("551002")
+    await phones["1003"].rings()
+    await call.hangup()
+    await phones["1003"].idle()
+
+
 async def test_a_phone_that_nobody_answers(phones: Phones, carrier: Carrier) -> None:
     await phones["1002"].will("ring")
     call = await carrier.call("551002")

@@ -17,6 +17,7 @@ from ccbridge.core.effects import DropLeg, LookAt, PlaceOffer
 from ccbridge.core.world import World
 
 DISPLAY_LENGTH = 60  # characters; longer names are cut by phones where they like
+REDIRECTED = 23  # Q.850: "redirected to new destination"
 # A phone's state comes 0.2 to 0.5 ms after its leg's Hangup; more than this is another call.
 OWN_CALL_FADES = 1.0
 
@@ -140,11 +141,20 @@ def verdict(offer: Offer) -> str:
         return "unreachable"
     if cause in (17, 19, 21) and offer.dial_status != "CANCEL":
         return "busy" if cause == 17 else "refused"
+    if forwards(offer):
+        return "refused"
     if offer.dial_status == "ANSWER" or cause in (16, 26):
         return "withdrawn"
     if offer.dial_status == "NOANSWER" and offer.rang:
         return "missed"
     return "unreachable"
+
+
+def forwards(offer: Offer) -> bool:
+    """His phone would have sent the caller elsewhere (302); Dial's ``i`` does not, and calls it busy."""
+    return offer.leg_cause == REDIRECTED or (
+        offer.dial_status == "BUSY" and offer.leg_cause not in (None, 17)
+    )
 
 
 def settle_by_evidence(w: World, offer: Offer) -> None:
@@ -160,6 +170,7 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
         w.event(
             call, "offer_ended", offer=offer.id, agent=agent.id, result=result,
             status=offer.dial_status, cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause,
+            **({"reason": "forwarded"} if result == "refused" and forwards(offer) else {}),
         )  # fmt: skip
     agent.offer = ""
     if result == "unreachable":

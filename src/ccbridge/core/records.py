@@ -107,7 +107,7 @@ DISPOSITIONS = (
 OFFER_RESULTS = (
     "talked",
     "missed",  # it rang out
-    "refused",
+    "refused",  # or his phone would have forwarded him: reason "forwarded"
     "busy",
     "unreachable",  # no phone, or it never rang
     "withdrawn",  # the caller was gone first

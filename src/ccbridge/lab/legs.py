@@ -90,8 +90,7 @@ class Leg:
 
         Returns when the other side has taken it, or hung up. Raises LabError if it refuses.
         """
-        host, port = self._legs.pbx
-        target = f"sip:{quote(number, safe='*+')}@{host}:{port}"
+        target = self._legs.uri(number)
         if replaces is not None:
             names = ("call-id", "remote_tag", "local_tag")
             call, theirs, ours = [await replaces.variable(f"CHANNEL(pjsip,{name})") for name in names]
@@ -147,6 +146,11 @@ class Legs:
         self.on_end: Callable[[Leg], None] = lambda leg: None
         self._waiting: set[asyncio.Event] = set()
         link.listen(self._hear)
+
+    def uri(self, number: str) -> str:
+        """A number, as the PBX has it."""
+        host, port = self.pbx
+        return f"sip:{quote(number, safe='*+')}@{host}:{port}"
 
     def expect(self, uniqueid: str) -> Leg:
         """The leg of that id, which is about to appear."""

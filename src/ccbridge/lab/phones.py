@@ -19,6 +19,7 @@ BEHAVIOURS = {
     "refuse": ("reject", 603, 21),
     "unavailable": ("reject", 480, 19),
     "error": ("reject", 503, 34),
+    "forward": ("forward", 302, 0),
 }
 POLL_S = 0.02
 DEFAULT_TONE_HZ = 1000
@@ -77,8 +78,9 @@ class Phone:
         hangup_after: float | None = None,
         outcome: str = "",
         outcome_after: float = 1.0,
+        to: str = "",
     ) -> None:
-        """From the next call on: one of BEHAVIOURS.
+        """From the next call on: one of BEHAVIOURS. One that forwards sends its callers to the number ``to``.
 
         An answering phone rings `after` seconds, sends a tone of `tone` Hz (0: none) and hangs up after
         `hangup_after` seconds of talk, or never. `outcome`: digits pressed `outcome_after` seconds after the
@@ -91,6 +93,7 @@ class Phone:
             "CAUSE": str(cause),
             "AFTER": f"{after:g}",
             "TONE": str(tone),
+            "FORWARD": f"<{self._legs.uri(to)}>",
             "TALK": "86400" if hangup_after is None else f"{hangup_after:g}",
         }
         for name, value in settings.items():
