@@ -697,7 +697,19 @@ class Simulator(Passing):
 
     def _site(self, caller: Caller, target: str) -> None:
         caller.channel.context, caller.channel.exten = "internal", target
-        self.next_step(caller, self.random.uniform(1, 200), self.end)
+        if self.chance(0.2):  # that leads to one of our numbers
+            self.next_step(caller, self.random.uniform(1, 20), self.comes_again)
+        else:
+            self.next_step(caller, self.random.uniform(1, 200), self.end)
+
+    def comes_again(self, caller: Caller) -> None:
+        """To the door, on the same channel: a new call if the former was closed."""
+        caller.queue, caller.tries = self.random.choice([*self.plan.queues]), 0
+        caller.channel.variables.pop("CCB_QUEUE", None)
+        if not self.watch.has_open(caller.id):
+            self.watch.truth_ended(caller)
+            caller.answered = False
+        self.ask(caller)
 
     def end(self, caller: Caller) -> None:
         """The dialplan ends: Hangup()."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from scene import Scene, looks, moved_out, placed, some
-from simulator import plan_of
+from simulator import EPOCH, plan_of
 from test_passed_on import ANN, BOB, TRUNK, enter, gone, leave, legs, passed_on, talking, told
 
 from ccbridge.core import inputs as i
+from ccbridge.core import view
+from ccbridge.core.calls import channel_of
 
 
 def test_a_talk_that_was_passed_on_is_one_leg_over_a_restart() -> None:
@@ -136,3 +139,61 @@ def test_a_phone_that_holds_as_it_answers() -> None:
     assert legs(scene) == [("ann", 5.0, 2.0, "agent")]
     assert scene.events("c1")[-5:] == ["answered", "held", "resumed", "offer_ended", "ended"]
     assert not scene.oddities()
+
+
+def overflowed(scene: Scene) -> None:
+    scene.hold("c1")
+    scene.wait(61)
+    told(scene, (i.CallExited, "c1", "900"))
+    assert scene.closed("c1").disposition == "overflowed"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_comes_back_from_the_overflow_is_a_new_call(restarted: bool) -> None:
+    """The overflow leads to one of our numbers: the same channel, and a call of its own."""
+    scene = Scene(agents="")
+    overflowed(scene)
+    if restarted:
+        scene.is_at("c1", "internal", "900")
+        scene.restart()
+        scene.link_up()
+    scene.tell(i.LogIn, "ann", 1)
+    offer = some(scene.hold("c1"))
+    assert offer.call == "c1"  # the channel is what Asterisk knows
+    leg = scene.answer(offer)
+    if restarted:
+        scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b")
+        scene.is_at(leg, "phones", name=ANN, linked="c1", bridge="b")
+        scene.restart()
+        scene.link_up()
+    scene.wait(5)
+    row = view.call(scene.board, "c1~2", EPOCH + scene.t)
+    assert row is not None
+    assert row["call"] == "c1~2"
+    assert view.call(scene.board, "c1", EPOCH + scene.t) is None
+    told(scene, (i.HangupAsked, "c1"), gone("c1"), gone(leg))
+    first, second = scene.closed("c1"), scene.closed("c1~2")
+    assert (first.disposition, first.talk, first.stints) == ("overflowed", 0.0, [])
+    assert (second.disposition, second.agent, second.offers) == ("answered", "ann", 1)
+    assert second.arrived >= first.at
+    assert scene.board.world.agents["ann"].last_call == "c1~2"
+    assert not scene.oddities()
+
+
+def test_each_return_is_one_call_more() -> None:
+    scene = Scene(agents="")
+    for _ in range(3):
+        scene.hold("c1")
+        told(scene, (i.CallExited, "c1", "900"))
+    assert [scene.closed(call).disposition for call in ("c1", "c1~2", "c1~3")] == ["overflowed"] * 3
+    assert channel_of("c1~3") == ("c1", 3)
+    assert channel_of("site~5-170.4") == ("site~5-170.4", 1)
+
+
+def test_an_arrival_that_is_told_after_the_end_is_none() -> None:
+    scene = Scene(agents="")
+    overflowed(scene)
+    told(scene, gone("c1"))
+    scene.arrive("c1")
+    assert not scene.board.world.calls
+    assert scene.oddities() == ["arrived_after_end"]

@@ -65,9 +65,20 @@ class OfferState(Enum):
     OVER = "over"
 
 
+def account_id(channel: str, nth: int) -> str:
+    """The id of a channel's n-th call: most have one. No uniqueid ends like this: see ``channel_of``."""
+    return channel if nth == 1 else f"{channel}~{nth}"
+
+
+def channel_of(account: str) -> tuple[str, int]:
+    """The caller's channel, and which of its calls this is."""
+    channel, _, nth = account.rpartition("~")
+    return (channel, int(nth)) if channel and nth.isdecimal() else (account, 1)
+
+
 @dataclass(slots=True)
 class Call:
-    id: str
+    id: str  # of the caller's channel, which has one call at a time
     arrived: float
     did: str
     caller_kind: str
@@ -91,8 +102,14 @@ class Call:
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
     hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
+    nth: int = 1  # of the channel's calls: who comes back to our numbers after the end of one is a new call
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
     inferred: bool = False
+
+    @property
+    def account(self) -> str:
+        """Its id in all records, and for people."""
+        return account_id(self.id, self.nth)
 
     def unbind(self, offer: Offer) -> None:
         """This offer is over; another that talks beside it, if any, is the call's now."""

@@ -27,9 +27,10 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     # a channel variable: what is not a moment before this one is not believed
     came = a.came if 0.0 < a.came <= a.at else a.at
     call = Call(a.call, came, a.did, a.caller_kind, w.arrivals, e164=a.e164, inferred=inferred)
+    call.nth = w.nth_call(a.call)
     w.calls[call.id] = call
     w.call_state(call, CallState.FLOW)
-    w.emit(Append(CallOpened(a.call, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
+    w.emit(Append(CallOpened(call.account, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
     data: dict[str, Any] = {"did": a.did, "caller_kind": a.caller_kind}
     if inferred:
         data["inferred"] = True
@@ -232,7 +233,7 @@ def close(
     w.emit(
         Append(
             CallClosed(
-                call.id, w.at, call.arrived, call.did, call.queue or None, call.priority, call.queued_at,
+                call.account, w.at, call.arrived, call.did, call.queue or None, call.priority, call.queued_at,
                 call.answered_at, call.agent or None, wait, _sum(call, "talk_s"), call.offers, call.customer,
                 disposition, ended_by, inferred or call.inferred, _sum(call, "hold_s"),
                 list(call.legs), list(call.stints),

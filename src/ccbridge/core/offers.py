@@ -29,7 +29,7 @@ def place_offer(w: World, pair: Pair) -> None:
     plan = w.queue(pair.queue)
     offer = Offer(w.offer_id(), call.id, agent.id, call.queue, w.at, plan.ring)
     if w.plan.recording:
-        offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.id}-{offer.id}"
+        offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{offer.id}"
     census = {state: count for state, count in w.census[call.queue].items() if count}
     w.call_state(call, CallState.OFFERED)
     call.offer, agent.offer = offer.id, offer.id
@@ -167,10 +167,10 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
     agent = w.agents[offer.agent]
     if call is not None:
         call.unbind(offer)
+        more: dict[str, Any] = {"reason": "forwarded"} if result == "refused" and forwards(offer) else {}
         w.event(
-            call, "offer_ended", offer=offer.id, agent=agent.id, result=result,
-            status=offer.dial_status, cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause,
-            **({"reason": "forwarded"} if result == "refused" and forwards(offer) else {}),
+            call, "offer_ended", offer=offer.id, agent=agent.id, result=result, status=offer.dial_status,
+            cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause, **more,
         )  # fmt: skip
     agent.offer = ""
     if result == "unreachable":

@@ -63,6 +63,7 @@ def _pbx_restarted(w: World, started: float, places: Mapping[str, i.Place]) -> N
     """
     for call in list(w.calls.values()):
         if call.id not in places and call.arrived < started:
+            w.remember_gone(call.id)
             with w.as_of(max(min(w.last_sign, started), call.answered_at or call.arrived)):
                 moves.close(w, call, "pbx_restart", "system", inferred=True)
 
@@ -189,6 +190,7 @@ def _due_out(w: World, call: Call) -> bool:
 
 
 def vanished(w: World, call: Call) -> None:
+    w.remember_gone(call.id)
     if call.state is CallState.FALLBACK:
         moves.close(w, call, "fallback", "unknown", inferred=True)
     elif call.answered_at is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccbridge.core import offers
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.calls import Call, CallState, Offer, OfferState, channel_of
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import AgentPlan
 from ccbridge.core.world import World
@@ -19,7 +19,7 @@ from ccbridge.core.world import World
 def take_up(w: World, memory: Memory) -> None:
     w.last_sign = memory.last
     for call_id, ended_by in memory.closed.items():
-        w.remember_closed(call_id, ended_by)
+        w.remember_call(call_id, ended_by)
     for agent_id, known in memory.agents.items():
         if agent_id in w.agents:
             _restore_agent(w, w.agents[agent_id], known)
@@ -53,8 +53,9 @@ def _restore_call(
     w.arrivals += 1
     offers_open = [*known["others"], *([known["offer"]] if "offer" in known else [])]
     still_open = [one["id"] for one in offers_open]
+    channel, nth = channel_of(call_id)
     call = Call(
-        call_id,
+        channel,
         known["arrived"],
         known["did"],
         known["kind"],
@@ -72,8 +73,9 @@ def _restore_call(
         legs=[dict(leg) for leg in known["legs"]],
         stints=list(known["stints"]),
         recordings=[one for one in known["recordings"] if one not in still_open],
+        nth=nth,
     )
-    w.calls[call_id] = call
+    w.calls[channel] = call
     state = CallState(known["state"])
     for saved in offers_open:
         if saved["agent"] not in w.agents:  # taken out of the configuration in the middle of his call

@@ -102,7 +102,7 @@ class Switchboard:
             case i.Tick():
                 pass
             case i.CallArrived() if event.call not in w.calls:
-                if event.call in w.closed:
+                if event.call in w.closed and self._has_ended(event.call):
                     w.oddity("arrived_after_end", call=event.call)
                 else:
                     call = moves.arrived(w, event)
@@ -152,6 +152,11 @@ class Switchboard:
             if one in w.calls:
                 talks.follow(w, w.calls[one])
 
+    def _has_ended(self, channel: str) -> bool:
+        """Of a channel whose call is closed: whether it lives on, in the overflow or with somebody else."""
+        w = self.world
+        return channel in w.gone or w.closed[channel] == "caller"
+
     def _to_tables(self, event: Any) -> None:
         """Inputs about calls and offers: the tables say what follows."""
         w = self.world
@@ -178,7 +183,7 @@ class Switchboard:
             self._act(OFFER_TABLE[offer.state], _OFFER_ACTIONS, offer, event)
         elif call is not None:
             self._act(CALL_TABLE[call.state], _CALL_ACTIONS, call, event)
-        elif isinstance(event, i.ChannelGone):
+        if offer is None and isinstance(event, i.ChannelGone):
             w.remember_gone(event.channel)
 
     def _is_over(self, event: Any) -> bool:
@@ -302,7 +307,7 @@ class Switchboard:
             w.emit(Reply(keyed.request, False, "no agent has this phone"))
             return
         talking = agent.talking and agent.offer in w.offers
-        call = w.offers[agent.offer].call if talking else agent.last_call
+        call = w.account(w.offers[agent.offer].call) if talking else agent.last_call
         if outcome is None:
             w.emit(Reply(keyed.request, False, f"no outcome has the key {keyed.digit!r}"))
         elif not call or not (talking or agent.leg or agent.state()[0] == "wrap_up"):

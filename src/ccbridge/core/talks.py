@@ -67,7 +67,7 @@ def _together(w: World, call: Call, offer: Offer, found: bool) -> None:
         call.answered_at = w.at
     _begin(w, call, offer, "answered", found, queue=call.queue)
     if offer.recording:
-        w.emit(Append(RecordingStarted(call.id, offer.id, offer.agent, w.at, offer.recording)))
+        w.emit(Append(RecordingStarted(call.account, offer.id, offer.agent, w.at, offer.recording)))
     w.refresh(w.agents[offer.agent])
 
 
@@ -228,11 +228,11 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     call.unbind(offer)
     w.event(call, "offer_ended", result="talked", **leg)
     if offer.recording and end not in PASSED_ON:
-        w.emit(Append(RecordingEnded(call.id, offer.id, w.at, answered=True)))
+        w.emit(Append(RecordingEnded(call.account, offer.id, w.at, answered=True)))
     elif offer.recording:
         call.recordings.append(offer.id)  # it is the caller's channel that records, and that lives on
     agent.offer, agent.talking = "", False
-    agent.last_call, agent.last_offer = offer.call, offer.id
+    agent.last_call, agent.last_offer = call.account, offer.id
     wrap_up = w.queue(offer.queue).wrap_up
     agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
     offers.part(w, offer)
@@ -242,5 +242,5 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
 def end_recordings(w: World, call: Call) -> None:
     """Those of legs that passed the caller on: he is at his end, or with the next agent's recording."""
     for offer in call.recordings:
-        w.emit(Append(RecordingEnded(call.id, offer, w.at, answered=True)))
+        w.emit(Append(RecordingEnded(call.account, offer, w.at, answered=True)))
     call.recordings.clear()

@@ -16,7 +16,7 @@ from typing import Any
 
 from ccbridge.core import talks
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState
+from ccbridge.core.calls import Call, CallState, channel_of
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import World
 
@@ -107,8 +107,8 @@ def calls(board: Switchboard, at: float, name: str = "", rows: int = ROWS) -> di
 def call(board: Switchboard, name: str, at: float) -> dict[str, Any] | None:
     """One live call, with its place in line and its offer; None: no such call now."""
     w = board.world
-    one = w.calls.get(name)
-    if one is None:
+    one = w.calls.get(channel_of(name)[0])
+    if one is None or one.account != name:
         return None
     offer = w.offers.get(one.offer)
     return {
@@ -169,7 +169,9 @@ def _queue(w: World, name: str, calls: Iterable[Call], at: float) -> dict[str, A
 def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
     state, reason = agent.shown
     offer = w.offers.get(agent.offer or agent.leg)
-    call = offer.call if offer is not None else agent.last_call if state == "wrap_up" else ""
+    call = agent.last_call if state == "wrap_up" else ""
+    if offer is not None and offer.id != agent.last_offer:
+        call = w.account(offer.call)
     due = {"wrap_up": agent.wrap_due, "unreachable": agent.cool_due, "cooldown": agent.cool_due}.get(state)
     return {
         "agent": agent.id,
@@ -197,7 +199,7 @@ def _call(w: World, call: Call, at: float) -> dict[str, Any]:
     if call.queued_at is not None:
         wait = _since(call.queued_at, at if call.answered_at is None else call.answered_at)
     return {
-        "call": call.id,
+        "call": call.account,
         "state": call.state.value,
         "did": call.did,
         "caller": call.e164,

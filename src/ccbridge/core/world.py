@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from ccbridge.core.acd import Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer
+from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.plan import Plan, QueuePlan
 from ccbridge.core.records import AgentEvent, CallEvent
 
-# How many ended channels of strangers are remembered: a caller may be gone before his arrival is told here.
+# How many ended channels are remembered: a caller may be gone before his arrival is told here.
 GONE_KEPT = 1_000
 
 
@@ -40,7 +40,8 @@ class World:
         self.plan = plan
         self.run = run  # makes offer ids unique across restarts
         self.calls: dict[str, Call] = {}
-        self.closed: OrderedDict[str, str] = OrderedDict()  # ended calls and offers -> ended by whom
+        # ended calls, their channels, and ended offers -> ended by whom
+        self.closed: OrderedDict[str, str] = OrderedDict()
         self.gone: OrderedDict[str, None] = OrderedDict()
         self.offers: dict[str, Offer] = {}
         self.legs: dict[str, Offer] = {}
@@ -73,7 +74,7 @@ class World:
         self.out.append(effect)
 
     def event(self, call: Call, kind: str, at: float | None = None, **data: Any) -> None:
-        self.emit(Append(CallEvent(call.id, self.at if at is None else at, kind, data)))
+        self.emit(Append(CallEvent(call.account, self.at if at is None else at, kind, data)))
 
     def oddity(self, kind: str, **ids: str) -> None:
         self.emit(Oddity(kind, ids))
@@ -160,16 +161,34 @@ class World:
         self.leave_line(call)
         self.arm("call", call.id, None)
         del self.calls[call.id]
-        self.remember_closed(call.id, ended_by)
+        self.remember_call(call.account, ended_by)
+
+    def remember_call(self, account: str, ended_by: str) -> None:
+        """An ended call, by its own id and by that of its channel, of which it is the last one."""
+        self.remember_closed(account, ended_by)
+        self.remember_closed(channel_of(account)[0], ended_by)
+
+    def nth_call(self, channel: str) -> int:
+        """Which of the channel's calls one that begins now is."""
+        nth = 1
+        while account_id(channel, nth) in self.closed:
+            nth += 1
+        return nth
+
+    def account(self, channel: str) -> str:
+        """The id of the call that this channel has now."""
+        call = self.calls.get(channel)
+        return channel if call is None else call.account
 
     def remember_closed(self, key: str, ended_by: str = "") -> None:
         """An ended call or offer: its late events are no oddity."""
+        self.closed.pop(key, None)
         self.closed[key] = ended_by
         while len(self.closed) > CLOSED_KEPT:
             self.closed.popitem(last=False)
 
     def remember_gone(self, channel: str) -> None:
-        """A channel that we knew nothing of has ended."""
+        """A channel has ended that is none of an agent's legs."""
         self.gone[channel] = None
         while len(self.gone) > GONE_KEPT:
             self.gone.popitem(last=False)
@@ -236,7 +255,8 @@ class World:
         if agent.dead_offers:
             data["dead_offers"] = agent.dead_offers
         offer = self.offers.get(agent.offer or agent.leg or agent.last_offer)
-        call = offer.call if offer is not None else agent.last_call
+        over = offer is None or offer.id == agent.last_offer
+        call = agent.last_call if over or offer is None else self.account(offer.call)
         in_call = shown[0] in ("offered", "talking", "wrap_up")
         if in_call and agent.offer:
             data["offer"] = agent.offer

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ccbridge.core.calls import channel_of
 from ccbridge.desk.recordings import HEADER, halves, stereo
 from ccbridge.gaps.follow import Stand, behind
 from ccbridge.gaps.stories import CALLERS
@@ -167,8 +168,8 @@ def _open_calls(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]
 _NO_CDR = """
 SELECT a.call_id, a.source, a.disposition FROM call_account a
 WHERE a.arrived_at >= :start AND a.arrived_at < :stop AND a.ended_at < :settled
-  AND NOT EXISTS (SELECT FROM cdr WHERE cdr.linkedid = a.call_id)
-  AND NOT EXISTS (SELECT FROM cdr WHERE cdr.uniqueid = a.call_id)
+  AND NOT EXISTS (SELECT FROM cdr WHERE cdr.linkedid = regexp_replace(a.call_id, '~[0-9]+$', ''))
+  AND NOT EXISTS (SELECT FROM cdr WHERE cdr.uniqueid = regexp_replace(a.call_id, '~[0-9]+$', ''))
 ORDER BY a.arrived_at"""
 
 
@@ -214,6 +215,13 @@ FROM call_account a JOIN cel_call r USING (call_id)
 WHERE a.arrived_at >= :start AND a.arrived_at < :stop AND a.source = 'events' AND r.source = 'cel'
 ORDER BY a.arrived_at"""
 
+# Of channels that came back after the end of a call: CEL has one account for all of them.
+_LATER_TALK = """
+SELECT a.call_id, a.legs AS events,
+       ARRAY(SELECT data ->> 'offer' FROM call_event e
+             WHERE e.call_id = a.call_id AND e.kind = 'joined') AS joined
+FROM call_account a WHERE a.call_id ~ '~[0-9]+$' AND a.arrived_at >= :start"""
+
 
 def _talk(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
     """Each agent's talk by both.
@@ -221,10 +229,15 @@ def _talk(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
     Of one to whom the caller was passed on CEL may know less: his phone was in a consultation before, which
     is another ``linkedid``. CEL tells of bridges, not of hold.
     """
+    later = defaultdict[str, list[Mapping[str, Any]]](list)
+    for row in _rows(db, _LATER_TALK, span):
+        later[channel_of(row["call_id"])[0]].append(row)
     for row in _rows(db, _TALK, span):
+        told = [row, *later[row["call_id"]]]
+        joined = {offer for one in told for offer in one["joined"]}
         least, talk, most, cel = (defaultdict[str, float](float) for _ in range(4))
-        for leg in row["events"]:
-            least[leg["agent"]] += 0.0 if leg["offer"] in row["joined"] else leg["talk_s"]
+        for leg in (leg for one in told for leg in one["events"]):
+            least[leg["agent"]] += 0.0 if leg["offer"] in joined else leg["talk_s"]
             talk[leg["agent"]] += leg["talk_s"]
             most[leg["agent"]] += leg["talk_s"] + leg["hold_s"]
         for leg in row["cel"]:
