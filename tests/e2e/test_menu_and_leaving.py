@@ -136,3 +136,21 @@ async def test_nobody_waits_longer_than_max_wait(
     await second.hangup()
     await site.audit()
     assert site.oddities() == []
+
+
+async def test_an_overflow_into_another_queue_is_another_call(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    """On the same channel: an account of its own each, and he is served there like anybody."""
+    site = make_site(queues={"sales": {"max_wait": 10, "overflow": SUPPORT}})
+    site.login("chloe")
+    call, name = await site.dial(carrier)
+    again = f"{name}~2"
+    await site.until_event(again, "answered", agent="chloe")
+    await call.hangup()
+    first, second = await site.until_closed(name), await site.until_closed(again)
+    assert (first["disposition"], first["queue"], first["talk"]) == ("overflowed", "sales", 0.0)
+    assert (second["disposition"], second["queue"], second["agent"]) == ("answered", "support", "chloe")
+    assert second["wait"] < 5.0
+    await site.audit()
+    assert site.oddities() == []

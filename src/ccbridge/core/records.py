@@ -19,9 +19,7 @@ from typing import Any
 class CallOpened:
     """A caller came in. Opens the call's ticket; creates the customer when ``e164`` is new."""
 
-    call: (
-        str  # uniqueid of the caller's channel, and ~2, ~3 ... for its later calls: see ``calls.account_id``
-    )
+    call: str  # the caller's channel: its uniqueid, and ~2, ~3 ... for its later calls
     at: float
     did: str  # as the trunk dialled it; digits and + only
     caller_kind: str  # e164 | internal | anonymous | unparsable

@@ -213,8 +213,6 @@ exten => s,1,Read(DIGIT,,1,,1,5)
 [from-phones]
 include => ccbridge-agent
 include => internal
-; Our own numbers, as whoever passes a caller back to a queue or a menu dials them.
-exten => _2XXXXXXXXX,1,Goto(ccbridge-in,${EXTEN},1)
 include => parkedcalls
 
 [internal]
@@ -222,6 +220,8 @@ include => parkedcalls
 exten => 100,1,Goto(1008,1)
 exten => _100X,1,Dial(PJSIP/${EXTEN},30)
  same => n,Hangup()
+; Our own numbers: of an overflow into another queue, or of whoever passes a caller back to a queue or a menu.
+exten => _2XXXXXXXXX,1,Goto(ccbridge-in,${EXTEN},1)
 exten => _0X.,1,Dial(PJSIP/${EXTEN:1}@carrier,60)
  same => n,Hangup()
 """
