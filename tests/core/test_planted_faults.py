@@ -1,6 +1,7 @@
 """The invariants bite: each of these plants makes histories fail that pass without it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -229,7 +230,7 @@ def a_transfer_does_not_end_a_leg(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(talks, "finish_talk", nothing)
 
 
-@plant(PASSED_ON)
+@plant(replace(PASSED_ON, ways=("by_keys",)))
 def nobody_hears_over_a_wire(patch: pytest.MonkeyPatch) -> None:
     def around(self: Bridges, channel: str) -> dict[str, str]:
         return dict(self.members.get(self.where.get(channel, ""), {}))

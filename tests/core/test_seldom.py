@@ -180,6 +180,18 @@ def test_who_comes_back_from_the_overflow_is_a_new_call(restarted: bool) -> None
     assert not scene.oddities()
 
 
+def test_a_sweep_leaves_one_alone_who_waits_anew() -> None:
+    scene = Scene(agents="")
+    overflowed(scene)
+    scene.hold("c1")
+    scene.is_at("c1", "ccbridge-hold")
+    scene.sweep()
+    scene.wait(2)
+    assert moved_out(scene.sweep()) == []
+    assert scene.state("c1") == "holding"
+    assert not scene.drift()
+
+
 def test_each_return_is_one_call_more() -> None:
     scene = Scene(agents="")
     for _ in range(3):

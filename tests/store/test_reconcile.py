@@ -109,6 +109,16 @@ def test_all_agrees(db: Database, link: Db, tmp_path: Path, files: dict[str, Pat
         assert counts(reader, START, STOP) == {"calls": 1, "cdrs": 1, "recordings": 0}
 
 
+def test_two_calls_of_one_channel_agree_with_what_asterisk_tells_of_it(
+    db: Database, link: Db, tmp_path: Path, files: dict[str, Path]
+) -> None:
+    call(link, "1.0", ("anna", 20, 0))
+    call(link, "1.0~2", ("anna", 5, 0), ("ben", 10, 0))
+    cel_call(link, "1.0", ("anna", 20), ("anna", 5), ("ben", 10))
+    cdr(link, "1.0")
+    assert found(db, tmp_path, files) == []
+
+
 def test_calls(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -> None:
     cel_call(link, "unseen")
     call(link, "half seen", inferred=True)

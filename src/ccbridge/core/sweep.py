@@ -83,7 +83,11 @@ def differences(w: World, seen: Seen) -> Iterator[Difference]:
     for place in seen.places.values():
         if reconcile.is_unknown(w, place):
             yield Difference("call_unknown", place.channel, place.context)
-        elif place.context == reconcile.CONTEXT_HOLD and w.closed.get(place.channel, "caller") != "caller":
+        elif (
+            place.context == reconcile.CONTEXT_HOLD
+            and place.channel not in w.calls  # else he is back, and this is another call of his
+            and w.closed.get(place.channel, "caller") != "caller"
+        ):
             yield Difference("call_waits_closed", place.channel, "")
     for channel in w.bridges.where.keys() - seen.places.keys():
         if channel not in w.calls and channel not in w.legs:  # else it has a kind of its own
