@@ -52,7 +52,8 @@ demo-stop: .venv/stamp
 	@$(PY) -m ccbridge.lab.demo --stop
 
 test: lint types
-	@$(PYTEST) -m 'not full'
+	@$(PY) -m ccbridge lab fetch
+	@$(PYTEST) -n 2 --dist loadgroup -m 'not full'
 
 # All parts run, also after one that failed; the exit code is 0 only if each passed.
 test-full:

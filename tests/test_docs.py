@@ -293,7 +293,7 @@ def test_units(unit: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(lab: Lab) -> Iterator[LabPostgres]:
-    one = LabPostgres(lab.folder / "docs-postgres", external=False)
+    one = LabPostgres(lab.folder / "docs-postgres", external=False, tethered=True)
     one.start()
     yield one
     one.stop()

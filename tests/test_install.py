@@ -79,7 +79,7 @@ def test_install(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     # it runs from where it lies
     assert ccbridge("config", "check", "-c", str(config))[0] == 0
     assert ccbridge("doctor", "--help")[0] == 0
-    server = LabPostgres(lab.folder / "install-postgres", external=False)
+    server = LabPostgres(lab.folder / "install-postgres", external=False, tethered=True)
     with server, Database(server.url) as database:
         site = site_file(tmp_path / "site", lab.pbx, database)
         assert ccbridge("-c", str(site), "db", "status")[0] == 0

@@ -61,7 +61,7 @@ def daemon(shell: Shell, board: Board) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="session")
 def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with LabPostgres(tmp_path_factory.mktemp("postgres")) as server:
+    with LabPostgres(tmp_path_factory.mktemp("postgres"), tethered=True) as server:
         yield server.url
 
 

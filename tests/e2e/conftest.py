@@ -24,7 +24,7 @@ from ccbridge.lab.postgres import LabPostgres
 @pytest.fixture(scope="session")
 def lab_postgres(lab: Lab) -> Iterator[LabPostgres]:
     """A PostgreSQL server of our own, which tests may freeze and stop."""
-    server = LabPostgres(lab.folder / "e2e-postgres", external=False)
+    server = LabPostgres(lab.folder / "e2e-postgres", external=False, tethered=True)
     server.start()
     yield server
     server.stop()

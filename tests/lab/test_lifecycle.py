@@ -240,6 +240,8 @@ def test_the_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     run = CliRunner().invoke
     assert run(command, ["status"]).exit_code == 3
     assert run(command, ["console"]).exit_code == 1
+    fetched = run(command, ["fetch"])
+    assert (fetched.exit_code, fetched.output.splitlines()[-1][:9]) == (0, "Asterisk "), fetched.output
     try:
         up = run(command, ["up", "--no-postgres"])
         assert up.exit_code == 0, up.output

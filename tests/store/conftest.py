@@ -14,7 +14,7 @@ from ccbridge.lab.postgres import LabPostgres
 @pytest.fixture(scope="session")
 def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Superuser URL of a server for tests. Only databases named ``*_test`` are made on it."""
-    with LabPostgres(tmp_path_factory.mktemp("postgres")) as server:
+    with LabPostgres(tmp_path_factory.mktemp("postgres"), tethered=True) as server:
         yield server.url
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +46,34 @@ def test_start_fault_and_stop(tmp_path: Path) -> None:
         assert pid is not None
         server.pause()  # a paused server can be stopped too
     assert gone(pid)
+
+
+def test_tethered_it_dies_with_its_program(tmp_path: Path) -> None:
+    """A test run that is killed leaves no server behind."""
+    start = f"LabPostgres(Path({str(tmp_path)!r}), external=False, tethered=True).start()"
+    program = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"from pathlib import Path; from ccbridge.lab.postgres import *; {start}; print('on'); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"on\n"
+        seen = LabPostgres(tmp_path, external=False)
+        pid = seen.pid()
+        assert pid is not None
+        children = postgres._children(pid)
+        assert children
+        program.kill()
+    deadline = time.monotonic() + 10
+    while not all(map(gone, (pid, *children))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    seen.stop()  # its folder
 
 
 def test_the_password_is_only_its_owners_to_read(tmp_path: Path) -> None:

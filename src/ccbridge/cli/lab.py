@@ -18,6 +18,7 @@ import click
 from ccbridge.lab.database import Database
 from ccbridge.lab.demo import demo
 from ccbridge.lab.errors import LabError
+from ccbridge.lab.fetch import ensure_asterisk
 from ccbridge.lab.lab import Lab, default_cache
 from ccbridge.lab.service import site_file
 from ccbridge.lab.site_pbx import AGENT_PHONES, CUSTOMER_PHONE, FALLBACK_PHONE
@@ -38,11 +39,26 @@ def lab(context: click.Context, folder: Path | None) -> None:
     context.obj = Lab(cache / "run", cache)
 
 
-@lab.command()
-@click.option("--mirror", metavar="URL", help="Debian mirror; CCBRIDGE_LAB_MIRROR if not given.")
-@click.option(
+MIRROR = click.option("--mirror", metavar="URL", help="Debian mirror; CCBRIDGE_LAB_MIRROR if not given.")
+SUITE = click.option(
     "--suite", metavar="NAME", help="Debian suite, sid or bullseye; CCBRIDGE_LAB_SUITE if not given."
 )
+
+
+@lab.command()
+@MIRROR
+@SUITE
+@click.pass_obj
+def fetch(one: Lab, mirror: str | None, suite: str | None) -> None:
+    """Get Asterisk (about 115 MB) into the folder, if it is not there, and start nothing."""
+    with _plain_errors(), _stoppable():
+        found = ensure_asterisk(one.cache, mirror=mirror, suite=suite, progress=sys.stderr.isatty())
+    click.echo(f"Asterisk {found.version} is there.")
+
+
+@lab.command()
+@MIRROR
+@SUITE
 @click.option("--ami-port", type=click.IntRange(1, 65535), help="AMI port of the PBX (a free one).")
 @click.option("--sip-port", type=click.IntRange(1, 65535), help="SIP port of the PBX (a free one).")
 @click.option(

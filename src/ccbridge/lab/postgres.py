@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from ccbridge.lab.process import Owned
+from ccbridge.lab.process import Owned, die_with_parent
 
 ENV = "CCBRIDGE_TEST_DATABASE_URL"
 USER = "ccbridge_lab"
@@ -68,12 +68,16 @@ class _Place:
 
 
 class LabPostgres:
-    """One PostgreSQL in ``folder``. ``external=False`` ignores the environment's server: tests that
-    pause or kill need one of their own. All methods block; ``start`` takes about a second."""
+    """One PostgreSQL in ``folder``. All methods block; ``start`` takes about a second.
 
-    def __init__(self, folder: Path, *, external: bool = True) -> None:
+    ``external=False`` ignores the environment's server: tests that pause or kill need one of their own.
+    ``tethered``: the server dies with the thread that starts it, however that ends.
+    """
+
+    def __init__(self, folder: Path, *, external: bool = True, tethered: bool = False) -> None:
         self.folder = Path(folder).absolute()
         self._env_url = os.environ.get(ENV, "") if external else ""
+        self._tethered = tethered
         self._process: subprocess.Popen[bytes] | None = None
 
     # -- life -------------------------------------------------------------------------------------
@@ -301,6 +305,7 @@ class LabPostgres:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # the terminal's Ctrl-C is ours to handle, in order
+                preexec_fn=die_with_parent if self._tethered else None,
                 **_server_identity(),
             )
         deadline = time.monotonic() + START_LIMIT
