@@ -19,7 +19,7 @@ from ccbridge.lab.phones import Phone
 from ccbridge.lab.process import Owned
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of two workers (`make test`) one plays in the lab, from the first test on; the other does the rest."""
     for item in items:
