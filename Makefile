@@ -53,7 +53,7 @@ demo-stop: .venv/stamp
 
 test: lint types
 	@$(PY) -m ccbridge lab fetch
-	@$(PYTEST) -n 2 --dist loadgroup -m 'not full'
+	@$(PYTEST) -n 2 --dist loadscope -m 'not full'
 
 # All parts run, also after one that failed; the exit code is 0 only if each passed.
 test-full:

@@ -19,15 +19,6 @@ from ccbridge.lab.phones import Phone
 from ccbridge.lab.process import Owned
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two workers (`make test`) one plays in the lab, from the first test on; the other does the rest."""
-    for item in items:
-        if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-    items.sort(key=lambda item: item.get_closest_marker("lab") is None)
-
-
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab, in a folder of its own; if a test failed it stays until the next session."""
