@@ -27,6 +27,9 @@ check() { $(PY) -m pytest --basetemp="$$scratch/t" "$$@"; code=$$?; [ $$code -eq
 check
 endef
 
+# A lab's test mostly waits: two labs, each with the tests of whole modules, take little more of two cores than one.
+TWO := -n 2 --dist loadscope
+
 help:
 	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running; make demo-stop ends it)'
 	@echo 'make test        lint, types, unit tests, real PostgreSQL, real Asterisk'
@@ -53,7 +56,7 @@ demo-stop: .venv/stamp
 
 test: lint types
 	@$(PY) -m ccbridge lab fetch
-	@$(PYTEST) -n 2 --dist loadscope -m 'not full'
+	@$(PYTEST) $(TWO) -m 'not full'
 
 # All parts run, also after one that failed; the exit code is 0 only if each passed.
 test-full:
@@ -61,12 +64,12 @@ test-full:
 
 test-22: .venv/stamp
 	@echo '=== Everything, the long ones too (Asterisk 22)'
-	@$(PYTEST)
+	@$(PYTEST) $(TWO)
 
 test-16: export CCBRIDGE_LAB_SUITE := bullseye
 test-16: .venv/stamp
 	@echo '=== End to end on Asterisk 16'
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) $(TWO) tests/e2e
 
 test-unit: .venv/stamp
 	@$(PYTEST) --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg and not full'
