@@ -36,7 +36,7 @@ def check_heard(inputs: Inputs, found: Differences) -> None:
                 seconds = sum(_frames(data, hz)) * FRAME / RATE
                 if seconds < HEARD * talked_s:
                     found.append(
-                        f"{listener.line} heard {hz} Hz for {seconds:.2f} s of a talk of {talk_s:.2f} s"
+                        f"{listener.line} heard {hz} Hz for {seconds:.2f} s of a talk of {talked_s:.2f} s"
                     )
 
 

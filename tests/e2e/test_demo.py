@@ -232,6 +232,21 @@ def test_channels_swapped(kept: Kept) -> None:
     assert f"recording {path.name}, right" in said
 
 
+def test_a_side_that_heard_nothing(kept: Kept) -> None:
+    evidence = demo_evidence.read(kept.inputs)
+    phones = [leg for caller in evidence.callers for leg in demo_evidence.legs_of(evidence, caller)]
+    deaf = next(leg for leg in phones if leg.answered)
+    path = Path(kept.told()["heard"]) / f"{deaf.id}.wav"
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[:44] + bytes(len(whole) - 44))
+        code, said = verify(kept)
+    finally:
+        path.write_bytes(whole)
+    assert code == 1
+    assert f"{deaf.line} heard" in said
+
+
 def test_a_cdr_line_dropped(kept: Kept) -> None:
     file = Path(kept.told()["cdr_csv"])
     whole = file.read_text()
