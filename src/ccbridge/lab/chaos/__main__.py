@@ -6,7 +6,6 @@ left running; the report is in FOLDER/report.txt and report.json, and after a fa
 
 import asyncio
 import secrets
-import sys
 from pathlib import Path
 
 import click
@@ -14,12 +13,13 @@ import click
 from ccbridge.lab.chaos import report
 from ccbridge.lab.chaos.evidence import gather
 from ccbridge.lab.chaos.faults import Faults, Happened
-from ccbridge.lab.chaos.house import FAILURES, REST_LIMIT_S, House
+from ccbridge.lab.chaos.house import REST_LIMIT_S, House
 from ccbridge.lab.chaos.judge import judge
 from ccbridge.lab.chaos.load import Load
 from ccbridge.lab.chaos.plan import faults
 from ccbridge.lab.chaos.report import Verdict
-from ccbridge.lab.demo_running import alone, empty, stoppable, undisturbed
+from ccbridge.lab.chaos.told import told
+from ccbridge.lab.demo_running import alone, empty, undisturbed
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.lab import PROJECT
@@ -121,19 +121,12 @@ def chaos(count: int, seed: int | None, lines: int, folder: Path) -> None:
     Exit codes: 0 every promise was kept, 1 not or the run failed, 130 interrupted.
     """
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    again = f"again with: make chaos N={count} SEED={seed}"
-    try:
-        with stoppable():
-            good = Chaos(folder, Screen(), count=count, seed=seed, lines=lines).run()
-    except KeyboardInterrupt:
-        click.echo("chaos: interrupted; nothing is left running.", err=True)
-        sys.exit(130)
-    except FAILURES as error:
-        click.echo(f"chaos: {error} ({again})", err=True)
-        sys.exit(1)
-    if not good:
-        click.echo(f"chaos: a promise was broken; see above and {folder}. {again}", err=True)
-        sys.exit(1)
+    told(
+        "chaos",
+        lambda: Chaos(folder, Screen(), count=count, seed=seed, lines=lines).run(),
+        f"a promise was broken; see above and {folder}.",
+        f"again with: make chaos N={count} SEED={seed}",
+    )
 
 
 if __name__ == "__main__":

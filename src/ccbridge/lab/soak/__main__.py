@@ -9,16 +9,16 @@ import csv
 import os
 import platform
 import secrets
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from ccbridge.lab.chaos.house import FAILURES, House
+from ccbridge.lab.chaos.house import House
 from ccbridge.lab.chaos.load import Load
-from ccbridge.lab.demo_running import alone, empty, stoppable, undisturbed
+from ccbridge.lab.chaos.told import told
+from ccbridge.lab.demo_running import alone, empty, undisturbed
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.lab import PROJECT
@@ -150,18 +150,11 @@ def soak(minutes: float, seed: int | None, lines: int, folder: Path) -> None:
     Exit codes: 0 nothing grows, 1 something does or the soak failed, 130 interrupted.
     """
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    try:
-        with stoppable():
-            good = Soak(folder, Screen(), minutes=minutes, seed=seed, lines=lines).run()
-    except KeyboardInterrupt:
-        click.echo("soak: interrupted; nothing is left running.", err=True)
-        sys.exit(130)
-    except FAILURES as error:
-        click.echo(f"soak: {error}", err=True)
-        sys.exit(1)
-    if not good:
-        click.echo(f"soak: something grows; see above and {folder}.", err=True)
-        sys.exit(1)
+    told(
+        "soak",
+        lambda: Soak(folder, Screen(), minutes=minutes, seed=seed, lines=lines).run(),
+        f"something grows; see above and {folder}.",
+    )
 
 
 if __name__ == "__main__":
