@@ -68,7 +68,7 @@ def _run(site: Site, path: Path) -> int:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed (the extra ``uvloop``): three times the FastAGI sessions per second."""
+    """uvloop where it is installed (the extra ``uvloop``): twice the FastAGI sessions per second."""
     try:
         import uvloop
     except ImportError:
