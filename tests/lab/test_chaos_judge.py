@@ -101,6 +101,19 @@ def test_a_true_account() -> None:
     assert verdict.counts["calls that the PBX never took"] == 1
 
 
+def test_a_ticket_for_a_call_that_the_daemon_never_saw() -> None:
+    """The jobs open one, ten minutes after its end."""
+    evidence = true_account()
+    unseen = evidence.tables["call"].pop()["call_id"]
+    for row in evidence.tables["call_account"]:
+        if row["call_id"] == unseen:
+            row["source"] = "cel"
+    for record in evidence.journal:
+        if (record["t"], record.get("call")) == ("call_closed", unseen):
+            record["t"] = "something else"
+    assert judge(evidence).twice == []
+
+
 def no_account(e: Evidence) -> None:
     del e.tables["call_account"][1]
 
@@ -130,7 +143,7 @@ def arrived_elsewhen(e: Evidence) -> None:
 
 
 def talk_too_long(e: Evidence) -> None:
-    e.tables["call_account"][0]["talk_s"] = 4.4
+    e.tables["call_account"][0]["talk_s"] = 4.6
 
 
 def inferred_and_far_off(e: Evidence) -> None:
@@ -175,6 +188,14 @@ def an_event_not_shipped(e: Evidence) -> None:
 
 def an_account_not_shipped(e: Evidence) -> None:
     e.tables["ticket"].pop()
+
+
+def a_second_ticket(e: Evidence) -> None:
+    e.tables["ticket"].append(e.tables["ticket"][0])
+
+
+def a_ticket_of_no_call(e: Evidence) -> None:
+    e.tables["ticket"].append({"call_id": "pbx-+399"})
 
 
 def a_cdr_that_is_missing(e: Evidence) -> None:
@@ -239,6 +260,8 @@ def an_oddity(e: Evidence) -> None:
         (an_offer_without_end, "unexplained"),
         (an_event_not_shipped, "unexplained"),
         (an_account_not_shipped, "unexplained"),
+        (a_second_ticket, "twice"),
+        (a_ticket_of_no_call, "twice"),
         (a_cdr_that_is_missing, "unexplained"),
         (a_refused_record, "unexplained"),
         (a_refused_line, "unexplained"),
