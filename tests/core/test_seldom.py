@@ -209,3 +209,12 @@ def test_an_arrival_that_is_told_after_the_end_is_none() -> None:
     scene.arrive("c1")
     assert not scene.board.world.calls
     assert scene.oddities() == ["arrived_after_end"]
+
+
+def test_what_is_over_leaves_no_deadline() -> None:
+    """A limit is up to an hour off: on a busy day those of past calls would be most of the memory."""
+    scene = Scene(agents="")
+    for n in range(300):
+        scene.arrive(f"c{n}")
+        scene.tell(i.HangupAsked, f"c{n}")
+    assert len(scene.board.world._heap) < 150

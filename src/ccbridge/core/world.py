@@ -20,6 +20,8 @@ from ccbridge.core.records import AgentEvent, CallEvent
 
 # How many ended channels are remembered: a caller may be gone before his arrival is told here.
 GONE_KEPT = 1_000
+# How many deadlines that hold no more lie about, beside as many as hold: a call's last is often an hour off.
+VOID_KEPT = 100
 
 
 class Difference(NamedTuple):
@@ -99,6 +101,9 @@ class World:
         elif self._due.get((kind, key)) != due:
             self._due[kind, key] = due
             heapq.heappush(self._heap, (due, (kind, key)))
+            if len(self._heap) > 2 * len(self._due) + VOID_KEPT:
+                self._heap = [(due, key) for key, due in self._due.items()]
+                heapq.heapify(self._heap)
 
     def next_deadline(self) -> float | None:
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
