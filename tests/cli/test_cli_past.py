@@ -86,7 +86,8 @@ def test_a_past_call_with_its_timeline(archive: Shell, past: Past) -> None:
     assert found["ticket"]["call_id"] == past.talked
     text = archive.run("call", "show", past.talked).stdout
     assert re.search(r"^state +answered$", text, re.M)
-    assert re.search(r"^\+0:12\.000 +\d\d:\d\d:\d\d +answered +agent anna, offer ", text, re.M)
+    answered = r"^\+0:12\.000 +\d\d:\d\d:\d\d +answered +leg \S+, agent anna, offer "
+    assert re.search(answered, text, re.M)
     assert re.search(r"^\+1:47\.000 .* ended +", text, re.M)
     assert re.search(r" queued +queue sales, since \d\d:\d\d:\d\d, priority 0$", text, re.M)
     assert archive.run("call", "show", "1.1", code=1).stderr == "there is no call 1.1\n"

@@ -58,8 +58,8 @@ async def test_the_daemon_is_dead(
         site.daemon.kill()
         late = await carrier.call(SALES, new_number())
         # the first member of everybody's queue, and the first of support's
-        general = await phones["1001"].talks(20.0)
-        own = await phones["1002"].talks(20.0)
+        general = await phones["1001"].talks(60.0)
+        own = await phones["1002"].talks(60.0)
         site.daemon.start()
         await site.until_event(one, "in_fallback")
         opened = await site.until(lambda: {r["call"] for r in site.records("call_opened")} - {one})

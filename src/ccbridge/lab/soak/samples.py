@@ -34,8 +34,8 @@ FIGURES = (
     # the last 10,000 ended calls are remembered, some 1 kB each: that many it may grow
     Figure("memory of the daemon", "MB", 5.0, 3.0),
     Figure("memory of the jobs", "MB", 5.0, 3.0),
-    Figure("descriptors of the daemon", "", 2.0, 2.0),
-    Figure("descriptors of the jobs", "", 2.0, 2.0),
+    Figure("descriptors of the daemon", "", 2.0, 8.0),
+    Figure("descriptors of the jobs", "", 2.0, 8.0),
     Figure("threads of the daemon", "", 1.0, 1.0),
     Figure("event lag, mean", "ms", 5.0, 10.0),
     Figure("loop lag", "ms", 5.0, 10.0),
