@@ -218,3 +218,15 @@ def test_what_is_over_leaves_no_deadline() -> None:
         scene.arrive(f"c{n}")
         scene.tell(i.HangupAsked, f"c{n}")
     assert len(scene.board.world._heap) < 150
+
+
+def test_a_menu_that_speaks_after_its_caller_went_to_the_fallback() -> None:
+    """A daemon that wakes from a freeze is told what the menu had still to say."""
+    scene = Scene(agents="ann")
+    scene.arrive("c1")
+    scene.tell(i.CallInFallback, "c1")
+    scene.tell(i.MenuStepped, "c1", "choose", "time_out")
+    scene.tell(i.CallQueued, "c1", "sales", 0)
+    scene.tell(i.FlowEnded, "c1", "hangup")
+    assert scene.state("c1") == "fallback"
+    assert not scene.oddities()

@@ -182,6 +182,10 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     },
     CallState.FALLBACK: {
         i.CallInFallback: "ignore",
+        # what a menu has still to say that a frozen daemon wakes up with
+        i.MenuStepped: "ignore",
+        i.CallQueued: "ignore",
+        i.FlowEnded: "ignore",
         i.CallArrived: "arrived_again",  # passed on to one of our numbers by whoever answered him there
         i.CallHolding: "look",  # or straight into the hold loop; or this is told late, and he may be talking
     },
