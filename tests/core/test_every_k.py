@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from afterwards import Afterwards
 from test_captures import CAPTURES, name
+from test_planted_faults import a_colleague_is_a_stranger, nothing, one_who_joined_is_forgotten_at_a_restart
 
 from ccbridge.captures import lines
 from ccbridge.captures.replay import Replay
-from ccbridge.core import moves, offers, reconcile, talks
-from ccbridge.core.memory import Memory
-from ccbridge.core.records import Record
+from ccbridge.core import moves, offers, reconcile
 
 FATES = ("nothing", "hangup", "kill", "undone", "pbx")
 
@@ -43,10 +41,6 @@ def test_after_each_line(file: Path, fate: str) -> None:
         assert not after.watch.faults, f"after line {k}, {fate}:\n" + "\n".join(after.watch.faults)
 
 
-def nothing(*args: Any, **more: Any) -> None:
-    pass
-
-
 def _offer_outlives_a_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moves, "lose_offer", nothing)
 
@@ -60,28 +54,14 @@ def _crash_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "vanished", nothing)
 
 
-def _a_colleague_is_a_stranger(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(talks, "_join", nothing)
-
-
-def _who_joined_is_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
-    right = Memory.apply
-
-    def apply(self: Memory, record: Record) -> None:
-        if getattr(record, "kind", "") != "joined":
-            right(self, record)
-
-    patch.setattr(Memory, "apply", apply)
-
-
 @pytest.mark.parametrize(
     ("plant", "capture", "fate"),
     [
         (_offer_outlives_a_restart, "missed", "undone"),
         (_ringing_phone_is_forgotten, "missed", "hangup"),
         (_crash_goes_unnoticed, "missed", "pbx"),
-        (_a_colleague_is_a_stranger, "parked_and_taken", "nothing"),
-        (_who_joined_is_forgotten_at_a_restart, "attended_with_a_consultation", "kill"),
+        (a_colleague_is_a_stranger, "parked_and_taken", "nothing"),
+        (one_who_joined_is_forgotten_at_a_restart, "attended_with_a_consultation", "kill"),
     ],
 )
 def test_a_planted_fault_is_found(

@@ -160,16 +160,15 @@ def _found_passed_on(w: World, call: Call, place: i.Place, places: Iterable[i.Pl
         w.call_state(call, CallState.TRANSFERRED)
 
 
-def _find_leg(w: World, offer: Offer, places: Iterable[i.Place] | None) -> i.Place | None:
-    """The leg of an offer that talks, in a snapshot of everything; without one nothing is known."""
+def _find_leg(w: World, offer: Offer, places: Iterable[i.Place] | None) -> None:
+    """Note the leg of an offer that talks, or that it is gone; only a snapshot of everything tells."""
     if places is None:
-        return None
+        return
     leg = leg_of(w, offer, places)
     if leg is None:
         offer.leg_gone = True
     elif offer.leg != leg.channel:
         offers.note_leg(w, offer, leg.channel)
-    return leg
 
 
 def _left_unseen(w: World, call: Call, offer: Offer, place: i.Place) -> None:

@@ -7,7 +7,6 @@ the census of agents) is derived again.
 
 from __future__ import annotations
 
-import heapq
 from bisect import insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -87,8 +86,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.touched = set(state.touched)
     w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
     w._due = {(kind, key): due for kind, key, due in state.due}
-    w._heap = [(due, key) for key, due in w._due.items()]
-    heapq.heapify(w._heap)
+    w.pile()
     for call in state.calls:
         if call.state is CallState.HOLDING and not call.hold_off and not call.offer:
             insort(w.waiting.setdefault(call.queue, []), w._place(call))

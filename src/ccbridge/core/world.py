@@ -102,8 +102,12 @@ class World:
             self._due[kind, key] = due
             heapq.heappush(self._heap, (due, (kind, key)))
             if len(self._heap) > 2 * len(self._due) + VOID_KEPT:
-                self._heap = [(due, key) for key, due in self._due.items()]
-                heapq.heapify(self._heap)
+                self.pile()
+
+    def pile(self) -> None:
+        """Order the deadlines that hold, and no others."""
+        self._heap = [(due, key) for key, due in self._due.items()]
+        heapq.heapify(self._heap)
 
     def next_deadline(self) -> float | None:
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
@@ -260,8 +264,9 @@ class World:
         if agent.dead_offers:
             data["dead_offers"] = agent.dead_offers
         offer = self.offers.get(agent.offer or agent.leg or agent.last_offer)
-        over = offer is None or offer.id == agent.last_offer
-        call = agent.last_call if over or offer is None else self.account(offer.call)
+        call = agent.last_call
+        if offer is not None and offer.id != agent.last_offer:
+            call = self.account(offer.call)
         in_call = shown[0] in ("offered", "talking", "wrap_up")
         if in_call and agent.offer:
             data["offer"] = agent.offer

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from ccbridge.store import urls
 from ccbridge.store.roles import ensure_role, grant
-from ccbridge.store.version import MIGRATIONS, SchemaState, schema_state
+from ccbridge.store.version import MIGRATIONS, SchemaState, found, schema_state
 
 MONTHS_AHEAD = 24
 MIGRATION_LIMIT = 3600.0  # seconds for one statement: a large table may take its time
@@ -56,14 +56,14 @@ def upgrade(admin_url: str, url: str) -> list[str]:
     done = []
     engine = urls.engine(admin_url, MIGRATION_LIMIT)
     with engine.begin() as connection:
-        before = _found(connection.connection.driver_connection)
+        before = found(connection.connection.driver_connection)
         # two upgrades at once: the second waits here and then finds nothing to do
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('ccbridge migrations'))")
         settings = _settings()
         settings.attributes["connection"] = connection
         command.upgrade(settings, "head")
     with _admin(admin_url) as db:
-        after = _found(db)
+        after = found(db)
         if after != before:
             done.append(f"schema {before or 'none'} -> {after}")
         made = add_partitions(db)
@@ -93,13 +93,6 @@ def _settings() -> Config:
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return settings
-
-
-def _found(db: Any) -> str:
-    if db.execute("SELECT to_regclass('public.alembic_version')").fetchone()[0] is None:
-        return ""
-    row = db.execute("SELECT version_num FROM public.alembic_version").fetchone()
-    return str(row[0]) if row else ""
 
 
 @contextmanager

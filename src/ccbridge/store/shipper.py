@@ -221,11 +221,7 @@ class Shipper:
                 cut(self._db)
 
     def _check(self, db: Db) -> None:
-        exists = db.execute("SELECT to_regclass('public.alembic_version')::text").fetchone()
-        found = None
-        if exists and exists[0]:
-            found = db.execute("SELECT version_num FROM public.alembic_version").fetchone()
-        state = version.SchemaState(str(found[0]) if found else "", version.head())
+        state = version.SchemaState(version.found(db), version.head())
         if not state.ok:
             raise ShipmentRefused(state.sentence)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -16,6 +17,8 @@ from ccbridge.store.cut import cut_after
 MIGRATIONS = Path(__file__).parent / "migrations"
 FIRST = "ccbridge db init"
 NEXT = "ccbridge db upgrade"
+_EXISTS = "SELECT to_regclass('public.alembic_version')::text"
+_REVISION = "SELECT version_num FROM public.alembic_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,23 @@ class SchemaState:
         return f"The database schema is at {self.found}, this version needs {self.wanted}: run `{NEXT}`."
 
 
+def found(db: Any) -> str:
+    """The revision of the database behind a psycopg connection; "" where it has none of our tables."""
+    exists = db.execute(_EXISTS).fetchone()
+    row = db.execute(_REVISION).fetchone() if exists and exists[0] else None
+    return str(row[0]) if row else ""
+
+
 async def schema_state(url: str, limit: float = 5.0) -> SchemaState:
     """As ``status``, for a running loop: never takes longer than ``limit`` seconds plus the login's five."""
     async with await psycopg.AsyncConnection.connect(
         urls.for_libpq(url), **urls.keepalive(limit), autocommit=True
     ) as db:
         with cut_after(db, limit):
-            exists = await (await db.execute("SELECT to_regclass('public.alembic_version')::text")).fetchone()
+            exists = await (await db.execute(_EXISTS)).fetchone()
             if exists is None or exists[0] is None:
                 return SchemaState("", head())
-            row = await (await db.execute("SELECT version_num FROM public.alembic_version")).fetchone()
+            row = await (await db.execute(_REVISION)).fetchone()
         return SchemaState(str(row[0]) if row else "", head())
 
 
