@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from e2e_rig import MENU, SALES, SUPPORT, Site, new_number
 
 from ccbridge.cli import main
-from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Pbx
+from ccbridge.lab.legs import Leg
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 
@@ -51,15 +52,22 @@ async def test_the_daemon_is_dead(
     make_site: Callable[..., Site], phones: Phones, carrier: Carrier, pbx: Pbx
 ) -> None:
     site = make_site(routing={"fallback_after": 10})
-    for number in ("1001", "1002"):
+    # whose turn it is the queues remember from earlier tests; chloe keeps free for the call after these two
+    await phones["1003"].will("busy")
+    for number in ("1001", "1002", "1004"):
         await phones[number].will("answer", after=0.2)
+
+    def serves(call: Call, *numbers: str) -> Leg | None:
+        legs = [leg for number in numbers for leg in phones[number].legs]
+        return next((leg for leg in legs if leg.answered_at and leg.number == call.leg.number), None)
+
     with members_of(site, pbx):
         waiting, one = await site.hold(carrier, SUPPORT)
         site.daemon.kill()
         late = await carrier.call(SALES, new_number())
-        # the first member of everybody's queue, and the first of support's
-        general = await phones["1001"].talks(60.0)
-        own = await phones["1002"].talks(60.0)
+        general = await site.until(lambda: serves(late, "1001", "1002", "1004"), 60.0)
+        own = await site.until(lambda: serves(waiting, "1002", "1004"), 60.0)
+        await phones["1003"].will("answer", after=0.2)
         site.daemon.start()
         await site.until_event(one, "in_fallback")
         opened = await site.until(lambda: {r["call"] for r in site.records("call_opened")} - {one})
