@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from machine import Machine, Since
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab, Pbx, default_cache
+from ccbridge.lab.machine import Machine, Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.process import Owned

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from e2e_rig import MENU, SALES, Site
-from machine import Since
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.legs import Leg
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]

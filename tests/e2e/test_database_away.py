@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from e2e_rig import Site
-from machine import Since
 from traffic import QUICK, calls, percentile, ready, told
 
 from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.postgres import LabPostgres
 

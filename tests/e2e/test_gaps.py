@@ -11,13 +11,13 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner
 from e2e_rig import BRISK, SALES, SUPPORT, Site, merged, new_number
-from machine import Since
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.chaos.house import Wire
 from ccbridge.lab.lab import Lab, Pbx
 from ccbridge.lab.legs import Leg
+from ccbridge.lab.machine import Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.postgres import LabPostgres

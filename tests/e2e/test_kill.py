@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 from e2e_rig import BRISK, MENU, SALES, SUPPORT, Site, merged, new_number
-from machine import Since
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab, Pbx
 from ccbridge.lab.legs import Leg
+from ccbridge.lab.machine import Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.postgres import LabPostgres

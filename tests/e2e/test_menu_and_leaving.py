@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from e2e_rig import MENU, SALES, SUPPORT, Site, new_number
-from machine import Since
 
 from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from e2e_rig import SALES, SUPPORT, Site
-from machine import Since
 
 from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from e2e_rig import MENU, Site, new_number
-from machine import Since
 
 from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.tones import dominant
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from e2e_rig import SUPPORT, Site
-from machine import Since
 
 from ccbridge.lab.ami import AmiLink
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.legs import Leg
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.tones import tone_spans
 

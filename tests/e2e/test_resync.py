@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from e2e_rig import SALES, SUPPORT, Site
-from machine import Since
 from sieve import Sieve
 from traffic import QUICK, calls, ready
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Pbx
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.postgres import LabPostgres
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import pytest
 import yaml
 from e2e_rig import SALES, SUPPORT, Site
-from machine import Since
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Pbx
+from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.tones import longest_gap_ms
 

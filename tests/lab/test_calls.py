@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from machine import Since
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.errors import LabError
 from ccbridge.lab.lab import Pbx
+from ccbridge.lab.machine import Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.tones import dominant, longest_gap_ms, tone_spans

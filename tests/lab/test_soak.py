@@ -9,7 +9,7 @@ import pytest
 
 from ccbridge.lab.soak.growth import slope, trends
 from ccbridge.lab.soak.plot import svg
-from ccbridge.lab.soak.samples import FIGURES
+from ccbridge.lab.soak.samples import FIGURES, STOOD_STILL
 
 MEMORY, LAG, ODDITIES = "memory of the daemon", "event lag, mean", "oddities"
 
@@ -18,7 +18,13 @@ def two_hours(**more: float) -> list[dict[str, float]]:
     """Noise, and per figure so much growth in an hour."""
     noise = random.Random(1)
     return [
-        {"t": t, **{f.name: 50 + noise.gauss(0, 0.3) for f in FIGURES}, ODDITIES: 0.0, "drift": 0.0}
+        {
+            "t": t,
+            **{f.name: 50 + noise.gauss(0, 0.3) for f in FIGURES},
+            ODDITIES: 0.0,
+            "drift": 0.0,
+            STOOD_STILL: 0.0,
+        }
         | {name: 50 + noise.gauss(0, 0.3) + t / 3600 * rate for name, rate in more.items()}
         for t in range(0, 7200, 60)
     ]
@@ -46,6 +52,15 @@ def test_neither_a_warm_up_nor_a_few_wild_samples_are_growth() -> None:
         sample[MEMORY] -= 40
     for sample in samples[-5:]:
         sample[LAG] += 500
+    assert growing(samples) == []
+
+
+def test_a_lag_of_the_machine_itself_is_no_growth() -> None:
+    samples = two_hours(**{LAG: 20.0})
+    assert growing(samples) == [LAG]
+    samples = two_hours()
+    for sample in samples[-25:]:  # less than half of those that count
+        sample |= {LAG: sample["t"] / 30, STOOD_STILL: 400.0}
     assert growing(samples) == []
 
 

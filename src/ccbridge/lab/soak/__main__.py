@@ -5,6 +5,7 @@ end, after Ctrl-C and after a failure nothing is left running; what was seen up 
 """
 
 import asyncio
+import contextlib
 import csv
 import os
 import platform
@@ -22,11 +23,12 @@ from ccbridge.lab.demo_running import alone, empty, undisturbed
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.lab import PROJECT
+from ccbridge.lab.machine import Machine
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.ports import free_tcp
 from ccbridge.lab.soak import plot
-from ccbridge.lab.soak.growth import WARM_UP, Trend, trends
-from ccbridge.lab.soak.samples import FIGURES, Sampler
+from ccbridge.lab.soak.growth import QUIET_MS, WARM_UP, Trend, trends
+from ccbridge.lab.soak.samples import FIGURES, STOOD_STILL, Sampler
 
 FOLDER = PROJECT / "var" / "soak"
 EVERY_S = 10.0
@@ -74,7 +76,8 @@ class Soak:
                 self.screen.step(f"{self.lines} callers at a time for {self.minutes:g} minutes.")
                 async with asyncio.TaskGroup() as both:
                     calls = both.create_task(load.run())
-                    await self._watch(Sampler(house, self.port))
+                    with contextlib.closing(Machine(self.folder / "stalls.txt")) as machine:
+                        await self._watch(Sampler(house, self.port, machine))
                     load.stop()
                     await calls
         except* LabError as errors:
@@ -111,6 +114,7 @@ class Soak:
         minutes = self.samples[-1]["t"] / 60
         growing = [trend.figure.name for trend in found if trend.grows]
         calls = self.samples[-1]["calls"]
+        stood_still = sum(sample[STOOD_STILL] > QUIET_MS for sample in self.samples)
         head = f"{'':28}{'first':>9}{'median':>9}{'largest':>9}{'last':>9}{'per hour':>10}{'allowed':>9}"
         rows = []
         for one in found:
@@ -129,6 +133,7 @@ class Soak:
             head,
             *rows,
             "",
+            f"{stood_still} of {len(self.samples)} samples: the machine stood still for over {QUIET_MS:g} ms.",
             f"{minutes:.0f} minutes, {calls:.0f} calls: "
             + (f"it GROWS: {', '.join(growing)}." if growing else "nothing grows."),
         ]

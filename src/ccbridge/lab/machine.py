@@ -1,9 +1,9 @@
-"""How long the machine itself stood still, which no test may hold against ccbridge.
+"""How long the machine itself stood still, which nobody may hold against ccbridge.
 
 A machine under other load, or a virtual one whose host is busy, stops for moments: an Asterisk on it loses
 frames then and answers late, whoever is its daemon. One thread on each core (in a process of its own, so that
-no test holds it up) sleeps for a hundredth of a second, over and over, and writes down how late it woke. What
-a test measures against a clock may be off by as much; on a quiet machine the limits are the strict ones.
+nobody holds it up) sleeps for a hundredth of a second, over and over, and writes down how late it woke. What
+is measured against a clock may be off by as much; on a quiet machine the limits are the strict ones.
 """
 
 from __future__ import annotations
@@ -39,11 +39,15 @@ class Machine:
         """End the watcher; it also ends with us."""
         self.watcher.communicate()
 
-    def stood_still_s(self, begin: float) -> float:
-        """The most that all cores together stood still within a second, since `begin`; 0.0: never."""
+    def stalls(self, begin: float = 0.0) -> list[tuple[float, float]]:
+        """When a sleeper should have woken, and how late it did; in order, those that ended since `begin`."""
         whole, _, _ = self._told.read_text().rpartition("\n")
         stalls = [(float(due), float(late)) for due, late in map(str.split, whole.splitlines())]
-        return worst(sorted((due, late) for due, late in stalls if due + late >= begin))
+        return sorted((due, late) for due, late in stalls if due + late >= begin)
+
+    def stood_still_s(self, begin: float) -> float:
+        """The most that all cores together stood still within a second, since `begin`; 0.0: never."""
+        return worst(self.stalls(begin))
 
 
 class Since:

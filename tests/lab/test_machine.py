@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from machine import Machine, Since, worst
+
+from ccbridge.lab.machine import Machine, Since, worst
 
 
 @pytest.mark.parametrize(
