@@ -133,7 +133,7 @@ class Soak:
             head,
             *rows,
             "",
-            f"{stood_still} of {len(self.samples)} samples: the machine stood still for over {QUIET_MS:g} ms.",
+            f"In {stood_still} of {len(self.samples)} samples the machine itself stood still.",
             f"{minutes:.0f} minutes, {calls:.0f} calls: "
             + (f"it GROWS: {', '.join(growing)}." if growing else "nothing grows."),
         ]
