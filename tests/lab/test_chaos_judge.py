@@ -89,6 +89,7 @@ def true_account() -> Evidence:
         other=[],
         cdrs=Counter(),
         recordings={"a/b"},
+        stalls=[],
     )  # fmt: skip
 
 
@@ -109,6 +110,22 @@ def test_a_ticket_for_a_call_that_the_daemon_never_saw() -> None:
         if (record["t"], record.get("call")) == ("call_closed", unseen):
             record["t"] = "something else"
     assert judge(evidence).twice == []
+
+
+@pytest.mark.parametrize(("late_s", "unexplained"), [(0.0, 1), (0.3, 1), (0.8, 0)])
+def test_what_the_machine_lost_no_account_has_to_know(late_s: float, unexplained: int) -> None:
+    evidence = true_account()
+    evidence.tables["call_account"][0]["talk_s"] += 1.2
+    evidence.stalls = [(T0 - 60, 9.0), (T0 + 4, late_s), (T0 + 60, 9.0)]
+    assert len(judge(evidence).unexplained) == unexplained
+
+
+@pytest.mark.parametrize(("late_s", "unexplained"), [(0.0, 1), (1.2, 0)])
+def test_a_moment_at_which_the_machine_stood_still(late_s: float, unexplained: int) -> None:
+    evidence = true_account()
+    evidence.tables["call_account"][1]["ended_at"] = moment(7)
+    evidence.stalls = [(T0 + 5.5, late_s)]
+    assert len(judge(evidence).unexplained) == unexplained
 
 
 def no_account(e: Evidence) -> None:

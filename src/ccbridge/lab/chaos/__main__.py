@@ -23,6 +23,7 @@ from ccbridge.lab.demo_running import alone, empty, undisturbed
 from ccbridge.lab.demo_screen import Screen
 from ccbridge.lab.errors import LabError, first
 from ccbridge.lab.lab import PROJECT
+from ccbridge.lab.machine import Machine
 from ccbridge.lab.outside import Outside
 
 FOLDER = PROJECT / "var" / "chaos"
@@ -63,6 +64,7 @@ class Chaos:
 
     async def _play(self) -> bool:
         house = self.house
+        machine = Machine(self.folder / "stalls.txt")
         try:
             await house.open()
             async with Outside(house.lab) as outside:
@@ -80,13 +82,14 @@ class Chaos:
                 await load.end()
                 self.screen.step("The calls are over; waiting for rows and recordings.")
                 unrest = await house.at_rest()
-            verdict = judge(gather(house, load.placed, trouble.happened))
+            verdict = judge(gather(house, load.placed, trouble.happened, machine))
             if unrest:
                 verdict.unexplained.append(f"not at rest {REST_LIMIT_S:.0f} s after the last call: {unrest}")
             return self._report(verdict, trouble.happened)
         except* LabError as errors:
             raise first(errors) from errors
         finally:
+            machine.close()
             await house.close()
 
     def _told(self, one: Happened, load: Load) -> None:

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from ccbridge.lab.chaos.faults import Happened
 from ccbridge.lab.chaos.house import House
 from ccbridge.lab.chaos.load import Placed
+from ccbridge.lab.machine import Machine
 
 Row = dict[str, Any]
 ORDERS = {
@@ -82,9 +83,11 @@ class Evidence:
     cdrs: Counter[tuple[str, int]]
     #: paths of the stereo files, as `recording.path` has them
     recordings: set[str]
+    #: of the machine itself, in order (`lab.machine`)
+    stalls: list[tuple[float, float]]
 
 
-def gather(house: House, placed: list[Placed], happened: list[Happened]) -> Evidence:
+def gather(house: House, placed: list[Placed], happened: list[Happened], machine: Machine) -> Evidence:
     """Blocking. Raises OSError and psycopg.Error for what cannot be read."""
     seen = _channels(house.lab.outside.log / "cel-custom" / "outside.csv")
     log, other = _log_lines(house.daemon.log)
@@ -100,6 +103,7 @@ def gather(house: House, placed: list[Placed], happened: list[Happened]) -> Evid
         other,
         _cdrs(house.lab.pbx.cdr_csv),
         {str(path.relative_to(recordings).with_suffix("")) for path in recordings.rglob("*.wav")},
+        machine.stalls(),
     )
 
 

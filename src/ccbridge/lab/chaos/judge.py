@@ -3,7 +3,8 @@
 The carrier's and the phones' own log says who hung up first, who rang where and who talked with whom for how
 long; PostgreSQL must hold one account of each call that fits it. Nothing is forgiven because of a fault but
 what a fault makes unknowable: a moment that went by while the daemon was dead, frozen or without its link may
-be written down as late as it saw the PBX again, and then the account has to say so (`inferred`).
+be written down as late as it saw the PBX again, and then the account has to say so (`inferred`). By as much
+as the machine itself stood still about a moment, Asterisk's own clocks may be off, and so may the account.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ccbridge.lab.chaos.faults import Happened
 from ccbridge.lab.chaos.house import AGENTS, FALLBACK_PHONE
 from ccbridge.lab.chaos.plan import DAEMON_FROZEN, DAEMON_KILLED, LINK_CUT, LINK_FROZEN, PBX_KILLED
 from ccbridge.lab.chaos.report import Verdict
+from ccbridge.lab.machine import NEAR_S, worst
 
 #: of two moments that are one, a network apart
 CLOCK_S = 1.0
@@ -23,6 +25,8 @@ TALK_S = 0.5
 LETS_GO_S = 2.0
 #: after a fault: what was missed is seen, worked through and written down
 CATCHES_UP_S = 2.0
+#: a stall that is told of: half of what a talk may be off
+LONG_STALL_S = 0.25
 #: a daemon that could not reach the PBX may take so long to try again
 RELOGIN_S = 15.0
 PHONES = set(AGENTS.values())
@@ -53,6 +57,10 @@ class _Calls:
         for number, rows in accounts.items():
             self.found.unexplained += [f"account {row['call_id']} of {number}: nobody called" for row in rows]
         self._phones()
+        long = [late for _, late in self.evidence.stalls if late > LONG_STALL_S]
+        self.found.counts[f"times that the machine itself stood still for {LONG_STALL_S:g} s or more"] = len(
+            long
+        )
 
     def _call(self, caller: Caller, accounts: list[Row]) -> None:
         found, seen, who = self.found, caller.seen, f"caller {caller.number}"
@@ -116,6 +124,7 @@ class _Calls:
         # an end that nobody saw is told as late as the daemon was back
         whole = (min((since for since, _ in talks), default=end), max(end, account["ended_at"].timestamp()))
         unseen = sum(_overlap(whole, span) for span in self.blind)
+        exact_s = TALK_S + self._stood_still(*whole)
         # a phone that holds its caller is still in the call
         told, disposition = account["talk_s"] + account["hold_s"], account["disposition"]
         wrong = []
@@ -126,9 +135,9 @@ class _Calls:
         if disposition in ("overflowed", "left"):
             return wrong  # the overflow may end at an agent's phone, which is no talk of ours
         off = abs(told - talked)
-        if disposition not in ("answered", "pbx_restart", "fallback") and talked > TALK_S + unseen:
+        if disposition not in ("answered", "pbx_restart", "fallback") and talked > exact_s + unseen:
             wrong.append(f"{disposition}, but a phone talked with him for {talked:.2f} s")
-        elif off > TALK_S and not (account["inferred"] and off <= TALK_S + unseen):
+        elif off > exact_s and not (account["inferred"] and off <= exact_s + unseen):
             wrong.append(f"talk {told:.2f} s, on the phone's clock {talked:.2f} s, {unseen:.2f} s unseen")
         return wrong
 
@@ -137,10 +146,20 @@ class _Calls:
         told = account[what].timestamp()
         if real is None:
             return False
-        return abs(told - real) <= CLOCK_S or (
-            account["inferred"] and any(start - CLOCK_S <= min(told, real) and max(told, real) <= end
-                                        for start, end in self.blind)
-        )  # fmt: skip
+        first, last = min(told, real), max(told, real)
+        return last - first <= CLOCK_S + self._stood_still(first, last) or (
+            account["inferred"] and any(start - CLOCK_S <= first and last <= end for start, end in self.blind)
+        )
+
+    def _stood_still(self, first: float, last: float) -> float:
+        """The most that the machine itself lost within a second, near that time, in seconds."""
+        return worst(
+            [
+                (at, late)
+                for at, late in self.evidence.stalls
+                if at <= last + NEAR_S and at + late >= first - NEAR_S
+            ]
+        )
 
     def _may_have_died(self, account: Row, end: float) -> bool:
         """Whether the PBX died, too, in the stretch without sight in which the call ended."""

@@ -45,7 +45,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 
 def trends(samples: Sequence[dict[str, float]]) -> list[Trend]:
     """One of each figure. `samples` have their time in seconds under `t`."""
-    settled = samples[int(len(samples) * WARM_UP) :]
+    settled = list(samples[int(len(samples) * WARM_UP) :])
     quiet = [sample for sample in settled if sample[STOOD_STILL] <= QUIET_MS]
     if 2 * len(quiet) < len(settled):
         quiet = settled
