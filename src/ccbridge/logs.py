@@ -34,6 +34,7 @@ def logging_to_stderr(style: str, level: str) -> Iterator[None]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    before = structlog.get_config()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -63,6 +64,7 @@ def logging_to_stderr(style: str, level: str) -> Iterator[None]:
     finally:
         root.removeHandler(door)
         listener.stop()
+        structlog.configure(**before)
 
 
 def _caught(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,13 +107,14 @@ class Reader:
 
 
 @pytest.fixture
-def reader(lab: Lab, tmp_path: Path) -> Iterator[Reader]:
-    """`lab` has fetched Asterisk, which is not fetched again."""
-    one = Reader(tmp_path / "project")
-    yield one
-    left = processes_of(one.folder)
-    one.types("make lab-down")
-    assert left == []
+def reader(lab: Lab) -> Iterator[Reader]:
+    """`lab` has fetched Asterisk, which is not fetched again. Its own path may be as long as a socket's."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = Reader(Path(folder) / "project")
+        yield one
+        left = processes_of(one.folder)
+        one.types("make lab-down")
+        assert left == []
 
 
 async def test_the_path_to_a_first_phone(reader: Reader) -> None:

@@ -120,6 +120,7 @@ def test_cel() -> None:
         (lambda line: line.replace('"0"', '"99999999999"', 1), "sequence"),
         (lambda line: line.replace('"0"', '""', 1), "sequence"),
         (lambda line: line.replace('"pbx-1795323828.0","0"', '"","0"', 1), "no uniqueid"),
+        (lambda line: line[2:], "begins with a quote"),
     ],
 )
 def test_bad_lines_say_why(change: object, why: str) -> None:

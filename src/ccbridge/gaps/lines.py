@@ -89,6 +89,8 @@ def _fields(line: bytes, count: int, sample: str) -> Sequence[str]:
         raise BadLine(f"it is no line of CSV: {error}") from error
     if len(values) != count:
         raise BadLine(f"it has {len(values)} fields, not {count}: see {sample}")
+    if not line.startswith(b'"'):  # a file that somebody wrote anew is gone on with at any place
+        raise BadLine(f"it is not the whole of a line, which begins with a quote: see {sample}")
     return [_text(value.encode("latin-1")) for value in values]
 
 
