@@ -15,7 +15,7 @@ from .protocol import MAX_NOISE, AgiReply, LeftNotice, encode_command
 # A peer that owes this many answers is not one we can talk to; it also bounds what waits in the socket's
 # buffer.
 MAX_OWED = 8
-STOOD_STILL = 0.5  # seconds; a time-out that fires so late tells of a standstill of our own
+LAST_LOOK = 0.2  # seconds beyond a limit in which an answer that lies in the socket is read
 
 
 class AgiError(Exception):
@@ -81,6 +81,7 @@ class AgiSession:
         self._count = count
         self._waiter: asyncio.Future[AgiReply] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._last_look = False
         self._expires = 0.0  # loop time at which the command in flight has had its time
         self._owed = 0
         self._unasked = 0
@@ -148,6 +149,7 @@ class AgiSession:
         waiter: asyncio.Future[AgiReply] = self._loop.create_future()
         self._waiter = waiter
         self._transport.write(line)
+        self._last_look = False
         self._expire_at(self._loop.time() + (self._command_timeout if limit is None else limit))
         try:
             reply = await waiter
@@ -277,9 +279,10 @@ class AgiSession:
         if now < self._expires:
             self._expire_at(self._expires)
             return
-        if now - self._expires > STOOD_STILL:
-            # it was us: the answer may lie in the socket, unread
-            self._expire_at(now + STOOD_STILL)
+        if not self._last_look or now - self._expires > LAST_LOOK:
+            # were we frozen until now, the answer may lie in the socket, unread
+            self._last_look = True
+            self._expire_at(now + LAST_LOOK)
             return
         self._count("command_timeouts")
         waiter.set_exception(CommandTimeout("no answer in time"))
