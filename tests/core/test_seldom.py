@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from scene import Scene, looks, moved_out, placed, some
@@ -177,6 +178,43 @@ def test_who_comes_back_from_the_overflow_is_a_new_call(restarted: bool) -> None
     assert (second.disposition, second.agent, second.offers) == ("answered", "ann", 1)
     assert second.arrived >= first.at
     assert scene.board.world.agents["ann"].last_call == "c1~2"
+    assert not scene.oddities()
+
+
+@pytest.mark.parametrize("told_late", [1, 2])
+@pytest.mark.parametrize("way", ["overflow", "menu"])
+def test_he_is_back_before_his_way_out_is_told(way: str, told_late: int) -> None:
+    """FastAGI's door is faster than AMI's report: it comes while he is in the menu, or queued already."""
+    scene = Scene(agents="")
+    if way == "menu":
+        scene.arrive("c1")
+        scene.tell(i.FlowEnded, "c1", "transfer")
+    else:
+        scene.hold("c1")
+        scene.wait(61)
+    back: list[tuple[Any, ...]] = [
+        (i.CallArrived, "c1", "100", "anonymous", None, "", ""),
+        (i.CallQueued, "c1", "sales", 0),
+    ]
+    back.insert(told_late, (i.CallExited, "c1", "100"))
+    told(scene, *back, (i.CallHolding, "c1", "sales", 0, 0.0))
+    assert scene.closed("c1").disposition == ("left" if way == "menu" else "overflowed")
+    assert scene.state("c1") == "holding"
+    assert scene.board.world.account("c1") == "c1~2"
+    told(scene, (i.CallExited, "c1", "900"))  # this one is his own
+    assert scene.closed("c1~2").disposition == "overflowed"
+    assert not scene.oddities()
+
+
+def test_back_in_the_hold_loop_without_the_door_he_is_a_new_call() -> None:
+    scene = Scene(agents="")
+    overflowed(scene)
+    scene.tell(i.LogIn, "ann", 1)
+    offer = some(placed(scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)))
+    scene.answer(offer)
+    told(scene, (i.HangupAsked, "c1"), gone("c1"))
+    second = scene.closed("c1~2")
+    assert (second.disposition, second.agent, second.inferred) == ("answered", "ann", True)
     assert not scene.oddities()
 
 

@@ -98,7 +98,8 @@ class Call:
     stints: list[dict[str, Any]] = field(default_factory=list)  # his former stays in queues
     recordings: list[str] = field(default_factory=list)  # offers whose recording outlives their leg
     reached: bool = True  # passed on: somebody was there
-    let_go: bool = False  # the menu has said good-bye: the end is ours
+    menu_end: str = ""  # once the menu is over without a queue: transfer, hangup
+    exit_told_by: float = 0.0  # loop's clock: the way out that led here may still be told until then
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
     hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
@@ -148,7 +149,7 @@ class Offer:
 # A change of a bridge is not here: ``talks.follow`` looks who is with the caller, whatever the state.
 CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.FLOW: {
-        i.CallArrived: "arrived_again",  # the daemon came back: the dialplan asked for the menu anew
+        i.CallArrived: "arrived_again",  # the daemon was away: he is asked anew; or a transfer led here
         i.MenuStepped: "menu_stepped",
         i.CallQueued: "queued",
         i.FlowEnded: "flow_ended",
@@ -158,6 +159,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.QUEUED: {
         i.CallHolding: "holding",
         i.FlowEnded: "ignore",
+        i.CallExited: "exited",
     },
     CallState.HOLDING: {
         i.CallHolding: "ignore",  # a look or the snapshot was faster
@@ -176,6 +178,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.RELEASED: {},
     CallState.TRANSFERRED: {},
     CallState.LEAVING: {
+        i.CallArrived: "arrived_again",  # the overflow is one of our numbers
         i.CallHolding: "ignore",  # the Redirect went astray, or a look was faster: the limit asks
         i.CallExited: "exited",
         i.MoveFailed: "look",

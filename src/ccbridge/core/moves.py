@@ -18,6 +18,8 @@ from ccbridge.core.records import (
 )
 from ccbridge.core.world import World
 
+LATE_REPORT = 5.0  # seconds by which AMI may tell later than AGI
+
 # -- arrival and menu
 
 
@@ -41,6 +43,12 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
 
 
 def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
+    if call.state is CallState.LEAVING:
+        _back_already(w, call, a, w.queue(call.queue).overflow or "none")
+        return
+    if call.state is CallState.FLOW and call.menu_end == "transfer":
+        _back_already(w, call, a, a.did)
+        return
     if call.state is CallState.OFFERED:
         call.inferred = True
         let_go(w, call)
@@ -49,6 +57,12 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
     w.call_state(call, CallState.FLOW)
     if a.e164 and not call.name:
         w.emit(LookUpCustomer(call.id, a.e164))
+
+
+def _back_already(w: World, call: Call, a: i.CallArrived, target: str) -> None:
+    """His way out led to one of our numbers, whose door (AGI) was faster than the way's own report (AMI)."""
+    exited(w, call, i.CallExited(a.at, call.id, target))
+    arrived(w, a).exit_told_by = w.now + LATE_REPORT
 
 
 def menu_stepped(w: World, call: Call, m: i.MenuStepped) -> None:
@@ -63,7 +77,7 @@ def customer_found(w: World, call: Call, c: i.CustomerFound) -> None:
 
 
 def flow_ended(w: World, call: Call, f: i.FlowEnded) -> None:
-    call.let_go = f.how == "hangup"
+    call.menu_end = f.how
     w.event(call, "menu_step", step="", result=f.how)
 
 
@@ -136,6 +150,9 @@ def max_wait_over(w: World, call: Call) -> None:
 
 def exited(w: World, call: Call, x: i.CallExited) -> None:
     """Left our control by our own doing: overflow, or the menu's transfer."""
+    if w.now < call.exit_told_by:
+        call.exit_told_by = 0.0  # that of the channel's call before this one
+        return
     if call.queued_at is None or call.state is CallState.FLOW:
         w.event(call, "transferred", how="menu", target=x.target)
         close(w, call, "left" if call.answered_at is None else "answered", "system")
@@ -203,7 +220,7 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
         # no such extension, or busy, or not answered: Asterisk does not tell these apart
         close(w, call, "answered", ended_by, reason="nobody_reached" if ended_by == "system" else "")
     elif state is CallState.FLOW:
-        close(w, call, "menu_ended", "system" if call.let_go else "caller")
+        close(w, call, "menu_ended", "system" if call.menu_end == "hangup" else "caller")
     else:
         w.event(call, "abandoned", queue=call.queue, state=state.value)
         close(w, call, "abandoned", "caller")

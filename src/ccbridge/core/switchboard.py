@@ -13,7 +13,7 @@ from ccbridge.core import acd, moves, offers, reconcile, sweep, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, Offer
-from ccbridge.core.effects import Append, Effect, MoveOut, Reply
+from ccbridge.core.effects import Append, Effect, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallEvent, TicketOutcome
@@ -222,12 +222,9 @@ class Switchboard:
             w.oddity("nameless_call", input=type(event).__name__)
         elif w.closed.get(event.call) == "caller":
             pass  # he has hung up, and his channel took one more step before it went
-        elif event.call in w.closed:
+        elif event.call in w.gone:
             w.oddity("event_after_end", call=event.call, input=type(event).__name__)
-            if isinstance(event, i.CallHolding) and w.link:
-                # passed on, and back with us: his account is written, but he must not wait for nobody
-                w.emit(MoveOut(event.call, w.queue(event.queue).overflow or "none"))
-        else:
+        else:  # also who was passed on, and is back with us: a call of its own
             arrival = i.CallArrived(
                 event.at,
                 event.call,
