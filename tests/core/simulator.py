@@ -698,7 +698,8 @@ class Simulator(Passing):
     def _site(self, caller: Caller, target: str) -> None:
         caller.channel.context, caller.channel.exten = "internal", target
         if self.chance(0.2):  # that leads to one of our numbers
-            self.next_step(caller, self.random.uniform(1, 20), self.comes_again)
+            at_once = self.chance(0.3)  # the door's FastAGI may be faster than the AMI that tells he left
+            self.next_step(caller, self.ms() if at_once else self.random.uniform(1, 20), self.comes_again)
         else:
             self.next_step(caller, self.random.uniform(1, 200), self.end)
 
