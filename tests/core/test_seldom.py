@@ -240,13 +240,23 @@ def test_each_return_is_one_call_more() -> None:
     assert channel_of("site~5-170.4") == ("site~5-170.4", 1)
 
 
-def test_an_arrival_that_is_told_after_the_end_is_none() -> None:
+def test_an_arrival_that_is_told_after_the_callers_end_is_none() -> None:
+    scene = Scene(agents="")
+    scene.arrive("c1")
+    told(scene, (i.HangupAsked, "c1"), gone("c1"))
+    scene.arrive("c1")
+    assert not scene.board.world.calls
+    assert scene.oddities() == ["arrived_after_end"]
+
+
+def test_who_came_back_and_hung_up_before_his_arrival_is_told() -> None:
     scene = Scene(agents="")
     overflowed(scene)
     told(scene, gone("c1"))
     scene.arrive("c1")
     assert not scene.board.world.calls
-    assert scene.oddities() == ["arrived_after_end"]
+    assert scene.closed("c1~2").disposition == "menu_ended"
+    assert not scene.oddities()
 
 
 def test_what_is_over_leaves_no_deadline() -> None:

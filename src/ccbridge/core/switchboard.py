@@ -102,7 +102,7 @@ class Switchboard:
             case i.Tick():
                 pass
             case i.CallArrived() if event.call not in w.calls:
-                if event.call in w.closed and self._has_ended(event.call):
+                if w.closed.get(event.call) == "caller":
                     w.oddity("arrived_after_end", call=event.call)
                 else:
                     call = moves.arrived(w, event)
@@ -151,11 +151,6 @@ class Switchboard:
         for one in dict.fromkeys((*before, *w.bridges.around(channel), channel)):
             if one in w.calls:
                 talks.follow(w, w.calls[one])
-
-    def _has_ended(self, channel: str) -> bool:
-        """Of a channel whose call is closed: whether it lives on, in the overflow or with somebody else."""
-        w = self.world
-        return channel in w.gone or w.closed[channel] == "caller"
 
     def _to_tables(self, event: Any) -> None:
         """Inputs about calls and offers: the tables say what follows."""
