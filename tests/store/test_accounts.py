@@ -211,9 +211,15 @@ def test_asterisk_was_killed(link: Db) -> None:
     assert account(link, "pbx-1795323828.40")[:2] == ("cel", "answered")
 
 
-def test_two_channels_of_one_moment_in_the_wrong_order_are_no_restart(link: Db) -> None:
+def test_asterisk_was_killed_and_back_within_a_second(link: Db) -> None:
     read(link, call("pbx-1795323828.40", end=False))
-    read(link, [row(1, "pbx-1795323829.39", "CHAN_START", "from-trunk")])
+    read(link, [row(1, "pbx-1795323829.0", "CHAN_START", "from-trunk")])
+    assert account(link, "pbx-1795323828.40")[:2] == ("inferred", "pbx_restart")
+
+
+def test_two_channels_of_one_moment_in_the_wrong_order_are_no_restart(link: Db) -> None:
+    read(link, call("pbx-1795323828.40", end=False))  # his agent's leg is 409
+    read(link, [row(1, "pbx-1795323829.408", "CHAN_START", "from-trunk")])
     read(link, [row(50, "someone-else-2", "CHAN_START", "from-trunk")])
     assert link.execute("SELECT count(*) FROM cel_call").fetchone() == (0,)
 

@@ -24,6 +24,7 @@ from ccbridge.store.rows import Db, moment, open_unseen, text_of
 
 SKIPPED = ("MixMonitor", "StopMixMonitor")  # applications that say nothing of a call's life
 WAIT_FOR_SHIPPER = 600.0  # seconds after its end when a call without any row was not seen by the daemon
+MISORDERED = 20  # channels that may be told before one that has a smaller number
 _NUMBERED = re.compile(r"(?:.*-)?(\d{9,11})\.(\d+)")
 
 INSERT = """
@@ -85,8 +86,7 @@ def store_cel(
     cut_off: list[float] = []
     for row in rows:
         if row.kind == "CHAN_START" and (number := _number(row.uniqueid)) is not None:
-            # a second or two apart: two channels of one moment may be told in the wrong order
-            if last is not None and number[1] < last[1] and number[0] > last[0] + 1:
+            if last is not None and _anew(last, number):
                 cut_off.append(row.at)
             last = max(last, number) if last is not None else number
     with db.cursor() as cursor:
@@ -151,6 +151,15 @@ def _number(uniqueid: str) -> tuple[int, int] | None:
     """Second and number of a channel, of a uniqueid that Asterisk made itself."""
     match = _NUMBERED.fullmatch(uniqueid)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def _anew(last: tuple[int, int], number: tuple[int, int]) -> bool:
+    """Whether Asterisk was started between these two channels: its numbers begin anew.
+
+    Two channels of one moment may be told in the wrong order, and then are no more than a few apart. Asterisk
+    is back within a second where its files are in memory.
+    """
+    return number[1] < last[1] and (number[0] > last[0] + 1 or last[1] - number[1] > MISORDERED)
 
 
 def _values(row: CelRow) -> tuple[Any, ...]:
