@@ -10,6 +10,7 @@
     ccbridge.yml      over the shipped example: the configuration of a daemon beside that PBX
     diagram           its contexts are in the dialplan, its inputs in the core
     alerts            YAML; its metrics exist (tests/metrics)
+    load, simulated   a load, and what the command above it prints (tests/simulate)
 
 docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
 """
@@ -49,6 +50,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 ELSEWHERE = PROJECT / "docs" / "configuration.md"
 FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram", "alerts"}
+WORDS |= {"load", "simulated"}
 
 
 class Block(NamedTuple):

@@ -70,6 +70,13 @@ def test_the_doors_do_not_know_each_other(arrows: dict[str, set[str]]) -> None:
         assert not arrows[door] & others, door
 
 
+def test_the_simulation_has_no_outside(arrows: dict[str, set[str]]) -> None:
+    """Its clock and its chance are its own."""
+    inside = {"ccbridge.core", "ccbridge.config", "ccbridge.reports", "ccbridge.simulate"}
+    assert {name for name in arrows["simulate"] if name.startswith("ccbridge.")} <= inside
+    assert not arrows["simulate"] & {"asyncio", "threading", "socket", "time", "datetime", "os"}
+
+
 def test_no_two_test_files_share_a_name() -> None:
     """pytest would refuse to collect the second, but only where both are asked for."""
     names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]

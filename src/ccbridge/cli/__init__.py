@@ -32,6 +32,7 @@ NOUNS = (
     "jobs",
     "ami",
     "replay",
+    "simulate",
     "lab",
 )
 

@@ -1,0 +1,1 @@
+"""What if: the routing core on a simulated clock, with a load that is made up."""

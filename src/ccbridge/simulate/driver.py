@@ -1,0 +1,184 @@
+"""The PBX, its callers and phones, played for the real core on a clock that jumps from event to event.
+
+All goes well: no event is late or lost, and every agent is logged in and takes each call after ``answer``
+seconds of ringing. What Asterisk and the network take for a step (some milliseconds) is not there.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from math import inf
+
+from ccbridge.core import effects as e
+from ccbridge.core import inputs as i
+from ccbridge.core.plan import Plan
+from ccbridge.core.reconcile import CONTEXT_OFFER
+from ccbridge.core.records import Record
+from ccbridge.core.switchboard import Switchboard
+from ccbridge.simulate.arrivals import Arrival
+
+# What both of the core's clocks show at the opening. To it 0 is "not known", and a fresh link forgives much.
+OPENING = 60.0
+CARRIER = "PJSIP/carrier-1"
+NORMAL_CLEARING = 16  # Q.850
+
+
+class NotPlayed(Exception):
+    """The core asked for something that is not simulated, or found the simulated PBX odd."""
+
+
+@dataclass(slots=True)
+class Caller:
+    id: str
+    arrival: Arrival
+    rings: set[str] = field(default_factory=set)  # agents' legs that are being dialled for him
+    leg: str = ""  # the one he talks on
+
+
+def play(
+    plan: Plan,
+    arrivals: Iterable[Arrival],
+    see: Callable[[Record], None],
+    *,
+    answer: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Let the callers in, in the order of time, until the last one is gone; ``see`` gets all records.
+
+    Records are stamped in seconds, the opening being ``OPENING``. ``answer`` must be shorter than any queue's
+    ``ring``. ``seed`` names the core's run, which is all the chance that a strategy may draw from. Raises
+    NotPlayed.
+    """
+    _Play(plan, iter(arrivals), see, answer, seed).run()
+
+
+class _Play:
+    def __init__(
+        self,
+        plan: Plan,
+        arrivals: Iterator[Arrival],
+        see: Callable[[Record], None],
+        answer: float,
+        seed: int,
+    ) -> None:
+        self.board = Switchboard(plan, f"s{seed}")
+        self.arrivals = arrivals
+        self.see = see
+        self.answer = answer
+        self.now = 1.0
+        self.callers: dict[str, Caller] = {}
+        self.todo: list[tuple[float, int, Callable[[Caller, str], None], Caller, str]] = []
+        self.serial = 0
+        phones = {agent.device: "NOT_INUSE" for agent in plan.agents.values()}
+        self.tell(i.LinkUp(self.now, i.Snapshot((), phones)))
+        self.now = OPENING
+        for agent in plan.agents:
+            self.tell(i.LogIn(self.now, agent, 1))
+
+    def run(self) -> None:
+        coming = next(self.arrivals, None)
+        while True:
+            comes = inf if coming is None else OPENING + coming.at
+            happens = self.todo[0][0] if self.todo else inf
+            deadline = self.board.next_deadline()
+            due = inf if deadline is None else deadline
+            if due < inf and due <= min(comes, happens):
+                self.now = max(self.now, due)
+                self.tell(i.Tick(self.now))
+            elif happens < inf and happens <= comes:
+                self.now, _, what, caller, leg = heapq.heappop(self.todo)
+                what(caller, leg)
+            elif coming is not None:
+                self.now = comes
+                self.arrive(coming)
+                coming = next(self.arrivals, None)
+            else:
+                break
+        if self.callers:
+            raise NotPlayed(f"{len(self.callers)} callers wait, and nothing is to happen any more")
+
+    def later(
+        self, seconds: float, what: Callable[[Caller, str], None], caller: Caller, leg: str = ""
+    ) -> None:
+        self.serial += 1
+        heapq.heappush(self.todo, (self.now + seconds, self.serial, what, caller, leg))
+
+    # -- the core
+
+    def tell(self, event: i.Input) -> None:
+        asked = []
+        for effect in self.board.handle(event, self.now):
+            if isinstance(effect, e.Append):
+                self.see(effect.record)
+            else:
+                asked.append(effect)
+        for effect in asked:
+            self.perform(effect)
+
+    def perform(self, effect: e.Effect) -> None:
+        match effect:
+            case e.PlaceOffer():
+                self.dial(self.callers[effect.call], effect.offer)
+            case e.MoveOut():
+                self.tell(i.CallExited(self.now, effect.call, effect.target))
+                del self.callers[effect.call]  # what becomes of him there is not ours
+            case e.LookAt():
+                self.tell(i.CallLooked(self.now, effect.call, self.place(effect.call)))
+            case e.Reply() if effect.ok:
+                pass
+            case _:
+                raise NotPlayed(str(effect))
+
+    # -- the PBX
+
+    def arrive(self, arrival: Arrival) -> None:
+        self.serial += 1
+        caller = Caller(f"c{self.serial}", arrival)
+        self.callers[caller.id] = caller
+        if arrival.patience is not None:
+            self.later(arrival.patience, self.lose_patience, caller)
+        self.tell(i.CallArrived(self.now, caller.id, "", "anonymous", None, "", ""))
+        self.tell(i.CallQueued(self.now, caller.id, arrival.queue, arrival.priority))
+        self.tell(i.CallHolding(self.now, caller.id, arrival.queue, arrival.priority, self.now))
+
+    def dial(self, caller: Caller, offer: str) -> None:
+        leg = f"leg-{offer}"
+        caller.rings.add(leg)
+        self.tell(i.OfferReached(self.now, caller.id, offer))
+        self.tell(i.LegDialled(self.now, caller.id, offer, leg))
+        self.tell(i.LegRinging(self.now, leg))
+        if self.answer:
+            self.later(self.answer, self.connect, caller, leg)
+        else:
+            self.connect(caller, leg)
+
+    def connect(self, caller: Caller, leg: str) -> None:
+        if leg not in caller.rings:
+            return  # he has hung up meanwhile
+        caller.rings.remove(leg)
+        caller.leg = leg
+        self.tell(i.BridgeEntered(self.now, leg, leg))
+        self.tell(i.BridgeEntered(self.now, caller.id, leg, CARRIER))
+        self.later(caller.arrival.talk, self.hang_up, caller)
+
+    def lose_patience(self, caller: Caller, _: str) -> None:
+        if not caller.leg and caller.id in self.callers:
+            self.hang_up(caller)
+
+    def hang_up(self, caller: Caller, _: str = "") -> None:
+        del self.callers[caller.id]
+        legs = [leg for leg in (*sorted(caller.rings), caller.leg) if leg]
+        caller.rings.clear()
+        self.tell(i.ChannelGone(self.now, caller.id, NORMAL_CLEARING))
+        for leg in legs:
+            self.tell(i.ChannelGone(self.now, leg, NORMAL_CLEARING))
+
+    def place(self, call: str) -> i.Place | None:
+        """Where he is when the core looks, as it does when a talk lasts for an hour."""
+        caller = self.callers.get(call)
+        if caller is None:
+            return None
+        exten = caller.leg.removeprefix("leg-")
+        return i.Place(caller.id, CARRIER, caller.id, CONTEXT_OFFER, exten, caller.leg)
