@@ -51,7 +51,7 @@ ROW = {"queue": "sales", "waiting": 3, "longest_wait_s": 61.5, "agents": {"state
 
 
 def closed(queue: str | None, wait: float | None, disposition: str = "answered") -> CallClosed:
-    answered = 100.0 if disposition == "answered" else None
+    answered = 100.0 if disposition in ("answered", "fallback") else None
     return CallClosed(
         "1.1", 200.0, 90.0, "210", queue, 0, 91.0, answered, "anna", wait, 9.0, 1, None, disposition, "caller"
     )
@@ -64,6 +64,7 @@ def pages() -> Pages:
         closed("sales", 20.0),
         closed("sales", 20.1),
         closed("sales", 5.0, "abandoned"),
+        closed("sales", 5.0, "fallback"),  # answered, by a member of the PBX's own queue
         closed(None, None, "menu_ended"),
         CallEvent("1.1", 1.0, "offer_ended", {"result": "missed"}),
         CallEvent("1.1", 1.0, "ringing"),
@@ -105,6 +106,19 @@ def test_what_was_seen_is_on_the_page(pages: Pages) -> None:
     assert found["ccbridge_build_info", (("asterisk", "22.5.2"), ("version", "0.1.0"))] == 1
     assert ("ccbridge_ami_round_trip_seconds", ()) not in found  # no ping yet
     assert any(name.startswith("process_") for name, _ in found)
+
+
+def test_a_queue_since_the_start() -> None:
+    tally = Tally()
+    assert tally.since_start("sales") == {
+        "answered": 0, "abandoned": 0, "in_time": 0, "service_level": None
+    }  # fmt: skip
+    for wait in (3.0, 20.0, 20.1):
+        tally.add(closed("sales", wait), QUEUES)
+    tally.add(closed("sales", 40.0, "abandoned"), QUEUES)
+    assert tally.since_start("sales") == {
+        "answered": 3, "abandoned": 1, "in_time": 2, "service_level": 0.6667
+    }  # fmt: skip
 
 
 def test_names_follow_the_conventions() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from ccbridge.core.plan import QueuePlan
 from ccbridge.core.records import CallClosed, CallEvent, Record, name_of
@@ -53,9 +54,24 @@ class Tally:
         elif isinstance(record, CallClosed):
             self.closed[record.queue or NO_QUEUE, record.disposition] += 1
             queue = queues.get(record.queue or "")
-            wait = None if record.answered_at is None else record.wait
+            # not who has an ``answered_at``: the PBX's fallback queue, or a former one, may have answered
+            wait = record.wait if record.disposition == "answered" else None
             if queue is not None and wait is not None and wait <= queue.service_level:
                 self.in_time[queue.name] += 1
+
+    def since_start(self, queue: str) -> dict[str, Any]:
+        """One queue's calls that are over, for the control socket.
+
+        ``service_level`` is 0 to 1, the variant "answered" of ``reports.metrics``: answered in time /
+        answered; None as long as nobody was answered. A call that was in several queues counts in the last.
+        """
+        answered = self.closed[queue, "answered"]
+        return {
+            "answered": answered,
+            "abandoned": self.closed[queue, "abandoned"],
+            "in_time": self.in_time[queue],
+            "service_level": round(self.in_time[queue] / answered, 4) if answered else None,
+        }
 
     def copy(self) -> Tally:
         """As it stands, for another thread."""
