@@ -121,7 +121,14 @@ class Daemon:
                 lambda: not self.draining,
             ).open(self.agi)
             self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
-            commands = Commands(self.switchboard, self.loop.ask, self.reload, self.drain, self.facts)
+            commands = Commands(
+                self.switchboard,
+                self.loop.ask,
+                self.reload,
+                self.drain,
+                self.facts,
+                self.loop.tally.since_start,
+            )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
         finally:

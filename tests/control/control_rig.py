@@ -10,16 +10,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ccbridge.control.commands import Commands
 from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import PlaceOffer, Reply
+from ccbridge.core.effects import Append, PlaceOffer, Reply
 from ccbridge.core.plan import AgentPlan, Flow, HangUp, Plan, QueuePlan
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.metrics.tally import Tally
 
+T = TypeVar("T")
 WAIT = 20.0  # seconds; only a hang takes so long
 
 PLAN = Plan(
@@ -51,11 +53,15 @@ class Board:
         self.effects: list[Any] = []
         self.rung: set[str] = set()
         self.reloads = True
+        self.tally = Tally()
         self.put(i.LinkUp(self.at, i.Snapshot((), DEVICES)))
 
     def put(self, event: i.Input) -> list[Any]:
         out = self.board.handle(event, self.at)
         self.effects += out
+        for effect in out:
+            if isinstance(effect, Append):
+                self.tally.add(effect.record, PLAN.queues)
         return out
 
     def go(self, seconds: float) -> None:
@@ -123,7 +129,8 @@ class Board:
         def facts() -> dict[str, Any]:
             return {"asterisk_version": "22.5.2", "ship_lag_s": 0.1}
 
-        return Commands(self.board, self.ask, reload, drain, facts, clock=now, monotonic=now)
+        levels = self.tally.since_start
+        return Commands(self.board, self.ask, reload, drain, facts, levels, clock=now, monotonic=now)
 
 
 class Daemon:
@@ -144,6 +151,14 @@ class Daemon:
         self._up.set()
         await self._stop.wait()
         await self.server.stop()
+
+    def do(self, what: Callable[[], T]) -> T:
+        """What changes the board while somebody looks at it: in the loop, between two requests."""
+
+        async def done() -> T:
+            return what()
+
+        return asyncio.run_coroutine_threadsafe(done(), self.loop).result(WAIT)
 
     def __enter__(self) -> Daemon:
         self._thread.start()

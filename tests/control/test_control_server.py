@@ -152,8 +152,16 @@ async def test_reading_commands_show_the_live_board(server: ControlServer, path:
         assert (await peer.ask(do="call.list", queue="support"))["data"] == {"total": 0, "calls": []}
         queue = (await peer.ask(do="queue.show", queue="sales"))["data"]
         assert [row["call"] for row in queue["line"]] == [waiting]
-        assert (await peer.ask(do="queue.list"))["text"] == "2 queues, 1 callers waiting"
         assert (await peer.ask(do="agent.show", agent="anna"))["data"]["call"] == talking
+        queues = await peer.ask(do="queue.list")
+        assert queues["text"] == "2 queues, 1 callers waiting"
+        assert queues["data"][0]["since_start"]["service_level"] is None
+        line = await peer.ask(do="call.waiting")
+        assert (line["text"], line["data"]["total"]) == ("1 callers waiting", 1)
+        assert [(row["position"], row["call"]) for row in line["data"]["calls"]] == [(1, waiting)]
+        board.hang_up(talking)
+        (sales, _) = (await peer.ask(do="queue.list"))["data"]
+        assert (sales["since_start"]["answered"], sales["since_start"]["service_level"]) == (1, 1.0)
         assert (await peer.ask(do="call.show", call=waiting))["data"]["position"] == 1
         assert (await peer.ask(do="reload"))["text"] == "the plan is loaded"
 

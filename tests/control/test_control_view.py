@@ -60,6 +60,30 @@ def test_line_is_in_the_order_of_service() -> None:
     assert view.status(b.board, b.at, b.at)["calls"]["longest_wait_s"] == 17.5
 
 
+def test_one_line_of_all_queues_in_the_order_of_service() -> None:
+    b = Board()
+    assert view.line(b.board, b.at) == {"total": 0, "calls": []}
+    b.login("anna")
+    talking, offered, second = b.caller("sales"), b.caller("sales"), b.caller("sales")
+    b.answer(talking)
+    b.hang_up(talking)
+    b.go(100)  # anna's wrap-up is over: the next one is being offered to her, and keeps his place
+    support = b.caller("support")  # priority 2
+    b.go(7)
+    shown = view.line(b.board, b.at)
+    assert [(row["call"], row["position"], row["state"], row["wait_s"]) for row in shown["calls"]] == [
+        (support, 1, "holding", 7.0),
+        (offered, 1, "offered", 107.0),
+        (second, 2, "holding", 107.0),
+    ]
+    assert [row["priority"] for row in shown["calls"]] == [2, 0, 0]
+    assert [row["position"] for row in shown["calls"]] == [
+        (view.call(b.board, row["call"], b.at) or {})["position"] for row in shown["calls"]
+    ]
+    short = view.line(b.board, b.at, rows=2)
+    assert (short["total"], [row["call"] for row in short["calls"]]) == (3, [support, offered])
+
+
 def test_one_call_from_offer_to_wrap_up() -> None:
     b = Board()
     b.login("anna")
@@ -135,6 +159,7 @@ def test_looking_changes_nothing_and_gives_json() -> None:
         view.agents(b.board, b.at, b.at),
         [view.agent(b.board, name, b.at, b.at) for name in ("anna", "ben", "chloe")],
         view.calls(b.board, b.at),
+        view.line(b.board, b.at),
         [view.call(b.board, name, b.at) for name in calls],
     ]
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown

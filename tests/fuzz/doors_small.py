@@ -37,6 +37,7 @@ LINES = tuple(
         {"do": "agent.unpause", "agent": "anna"},
         {"do": "agent.logout", "agent": "Ελένη"},
         {"id": None, "do": "call.list", "queue": "support"},
+        {"do": "call.waiting"},
         {"id": 10**15, "do": "call.show", "call": "pbx-1795323949.0"},
         {"do": "reload"},
     )

@@ -30,7 +30,8 @@ class Commands:
     ``ask``: see ``Ask``. ``reload`` reads the configuration anew and says what came of it. ``drain`` has the
     daemon take no new calls (True), or take them again. ``facts`` gives
     what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
-    its keys win. ``clock`` is epoch seconds, ``monotonic`` the clock that drives the switchboard.
+    its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``clock`` is epoch
+    seconds, ``monotonic`` the clock that drives the switchboard.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Commands:
         reload: Callable[[], Awaitable[Answer]],
         drain: Callable[[bool], None],
         facts: Callable[[], Mapping[str, Any]] = dict,
+        since_start: Callable[[str], Mapping[str, Any]] = lambda queue: {},
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -49,6 +51,7 @@ class Commands:
         self._reload = reload
         self._drain = drain
         self._facts = facts
+        self._since_start = since_start
         self._clock = clock
         self._monotonic = monotonic
         self._started = monotonic()
@@ -68,6 +71,7 @@ class Commands:
             "agent.pause": self._agent_pause,
             "agent.unpause": self._agent_unpause,
             "call.list": self._call_list,
+            "call.waiting": self._call_waiting,
             "call.show": self._call_show,
         }
 
@@ -110,7 +114,8 @@ class Commands:
 
     async def _queue_list(self, fields: dict[str, Any]) -> Answer:
         texts("queue.list", fields)
-        rows = view.queues(self._board, self._clock())
+        seen = view.queues(self._board, self._clock())
+        rows = [{**row, "since_start": dict(self._since_start(row["queue"]))} for row in seen]
         waiting = sum(row["waiting"] for row in rows)
         return Answer(True, f"{len(rows)} queues, {waiting} callers waiting", rows)
 
@@ -157,6 +162,11 @@ class Commands:
         if queue and not found["total"] and queue not in self._board.world.plan.queues:
             raise Refused(f"there is no queue {quoted(queue)}")
         return Answer(True, f"{found['total']} calls", found)
+
+    async def _call_waiting(self, fields: dict[str, Any]) -> Answer:
+        texts("call.waiting", fields)
+        found = view.line(self._board, self._clock())
+        return Answer(True, f"{found['total']} callers waiting", found)
 
     async def _call_show(self, fields: dict[str, Any]) -> Answer:
         call = texts("call.show", fields, required=("call",))["call"]

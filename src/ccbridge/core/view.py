@@ -9,6 +9,7 @@ Cost: one pass over the live calls for each function, over all agents for those 
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ WAITING = (CallState.QUEUED, CallState.HOLDING, CallState.OFFERED, CallState.RET
 
 # Rows of calls in one answer: they are made in the thread that routes, 10 us each.
 ROWS = 500
+# ... in one that is asked for each second, by each who looks on: more than a terminal is high.
+SCREEN_ROWS = 200
 
 
 def status(board: Switchboard, at: float, now: float) -> dict[str, Any]:
@@ -74,6 +77,22 @@ def queue(board: Switchboard, name: str, at: float, now: float, rows: int = ROWS
         "line": [{"position": place, **_call(w, call, at)} for place, call in enumerate(line[:rows], 1)],
         "members": [_agent(w, agent, at, now) for agent in sorted(members, key=lambda agent: agent.id)],
     }
+
+
+def line(board: Switchboard, at: float, rows: int = SCREEN_ROWS) -> dict[str, Any]:
+    """Who waits, all queues together, in the order of service: the ``total``, and a row for the first.
+
+    ``position`` is the place in the caller's own queue: the order of all is that in which agents who serve
+    every queue would take them.
+    """
+    w = board.world
+    waiting = [call for call in w.calls.values() if call.state in WAITING]
+    places: Counter[str] = Counter()
+    shown = []
+    for call in heapq.nsmallest(rows, waiting, key=_order):
+        places[call.queue] += 1
+        shown.append({"position": places[call.queue], **_call(w, call, at)})
+    return {"total": len(waiting), "calls": shown}
 
 
 def agents(board: Switchboard, at: float, now: float) -> list[dict[str, Any]]:
