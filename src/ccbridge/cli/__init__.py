@@ -15,6 +15,7 @@ from ccbridge.cli.here import Here
 NOUNS = (
     "run",
     "status",
+    "top",
     "health",
     "drain",
     "reload",
