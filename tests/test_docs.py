@@ -50,7 +50,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 ELSEWHERE = PROJECT / "docs" / "configuration.md"
 FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram", "alerts"}
-WORDS |= {"load", "simulated"}
+WORDS |= {"load", "simulated", "routing"}
 
 
 class Block(NamedTuple):

@@ -118,6 +118,9 @@ def modelled(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Row]
             yield from modelled(bare, f"{key}.")
         else:
             yield key, row
+            item = unwrapped(typing.get_args(bare)[0]) if typing.get_origin(bare) is tuple else None
+            if isinstance(item, type) and issubclass(item, BaseModel):
+                yield from modelled(item, f"{key}.")
 
 
 # Said in words of its own, because a check of several keys or a secret's reader makes the rule.

@@ -44,6 +44,15 @@ SINGLE = [
     ("lunch, training", "lunch, lunch", 'pause_reasons: "lunch" stands in it twice'),
     ("4: open", "4: opened", "outcomes.4: must be one of resolved, closed, follow_up or open"),
     ("4: open", '"*": open', 'outcomes.*: must be one digit, 0-9, not "*"'),
+    # rules of skills
+    ("  ring: 20", "  strategy: fifo", "queues.support.strategy: must be one of longest_idle, round_robin"),
+    ("  ring: 20", "  skills: [{after: 5}]", "queues.support.skills[0].after: must be 0 in the first rule"),
+    (
+        "  ring: 20",
+        "  skills: [{}, {after: 9}, {after: 9}]",
+        "queues.support.skills[2]: must hold later than the rule before it, which does so after 9 s",
+    ),
+    ("  ring: 20", "  skills: [{require: {x: 0}}]", "queues.support.skills[0].require.x: must be 1 to 100"),
     # text that YAML takes for something else
     (
         'transfer: "100"',

@@ -12,7 +12,7 @@ from config_bench import EXAMPLE, Bench
 
 from ccbridge.cli import main
 from ccbridge.config import ConfigErrors, load
-from ccbridge.core.plan import AgentPlan, HangUp, Menu, Plan, Play, QueuePlan, ToQueue, Transfer
+from ccbridge.core.plan import AgentPlan, HangUp, Menu, Plan, Play, QueuePlan, Rule, ToQueue, Transfer
 
 
 def test_the_whole_plan(bench: Bench) -> None:
@@ -21,7 +21,7 @@ def test_the_whole_plan(bench: Bench) -> None:
         name="sales", ring=15, wrap_up=10, max_wait=300, overflow="100", service_level=20, priority=0
     )
     assert plan.agents["dimitris"] == AgentPlan(
-        id="dimitris", name="Δημήτρης Λάμπρου", device="PJSIP/1004", queues=("sales", "support")
+        id="dimitris", name="Δημήτρης Λάμπρου", device="PJSIP/1004", queues=("sales", "support"), number=3
     )
     flow = plan.flow_for("+302101234567")
     assert flow is plan.flow_for("a number nobody knows")
@@ -261,3 +261,17 @@ def test_warnings_go_to_standard_error(bench: Bench) -> None:
 
 def test_the_shipped_example_passes_where_it_lies() -> None:
     assert load(EXAMPLE, environ={}).plan.default_flow == "main"
+
+
+def test_skills_and_strategies(bench: Bench) -> None:
+    rules = "[{require: {greek: 4}, prefer: {vip: 1}}, {after: 60}]"
+    plan = bench.site(
+        ("  ring: 20", f"  ring: 20\n    strategy: linear\n    skills: {rules}"),
+        ("routing:", "routing:\n  ageing: 30"),
+        ("    device: PJSIP/1004", "    device: PJSIP/1004\n    skills: {greek: 5}"),
+    ).plan
+    assert plan.queues["support"].strategy == "linear"
+    assert plan.queues["support"].rules == (Rule(0, {"greek": 4}, {"vip": 1}), Rule(60))
+    assert plan.queues["sales"].rules == (Rule(),)
+    assert plan.agents["dimitris"].skills == {"greek": 5}
+    assert plan.ageing == 30

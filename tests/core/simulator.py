@@ -20,7 +20,7 @@ from watch import Watch
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import AgentPlan, Plan, QueuePlan
+from ccbridge.core.plan import AgentPlan, Plan, QueuePlan, Rule
 from ccbridge.core.switchboard import Switchboard
 
 EPOCH = 1_700_000_000.0
@@ -28,8 +28,16 @@ START = 5_000.0  # what the monotonic clock shows at the start
 ALIVE_LIMIT = 30.0  # a silent daemon's callers go to the fallback
 
 
-def plan_of(queues: dict[str, QueuePlan], agents: dict[str, tuple[str, ...]], **rest: Any) -> Plan:
-    people = {name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves) for name, serves in agents.items()}
+def plan_of(
+    queues: dict[str, QueuePlan],
+    agents: dict[str, tuple[str, ...]],
+    skills: dict[str, dict[str, int]] | None = None,
+    **rest: Any,
+) -> Plan:
+    people = {
+        name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves, (skills or {}).get(name, {}), number)
+        for number, (name, serves) in enumerate(agents.items())
+    }
     return Plan(queues, people, {}, {}, "", pause_reasons=("break", "lunch"), **rest)
 
 
@@ -46,6 +54,47 @@ SITE = plan_of(
         "dan": ("sales", "help", "late"),
     },
 )
+
+
+# Skills that relax, every strategy, waiting that counts.
+SKILLED = plan_of(
+    {
+        "sales": QueuePlan(
+            "sales", ring=8, wrap_up=5, max_wait=60, overflow="900", strategy="most_skilled",
+            rules=(
+                Rule(0, {"greek": 4}, {"english": 3}), Rule(10, {"greek": 2}), Rule(25),
+            ),
+        ),
+        "help": QueuePlan(
+            "help", ring=5, wrap_up=0, max_wait=90, overflow="901", priority=5, strategy="round_robin",
+            rules=(Rule(0, {"english": 2}), Rule(15, {}, {"english": 1})),
+        ),
+        "late": QueuePlan(
+            "late", ring=12, wrap_up=15, max_wait=40, overflow="902", strategy="fewest_calls",
+            rules=(Rule(0, {}, {"greek": 4}),),
+        ),
+        "talk": QueuePlan("talk", ring=8, wrap_up=2, max_wait=50, overflow="903", strategy="least_talk"),
+        "line": QueuePlan(
+            "line", ring=8, wrap_up=2, max_wait=50, overflow="904", strategy="linear",
+            rules=(Rule(0, {"greek": 1, "english": 1}), Rule(5, {"greek": 1})),
+        ),
+        "lots": QueuePlan("lots", ring=8, wrap_up=2, max_wait=50, overflow="905", strategy="random"),
+    },
+    {
+        "ann": ("sales", "help", "line"),
+        "bob": ("sales", "help", "talk", "lots"),
+        "cyd": ("help", "late", "line", "lots"),
+        "dan": ("sales", "help", "late", "talk", "line", "lots"),
+        "eva": ("sales", "late", "talk", "line"),
+    },
+    {
+        "ann": {"greek": 5, "english": 1},
+        "bob": {"greek": 2, "english": 3},
+        "cyd": {"english": 5, "greek": 1},
+        "dan": {"greek": 4, "english": 4},
+    },
+    ageing=4.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,7 +210,7 @@ class Simulator(Passing):
     def __init__(self, seed: int, weather: Weather, plan: Plan = SITE) -> None:
         self.random = random.Random(seed)
         self.weather = weather
-        self.plan = plan
+        self.plan = self.site = plan
         self.t = 0.0
         self.serial = 0
         self.todo: list[tuple[float, int, Callable[[], None]]] = []
@@ -557,13 +606,19 @@ class Simulator(Passing):
             for name, queue in plan.queues.items()
         }
         agents = dict(plan.agents)
-        name = rnd.choice([*SITE.agents])
+        if any(queue.rules != (Rule(),) for queue in self.site.queues.values()):
+            queues = {
+                name: replace(queue, rules=rnd.choice((self.site.queues[name].rules, (Rule(),))))
+                for name, queue in queues.items()
+            }
+        name = rnd.choice([*self.site.agents])
         agents.pop(name, None)
         if rnd.random() < 0.7:
             agents[name] = replace(
-                SITE.agents[name], queues=tuple(q for q in queues if rnd.random() < 0.7) or ("sales",)
+                self.site.agents[name], queues=tuple(q for q in queues if rnd.random() < 0.7) or ("sales",)
             )
             self.after(2.0, lambda: self.command(i.LogIn, name))
+        agents = {name: agents[name] for name in self.site.agents if name in agents}
         self.plan = replace(plan, queues=queues, agents=agents)
         fresh = self.plan
         self.agi(lambda: i.PlanLoaded(self.at, fresh))
@@ -610,7 +665,7 @@ class Simulator(Passing):
 
     def arrive(self, n: int) -> None:
         ident = f"1700.{n}"
-        queue = self.random.choice([*SITE.queues])
+        queue = self.random.choice([*self.site.queues])
         channel = Channel(ident, f"PJSIP/trunk-{n:08x}", ident, self.t, "ccbridge-in", "menu", caller="0301")
         channel.variables["CCB_CALL"] = ident
         caller = Caller(channel, queue, self.random.choice((0, 0, 0, 5)))

@@ -6,9 +6,10 @@ The chances are the seeds': a failing one is repeated with ``Simulator(seed, wea
 import json
 
 import pytest
-from simulator import Simulator, Weather, replayed
+from simulator import SITE, SKILLED, Simulator, Weather, replayed
 
 from ccbridge.core.effects import Append
+from ccbridge.core.plan import Plan
 from ccbridge.core.records import from_dict, to_dict
 
 CALM = Weather()
@@ -33,9 +34,10 @@ WEATHERS = {
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("plan", [SITE, SKILLED], ids=["plain", "skilled"])
 @pytest.mark.parametrize("weather", WEATHERS)
-def test_the_invariants_stand(weather: str, seed: int) -> None:
-    sim = Simulator(seed, WEATHERS[weather]).run()
+def test_the_invariants_stand(weather: str, plan: Plan, seed: int) -> None:
+    sim = Simulator(seed, WEATHERS[weather], plan).run()
     assert not sim.watch.faults, "\n".join(sim.watch.faults)
     assert len(sim.watch.closed) > sim.weather.callers / 3
     assert replayed(sim) == sim.spoken

@@ -5,28 +5,30 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulator import Simulator
-from test_histories import CALM, CHANGING, LINK_LOST, Weather
+from simulator import SITE, SKILLED, Simulator
+from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, offers, reconcile, talks
+from ccbridge.core import acd, moves, offers, reconcile, restore, skills, strategies, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CallState, OfferState
 from ccbridge.core.effects import Append
 from ccbridge.core.memory import Memory
+from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallClosed
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import World
 
 PASSED_ON = Weather(transfer=0.8)
+QUIET = Weather(span=900.0)  # there are several who might take a caller
 Plant = Callable[[pytest.MonkeyPatch], None]
-PLANTS: dict[str, tuple[Plant, Weather]] = {}
+PLANTS: dict[str, tuple[Plant, Weather, Plan]] = {}
 
 
-def plant(weather: Weather) -> Callable[[Plant], Plant]:
+def plant(weather: Weather, plan: Plan = SITE) -> Callable[[Plant], Plant]:
     def note(make: Plant) -> Plant:
-        PLANTS[make.__name__] = (make, weather)
+        PLANTS[make.__name__] = (make, weather, plan)
         return make
 
     return note
@@ -59,27 +61,25 @@ def withdrawn_agent_stays_reserved(patch: pytest.MonkeyPatch) -> None:
 @plant(CALM)
 def last_in_first_out(patch: pytest.MonkeyPatch) -> None:
     def place(self: World, call: Any) -> acd.Waiting:
-        return acd.Waiting(-call.priority, -call.since, call.number, call.id, call.queue)
+        return acd.Waiting(-call.priority, -call.since, call.number, call.id, acd.Line(call.queue, call.rule))
 
-    patch.setattr(World, "_place", place)
+    patch.setattr(World, "place", place)
 
 
 @plant(CALM)
 def priority_upside_down(patch: pytest.MonkeyPatch) -> None:
     def place(self: World, call: Any) -> acd.Waiting:
-        return acd.Waiting(call.priority, call.since, call.number, call.id, call.queue)
+        return acd.Waiting(call.priority, call.since, call.number, call.id, acd.Line(call.queue, call.rule))
 
-    patch.setattr(World, "_place", place)
+    patch.setattr(World, "place", place)
 
 
 @plant(CALM)
 def shortest_idle_first(patch: pytest.MonkeyPatch) -> None:
-    right = acd.match
+    def longest_idle(agent: Agent, queue: Any, draw: int) -> float:
+        return -agent.idle_since
 
-    def match(waiting: Any, free: Any) -> Any:
-        return right(waiting, [one._replace(idle_since=-one.idle_since) for one in free])
-
-    patch.setattr(acd, "match", match)
+    patch.setitem(strategies.STRATEGIES, "longest_idle", longest_idle)
 
 
 @plant(CALM)
@@ -88,9 +88,9 @@ def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
 
     def match(waiting: Any, free: Any) -> Any:
         pairs = right(waiting, free)
-        for queue, line in waiting.items():
-            for pair in [p for p in pairs if p.queue == queue][:1]:
-                pairs += [pair._replace(call=place.call) for place in line[1:2]]
+        for line, places in waiting.items():
+            for pair in [p for p in pairs if p.queue == line.queue][:1]:
+                pairs += [pair._replace(call=place.call) for place in places[1:2]]
         return pairs
 
     patch.setattr(acd, "match", match)
@@ -261,17 +261,81 @@ def where_a_talk_was_passed_on_to_is_not_written(patch: pytest.MonkeyPatch) -> N
     patch.setattr(talks, "pass_on", pass_on)
 
 
+# -- skills and strategies
+
+
+@plant(CALM, SKILLED)
+def anybody_will_do(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(skills, "qualifies", lambda has, rule: True)
+
+
+@plant(CALM, SKILLED)
+def rules_do_not_relax(patch: pytest.MonkeyPatch) -> None:
+    right = World.queue
+    patch.setattr(World, "queue", lambda w, name: replace(right(w, name), rules=right(w, name).rules[:1]))
+
+
+@plant(CALM, SKILLED)
+def rules_relax_too_soon(patch: pytest.MonkeyPatch) -> None:
+    right = skills.rule_at
+    patch.setattr(skills, "rule_at", lambda rules, waited: right(rules, waited + 5.0))
+
+
+@plant(QUIET, SKILLED)
+def preferred_skills_are_not(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(skills, "preferred", lambda has, rule: 0)
+
+
+@plant(BUSY, SKILLED)
+def waiting_does_not_age(patch: pytest.MonkeyPatch) -> None:
+    right = World.place
+    patch.setattr(World, "place", lambda w, call: right(w, call)._replace(rank=-call.priority))
+
+
+@plant(BUSY, SKILLED)
+def a_turn_is_not_noted(patch: pytest.MonkeyPatch) -> None:
+    right = offers.place_offer
+
+    def place_offer(w: World, pair: acd.Pair) -> None:
+        right(w, pair)
+        w.agents[pair.agent].turns.clear()
+
+    patch.setattr(offers, "place_offer", place_offer)
+
+
+def _not_by(name: str) -> Plant:
+    def spoil(patch: pytest.MonkeyPatch) -> None:
+        patch.setitem(strategies.STRATEGIES, name, strategies.longest_idle)
+
+    spoil.__name__ = f"{name}_is_longest_idle"
+    return spoil
+
+
+for _name in ("fewest_calls", "least_talk", "linear", "most_skilled"):
+    plant(QUIET, SKILLED)(_not_by(_name))
+
+
+@plant(KILLED, SKILLED)
+def talks_are_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    right = restore._restore_agent
+
+    def forget(w: World, agent: Agent, known: Any) -> None:
+        right(w, agent, {name: value for name, value in known.items() if name != "talks"})
+
+    patch.setattr(restore, "_restore_agent", forget)
+
+
 @pytest.fixture(params=PLANTS)
-def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Weather:
-    make, weather = PLANTS[request.param]
+def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Weather, Plan]:
+    make, weather, plan = PLANTS[request.param]
     make(monkeypatch)
-    return weather
+    return weather, plan
 
 
-def test_a_planted_fault_is_found(planted: Weather) -> None:
+def test_a_planted_fault_is_found(planted: tuple[Weather, Plan]) -> None:
     for seed in range(30):
         try:
-            if Simulator(seed, planted).run().watch.faults:
+            if Simulator(seed, *planted).run().watch.faults:
                 return
         except (KeyError, AssertionError):
             return  # the plant broke the core itself: seen as well

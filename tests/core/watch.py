@@ -11,8 +11,10 @@ from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core import records as r
 from ccbridge.core import sweep
+from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState, channel_of
 from ccbridge.core.memory import Memory
+from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import Difference, World
 
@@ -30,9 +32,43 @@ def eligible(call: Call) -> bool:
     return call.state is CallState.HOLDING and not call.hold_off and not call.offer
 
 
-def turn(call: Call) -> tuple[int, float, int]:
-    """The documented order of service."""
-    return -call.priority, call.since, call.number
+def turn(w: World, call: Call) -> tuple[float, float, int]:
+    """The documented order of service: who waits ages, alike in all queues."""
+    aged = (w.at - call.since) / w.plan.ageing if w.plan.ageing else 0.0
+    return -round(call.priority + aged, 6), call.since, call.number
+
+
+def asked(w: World, call: Call, early: float = 0.0) -> Rule:
+    """The rule of his queue that is in force, or was `early` seconds ago."""
+    waited = w.at - call.since - early
+    queue = w.plan.queues.get(call.queue) or QueuePlan(call.queue)
+    return [rule for rule in queue.rules if rule.after <= max(waited, 0.0)][-1]
+
+
+def fits(w: World, agent: Agent, call: Call) -> bool:
+    """He may take him, and might have half a second ago: a rule's deadline and a stamp are of two clocks."""
+    has = agent.plan.skills
+    rules = {id(rule): rule for rule in (asked(w, call), asked(w, call, 0.5))}.values()
+    return call.queue in agent.plan.queues and all(
+        has.get(skill, 0) >= level for rule in rules for skill, level in rule.require.items()
+    )
+
+
+def favour(w: World, agent: Agent, call: Call) -> list[float]:
+    """What the documents say of whom his queue takes first: the smaller the sooner."""
+    queue, has = w.queue(call.queue), agent.plan.skills
+    named = {skill for rule in queue.rules for skill in (*rule.require, *rule.prefer)}
+    liked = sum(has.get(skill, 0) >= level for skill, level in asked(w, call).prefer.items())
+    by = {
+        "longest_idle": agent.idle_since,
+        "round_robin": agent.turns.get(queue.name, 0.0),
+        "fewest_calls": agent.talks,
+        "least_talk": agent.talk_s,
+        "linear": list(w.plan.agents).index(agent.id) if agent.id in w.plan.agents else 0,
+        "random": 0.0,
+        "most_skilled": -sum(level for skill, level in has.items() if skill in named),
+    }[queue.strategy]
+    return [-liked, by, 0.0 if queue.strategy == "random" else agent.idle_since]
 
 
 class Watch:
@@ -52,6 +88,7 @@ class Watch:
         self.holds: set[str] = set()  # calls that hold as far as was said
         self.agent_said: dict[str, r.AgentEvent] = {}
         self.recording: set[str] = set()
+        self.turns: dict[tuple[str, str], float] = {}  # agent, queue -> when he was offered one last
         self.standing: dict[Difference, float] = {}
         self.astray: Counter[tuple[str, float]] = Counter()
         self.link = False  # as it was told
@@ -237,6 +274,8 @@ class Watch:
             self.fault(f"{event} is no change from {before}")
         if before is not None and event.at < before.at:
             self.fault(f"{event} is before {before}")
+        if event.data.get("in") and not (before is not None and before.data.get("in")):
+            self.turns = {key: at for key, at in self.turns.items() if key[0] != event.agent}
         self.agent_said[event.agent] = event
 
     # -- the state after it
@@ -248,7 +287,7 @@ class Watch:
         if self.link:
             for call in waiting:
                 for agent in free:
-                    if call.queue in agent.plan.queues:
+                    if fits(w, agent, call):
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
         for effect in effects:
             if isinstance(effect, e.PlaceOffer) and effect.call in w.calls:
@@ -265,12 +304,21 @@ class Watch:
 
     def _fair_turn(self, w: World, call: Call, offer: str, waiting: list[Call], free: list[Any]) -> None:
         agent = w.agents[w.offers[offer].agent]
+        required = asked(w, call).require.items()
+        if call.queue not in agent.plan.queues or any(agent.plan.skills.get(s, 0) < n for s, n in required):
+            self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {required}")
         for other in waiting:
-            if other.queue in agent.plan.queues and turn(other) < turn(call):
+            if fits(w, agent, other) and turn(w, other) < turn(w, call):
                 self.fault(f"{call.id} overtook {other.id} for {agent.id}")
+        mine = favour(w, agent, call)
+        if w.queue(call.queue).strategy == "round_robin":
+            mine[1] = self.turns.get((agent.id, call.queue), 0.0)
+        self.turns[agent.id, call.queue] = w.at
+        if asked(w, call) is not asked(w, call, 0.5):
+            return  # whose skills are preferred has just changed
         for other_agent in free:
-            if call.queue in other_agent.plan.queues and other_agent.idle_since < agent.idle_since:
-                self.fault(f"{agent.id} got {call.id}, {other_agent.id} has been idle longer")
+            if fits(w, other_agent, call) and favour(w, other_agent, call) < mine:
+                self.fault(f"{agent.id} got {call.id}, it was {other_agent.id}'s turn")
 
     def _built_right(self, w: World) -> None:
         timers = w._due
@@ -453,7 +501,13 @@ def _essence(w: World) -> dict[str, Any]:
         for call in w.calls.values()
     }  # fmt: skip
     agents = {
-        f"agent {agent.id}": (agent.logged_in, agent.pause, agent.state(), agent.offer)
+        f"agent {agent.id}": (
+            agent.logged_in,
+            agent.pause,
+            agent.state(),
+            agent.offer,
+            (agent.talks, agent.talk_s, agent.turns) if agent.logged_in else (),
+        )
         for agent in w.agents.values()
     }
     return calls | agents

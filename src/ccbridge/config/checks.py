@@ -25,6 +25,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
             _verb(("flows", flow, "steps", step), body, notes)
         _loops(("flows", flow, "steps"), steps, notes)
         _reach(("flows", flow, "steps"), raw, steps, notes)
+    _skills(data, notes)
     _unused(data, notes)
     _paths(data, folder, notes)
 
@@ -44,6 +45,46 @@ def _devices(data: Mapping[str, Any], notes: Notes) -> None:
             loc = ("agents", agent, "device")
             line = notes.line(("agents", first, "device"))
             notes.add(loc, f"{show(device)} is agent {first}'s already (line {line}); one device, one agent")
+
+
+def _skills(data: Mapping[str, Any], notes: Notes) -> None:
+    """The rules of a queue begin at 0 s and ascend; each asks for what some agent of that queue has."""
+    people = [raw for raw in _mapping(data, "agents").values() if isinstance(raw, dict)]
+    for queue, raw in _mapping(data, "queues").items():
+        rules = raw.get("skills") if isinstance(raw, dict) else None
+        if not isinstance(rules, list):
+            continue
+        loc, last = ("queues", queue, "skills"), -1.0
+        for index, rule in enumerate(rules):
+            after = rule.get("after", 0) if isinstance(rule, dict) else None
+            if not isinstance(after, int | float):
+                continue
+            if index == 0 and after != 0:
+                notes.add(
+                    (*loc, index, "after"), "must be 0 in the first rule: it holds from the first second on"
+                )
+            elif after <= last:
+                notes.add(
+                    (*loc, index), f"must hold later than the rule before it, which does so after {last:g} s"
+                )
+            last = after
+            require = _mapping(rule, "require")
+            serving = [_mapping(one, "skills") for one in people if queue in _list(one, "queues")]
+            if serving and require and not any(_has(skills, require) for skills in serving):
+                notes.warn((*loc, index, "require"), "warning: no agent of this queue has all of it")
+
+
+def _has(skills: Mapping[str, Any], require: Mapping[str, Any]) -> bool:
+    levels = {**dict.fromkeys(require, 0), **skills}
+    return all(
+        isinstance(level, int) and isinstance(levels[name], int) and levels[name] >= level
+        for name, level in require.items()
+    )
+
+
+def _list(data: Any, key: str) -> list[Any]:
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _verb(loc: Loc, body: Any, notes: Notes) -> None:

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from ccbridge.config import models as m
-from ccbridge.core.plan import AgentPlan, Flow, HangUp, Menu, Plan, Play, QueuePlan, Step, ToQueue, Transfer
+from ccbridge.core.plan import (
+    AgentPlan,
+    Flow,
+    HangUp,
+    Menu,
+    Plan,
+    Play,
+    QueuePlan,
+    Rule,
+    Step,
+    ToQueue,
+    Transfer,
+)
 
 
 def to_plan(site: m.SiteFile) -> Plan:
@@ -11,8 +23,15 @@ def to_plan(site: m.SiteFile) -> Plan:
     return Plan(
         queues={name: _queue(name, queue) for name, queue in site.queues.items()},
         agents={
-            id_: AgentPlan(id=id_, name=agent.name, device=agent.device, queues=agent.queues)
-            for id_, agent in site.agents.items()
+            id_: AgentPlan(
+                id=id_,
+                name=agent.name,
+                device=agent.device,
+                queues=agent.queues,
+                skills=dict(agent.skills),
+                number=number,
+            )
+            for number, (id_, agent) in enumerate(site.agents.items())
         },
         flows={
             name: Flow(
@@ -28,6 +47,7 @@ def to_plan(site: m.SiteFile) -> Plan:
         miss_cooldown=routing.miss_cooldown,
         refuse_cooldown=routing.refuse_cooldown,
         reach_timeout=routing.reach_timeout,
+        ageing=routing.ageing,
         recording=site.recording.enabled,
         pause_reasons=site.pause_reasons,
         outcomes=dict(site.outcomes),
@@ -43,6 +63,9 @@ def _queue(name: str, queue: m.QueueSection) -> QueuePlan:
         overflow=queue.overflow,
         service_level=queue.service_level,
         priority=queue.priority,
+        strategy=queue.strategy,
+        rules=tuple(Rule(one.after, dict(one.require), dict(one.prefer)) for one in queue.skills)
+        or (Rule(),),
     )
 
 

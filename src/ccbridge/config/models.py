@@ -24,6 +24,7 @@ from ccbridge.config.shapes import (
     FlowRef,
     Host,
     Key,
+    Level,
     MaybePrompts,
     Name,
     Number,
@@ -116,8 +117,15 @@ class RoutingSection(Section):
     miss_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
     refuse_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
     reach_timeout: Annotated[Number, Between(2, 30, "seconds")] = 6.0
+    ageing: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     # Less than 10 s would be shorter than two heartbeats and one look of the hold loop.
     fallback_after: Annotated[Number, Between(10, 600, "seconds")] = 30.0
+
+
+class RuleSection(Section):
+    after: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
+    require: dict[Name, Level] = {}
+    prefer: dict[Name, Level] = {}
 
 
 class QueueSection(Section):
@@ -127,12 +135,17 @@ class QueueSection(Section):
     overflow: Extension
     service_level: Annotated[Number, Between(1, 3600, "seconds")] = 20.0
     priority: Priority = 0
+    strategy: Literal[
+        "longest_idle", "round_robin", "fewest_calls", "least_talk", "linear", "random", "most_skilled"
+    ] = "longest_idle"
+    skills: Annotated[tuple[RuleSection, ...], Count(0, 10)] = ()
 
 
 class AgentSection(Section):
     name: Title
     device: Device
     queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]
+    skills: dict[Name, Level] = {}
 
 
 class MenuSection(Section):

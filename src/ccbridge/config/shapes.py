@@ -177,5 +177,6 @@ FlowRef = Annotated[Text, Ref("flow")]
 StepRef = Annotated[Text, Ref("step")]
 
 Priority = Annotated[Whole, Between(-100, 100)]
+Level = Annotated[Whole, Between(1, 100)]
 Prompts = Annotated[tuple[Sound, ...], Count(1, 20)]
 MaybePrompts = Annotated[tuple[Sound, ...], Count(0, 20)]

@@ -7,7 +7,7 @@ intervals of an agent are contiguous by construction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ccbridge.core.plan import AgentPlan
 
@@ -35,6 +35,10 @@ class Agent:
     device_since: float = 0.0  # monotonic
     fade_due: float | None = None  # until then his phone's state may still tell of our own leg, which is gone
     idle_since: float = 0.0
+    # since his log-in: queue -> when he was last offered one of its calls; talks, and their seconds
+    turns: dict[str, float] = field(default_factory=dict)
+    talks: int = 0
+    talk_s: float = 0.0
     last_call: str = ""
     last_offer: str = ""
     shown: tuple[str, str] = ("logged_out", "")

@@ -86,6 +86,7 @@ class Call:
     e164: str | None = None
     state: CallState = CallState.FLOW
     queue: str = ""
+    rule: int = 0  # of his queue's rules: the one in force while he is in line
     priority: int = 0
     since: float = 0.0  # virtual start
     queued_at: float | None = None

@@ -91,6 +91,8 @@ class Memory:
 
     def _agent(self, event: AgentEvent) -> None:
         known = self.agents.setdefault(event.agent, {})
+        if event.data.get("in") and not known.get("in"):
+            known.update(talks=0, talk_s=0.0, turns={})
         if event.state == "available":
             known["idle"] = event.at
         known.update(
@@ -119,6 +121,8 @@ class Memory:
                 call["stints"].append(data["stint"])
         elif event.kind == "offered":
             call["offers"] += 1
+            if "queue" in data:  # version 0.1.0 did not say so
+                self.agents.setdefault(data["agent"], {}).setdefault("turns", {})[data["queue"]] = event.at
             call["offer"] = {
                 "id": data["offer"],
                 "agent": data["agent"],
@@ -161,7 +165,10 @@ class Memory:
                     call["offer"] = call["others"].pop()
             if data["result"] == "talked":
                 call["legs"].append(_leg(data, offer, event.at))
-                self.agents.setdefault(data["agent"], {})["last_offer"] = data["offer"]
+                agent = self.agents.setdefault(data["agent"], {})
+                agent["last_offer"] = data["offer"]
+                agent["talks"] = agent.get("talks", 0) + 1
+                agent["talk_s"] = round(agent.get("talk_s", 0.0) + call["legs"][-1]["talk_s"], 3)
                 if call["state"] == "talking" and "offer" not in call:
                     call["state"] = "released"
             elif call["state"] == "offered":

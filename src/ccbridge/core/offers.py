@@ -34,6 +34,7 @@ def place_offer(w: World, pair: Pair) -> None:
     w.call_state(call, CallState.OFFERED)
     call.offer, agent.offer = offer.id, offer.id
     call.offers += 1
+    agent.turns[call.queue] = w.at
     w.offers[offer.id] = offer
     w.event(
         call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,

@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What a queue asks of an agent once a caller has waited ``after`` seconds: see ``core.skills``."""
+
+    after: float = 0.0
+    require: Mapping[str, int] = field(default_factory=dict)  # skill -> least level, 1-100
+    prefer: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePlan:
     """One queue. ``max_wait`` (> 0) is how long a caller may wait before he leaves to ``overflow``."""
 
@@ -20,6 +29,8 @@ class QueuePlan:
     overflow: str = ""  # extension in the site's exit context; required by the config check
     service_level: float = 20.0  # T of the service level
     priority: int = 0  # added to the flow's own; higher is served first, -100..100
+    strategy: str = "longest_idle"  # of core.strategies
+    rules: tuple[Rule, ...] = (Rule(),)  # ascending; the first one from 0 s on
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,8 @@ class AgentPlan:
     name: str
     device: str
     queues: tuple[str, ...]
+    skills: Mapping[str, int] = field(default_factory=dict)  # level 1-100 of each
+    number: int = 0  # his place in the configuration, for the linear strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,7 @@ class Plan:
     miss_cooldown: float = 10.0  # after a ring-out, before the same agent is offered a call again
     refuse_cooldown: float = 10.0  # after a refusal (or busy)
     reach_timeout: float = 6.0  # dialled but not ringing for this long: the phone is dead, 2-30
+    ageing: float = 0.0  # seconds of waiting that count as one point of priority; 0: waiting counts none
     recording: bool = True
     pause_reasons: tuple[str, ...] = ("break",)
     outcomes: Mapping[str, str] = field(

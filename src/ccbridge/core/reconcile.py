@@ -53,7 +53,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
     for call in w.calls.values():
         if call.e164 and not call.name:
             w.emit(LookUpCustomer(call.id, call.e164))
-    w.touched.update(w.waiting)
+    w.touched.update(line.queue for line in w.waiting)
 
 
 def _pbx_restarted(w: World, started: float, places: Mapping[str, i.Place]) -> None:

@@ -7,7 +7,6 @@ the census of agents) is derived again.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -89,5 +88,5 @@ def thaw(plan: Plan, state: State) -> World:
     w.pile()
     for call in state.calls:
         if call.state is CallState.HOLDING and not call.hold_off and not call.offer:
-            insort(w.waiting.setdefault(call.queue, []), w._place(call))
+            w.insert(call)
     return w

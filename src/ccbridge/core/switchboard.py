@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, reconcile, sweep, talks
+from ccbridge.core import acd, moves, offers, reconcile, strategies, sweep, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, Offer
+from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer
 from ccbridge.core.effects import Append, Effect, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
@@ -236,17 +236,25 @@ class Switchboard:
     def _match(self) -> None:
         w = self.world
         touched, w.touched = w.touched, set()
-        waiting = {queue: w.waiting[queue] for queue in touched if w.waiting.get(queue)}
+        waiting = {
+            line: places
+            for queue in touched
+            for line in (acd.Line(queue, rule) for rule in range(len(w.queue(queue).rules)))
+            if (places := w.waiting.get(line))
+        }
         if not waiting:
             return
-        free = [
-            acd.Free(agent.idle_since, agent.id, agent.plan.queues)
-            for agent in map(w.agents.__getitem__, w.free)
-            if not waiting.keys().isdisjoint(agent.plan.queues)
-        ]
-        for pair in acd.match(waiting, free):
+        for pair in acd.match(waiting, {line: self._free(line) for line in waiting}):
             offers.place_offer(w, pair)
         w.touched -= touched
+
+    def _free(self, line: acd.Line) -> list[str]:
+        """Who is free to take this line's callers, best first."""
+        w = self.world
+        agents = [w.agents[agent] for agent in w.free & w.may_take(line)]
+        if len(agents) > 1:
+            agents.sort(key=strategies.key(w.queue(line.queue), line.rule, w.offers_made))
+        return [agent.id for agent in agents]
 
     # -- agents
 
@@ -268,6 +276,8 @@ class Switchboard:
         match command:
             case i.LogIn():
                 text = "is logged in" if not agent.logged_in else "was logged in already"
+                if not agent.logged_in:
+                    agent.talks, agent.talk_s, agent.turns = 0, 0.0, {}
                 agent.logged_in = True
             case i.LogOut():
                 text = "is logged out" if agent.logged_in else "was not logged in"
@@ -314,7 +324,10 @@ class Switchboard:
     def _plan_loaded(self, plan: Plan) -> None:
         """A reload never changes what an agent is doing now: only what he is offered next."""
         w = self.world
+        for places in w.waiting.values():
+            places.clear()  # where they are depends on the plan
         w.plan = plan
+        w.qualified.clear()
         bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
@@ -332,7 +345,9 @@ class Switchboard:
                 w.add_agent(Agent(fresh, device=w.devices.get(fresh.device, "UNKNOWN")))
         for call in list(w.calls.values()):
             talks.follow(w, call, found=True)  # somebody who is an agent now may have him
-        w.touched.update(w.waiting)
+        for call in w.calls.values():
+            if call.state is CallState.HOLDING:
+                w.line_up(call)
 
     def _replan(self, agent: Agent, fresh: Any) -> None:
         w = self.world

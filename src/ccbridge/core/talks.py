@@ -233,6 +233,8 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
         call.recordings.append(offer.id)  # it is the caller's channel that records, and that lives on
     agent.offer, agent.talking = "", False
     agent.last_call, agent.last_offer = call.account, offer.id
+    agent.talks += 1
+    agent.talk_s = round(agent.talk_s + leg["talk_s"], 3)
     wrap_up = w.queue(offer.queue).wrap_up
     agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
     offers.part(w, offer)

@@ -70,7 +70,7 @@ def queue(board: Switchboard, name: str, at: float, now: float, rows: int = ROWS
     calls = [call for call in w.calls.values() if call.queue == name]
     if name not in w.plan.queues and not calls:
         return None
-    line = sorted((call for call in calls if call.state in WAITING), key=_order)
+    line = sorted((call for call in calls if call.state in WAITING), key=w.place)
     members = [agent for agent in w.agents.values() if name in agent.plan.queues]
     return {
         **_queue(w, name, calls, at),
@@ -89,7 +89,7 @@ def line(board: Switchboard, at: float, rows: int = SCREEN_ROWS) -> dict[str, An
     waiting = [call for call in w.calls.values() if call.state in WAITING]
     places: Counter[str] = Counter()
     shown = []
-    for call in heapq.nsmallest(rows, waiting, key=_order):
+    for call in heapq.nsmallest(rows, waiting, key=w.place):
         places[call.queue] += 1
         shown.append({"position": places[call.queue], **_call(w, call, at)})
     return {"total": len(waiting), "calls": shown}
@@ -239,14 +239,9 @@ def _call(w: World, call: Call, at: float) -> dict[str, Any]:
 def _position(w: World, call: Call) -> int | None:
     if call.state not in WAITING:
         return None
-    mine = _order(call)
+    mine = w.place(call)[:3]
     others = (one for one in w.calls.values() if one.queue == call.queue and one.state in WAITING)
-    return 1 + sum(_order(one) < mine for one in others)
-
-
-def _order(call: Call) -> tuple[int, float, int]:
-    """The order of service, as ``acd.Waiting`` sorts it."""
-    return (-call.priority, call.since, call.number)
+    return 1 + sum(w.place(one)[:3] < mine for one in others)
 
 
 def _longest(waiting: Iterable[Call], at: float) -> float | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ccbridge.core.acd import Waiting
+from ccbridge.core import skills
+from ccbridge.core.acd import Line, Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of
@@ -50,8 +51,9 @@ class World:
         self.bridges = Bridges()
         self.agents: dict[str, Agent] = {}
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
-        self.waiting: dict[str, list[Waiting]] = {}
+        self.waiting: dict[Line, list[Waiting]] = {}
         self.free: set[str] = set()  # agents who are available
+        self.qualified: dict[Line, frozenset[str]] = {}  # who may take its calls; made anew when asked for
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
         self.touched: set[str] = set()
         self.link = False
@@ -141,30 +143,56 @@ class World:
         self.arm("call", call.id, None if limit is None else self.now + limit)
 
     def line_up(self, call: Call) -> None:
-        """The call holds: put it in line if nothing stands against it."""
+        """The call holds: put it in the line of the rule that is in force, if nothing stands against it."""
+        self.leave_line(call)
         if call.state is not CallState.HOLDING:
             self.call_state(call, CallState.HOLDING)
+        queue = self.queue(call.queue)
         queued_at = self.at if call.queued_at is None else call.queued_at
-        max_wait = self.now + queued_at + self.queue(call.queue).max_wait - self.at
-        self.arm("call", call.id, min(max_wait, self.now + 1.0) if call.hold_off else max_wait)
-        if not call.hold_off and not call.offer:
-            place = self._place(call)
-            line = self.waiting.setdefault(call.queue, [])
-            index = bisect_left(line, place)
-            if index == len(line) or line[index] != place:
-                insort(line, place)
+        due = self.now + queued_at + queue.max_wait - self.at
+        if call.hold_off:
+            due = min(due, self.now + 1.0)
+        elif not call.offer:
+            call.rule = skills.rule_at(queue.rules, self.at - call.since)
+            if call.rule + 1 < len(queue.rules):
+                due = min(due, self.now + call.since + queue.rules[call.rule + 1].after - self.at)
+            self.insert(call)
             self.touched.add(call.queue)
+        self.arm("call", call.id, due)
+
+    def insert(self, call: Call) -> None:
+        """Into its line, by the order of service."""
+        place = self.place(call)
+        insort(self.waiting.setdefault(place.line, []), place)
 
     def leave_line(self, call: Call) -> None:
-        line = self.waiting.get(call.queue)
+        if call.state is not CallState.HOLDING:
+            return
+        place = self.place(call)
+        line = self.waiting.get(place.line)
         if line:
-            place = self._place(call)
             index = bisect_left(line, place)
             if index < len(line) and line[index] == place:
                 del line[index]
 
-    def _place(self, call: Call) -> Waiting:
-        return Waiting(-call.priority, call.since, call.number, call.id, call.queue)
+    def place(self, call: Call) -> Waiting:
+        """Where it is, or would be, in the order of service."""
+        rank = -float(call.priority)
+        if self.plan.ageing:
+            # all age alike, so that the order of two never changes: (waited now) may be left out
+            rank += call.since / self.plan.ageing
+        return Waiting(rank, call.since, call.number, call.id, Line(call.queue, call.rule))
+
+    def may_take(self, line: Line) -> frozenset[str]:
+        """The agents who serve this line's queue and qualify by its rule, whatever they do now."""
+        if line not in self.qualified:
+            rule = self.queue(line.queue).rules[line.rule]
+            self.qualified[line] = frozenset(
+                agent.id
+                for agent in self.agents.values()
+                if line.queue in agent.plan.queues and skills.qualifies(agent.plan.skills, rule)
+            )
+        return self.qualified[line]
 
     def forget(self, call: Call, ended_by: str) -> None:
         self.leave_line(call)
@@ -206,6 +234,7 @@ class World:
 
     def add_agent(self, agent: Agent) -> None:
         self.agents[agent.id] = agent
+        self.qualified.clear()
         if agent.shown[0] == "available":
             self.free.add(agent.id)
         for queue in agent.plan.queues:
@@ -216,6 +245,7 @@ class World:
             self.census[queue][agent.shown[0]] -= 1
         self.arm("agent", agent.id, None)
         self.free.discard(agent.id)
+        self.qualified.clear()
         del self.agents[agent.id]
 
     def agent_of(self, device: str) -> Agent | None:
