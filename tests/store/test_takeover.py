@@ -122,6 +122,7 @@ async def test_the_rows_add_up_to_what_the_journal_would_have_told(fresh: Databa
     assert set(memory.calls) == {"menu", "waits", "rings", "talks", "fell back"}
     assert memory.calls["rings"]["offer"]["rang"]
     assert memory.agents["anna"]["last_offer"] == "o3"
+    assert (memory.agents["anna"]["talks"], memory.agents["anna"]["turns"]) == (1, {"sales": NOW + 7})
 
 
 async def test_over_two_journals_the_numbers_keep_the_order(fresh: Database) -> None:

@@ -107,6 +107,7 @@ class Call:
     nth: int = 1  # of the channel's calls: who comes back to our numbers after the end of one is a new call
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
     inferred: bool = False
+    inferred_told: bool = False  # an event says so: a restart must know
 
     @property
     def account(self) -> str:

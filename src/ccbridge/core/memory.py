@@ -112,6 +112,7 @@ class Memory:
     def _call(self, call: dict[str, Any], event: CallEvent) -> None:
         data = event.data
         call["state"] = _STATE.get(event.kind, call["state"])
+        call["inferred"] |= bool(data.get("inferred"))
         if event.kind == "customer":
             call["customer"] = data["customer"]
         elif event.kind == "queued":
@@ -168,7 +169,7 @@ class Memory:
                 agent = self.agents.setdefault(data["agent"], {})
                 agent["last_offer"] = data["offer"]
                 agent["talks"] = agent.get("talks", 0) + 1
-                agent["talk_s"] = round(agent.get("talk_s", 0.0) + call["legs"][-1]["talk_s"], 3)
+                agent["talk_s"] = round(agent.get("talk_s", 0.0) + data.get("talk_s", 0.0), 3)
                 if call["state"] == "talking" and "offer" not in call:
                     call["state"] = "released"
             elif call["state"] == "offered":

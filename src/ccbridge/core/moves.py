@@ -33,10 +33,7 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     w.calls[call.id] = call
     w.call_state(call, CallState.FLOW)
     w.emit(Append(CallOpened(call.account, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
-    data: dict[str, Any] = {"did": a.did, "caller_kind": a.caller_kind}
-    if inferred:
-        data["inferred"] = True
-    w.event(call, "arrived", at=came, **data)
+    w.event(call, "arrived", at=came, did=a.did, caller_kind=a.caller_kind)
     if a.e164:
         w.emit(LookUpCustomer(call.id, a.e164))
     return call
@@ -49,8 +46,9 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
     if call.state is CallState.FLOW and call.menu_end == "transfer":
         _back_already(w, call, a, a.did)
         return
+    if call.state is CallState.OFFERED or not w.link:
+        call.inferred = True  # what became of the offer, or when the talk ended, nobody saw
     if call.state is CallState.OFFERED:
-        call.inferred = True
         let_go(w, call)
     talks.pass_all(w, call, a.did)
     w.event(call, "arrived", again=True)

@@ -21,6 +21,7 @@ CONTEXT_HOLD = "ccbridge-hold"
 CONTEXT_OFFER = "ccbridge-offer"
 CONTEXT_EXIT = "ccbridge-exit"
 CONTEXT_FALLBACK = "ccbridge-fallback"
+UNANSWERED = (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED, OfferState.RINGING)
 WITH_US = (CONTEXT_HOLD, CONTEXT_OFFER, CONTEXT_EXIT, CONTEXT_FALLBACK)
 
 
@@ -114,6 +115,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         _found_offered(w, call, place, places)
     elif place.context == CONTEXT_FALLBACK:
         if call.state is not CallState.FALLBACK:
+            _let_go(w, call)
             moves.in_fallback(w, call, i.CallInFallback(w.at, call.id))
         talks.follow(w, call)
     elif call.state is CallState.FALLBACK and place.context != CONTEXT_IN:
@@ -203,10 +205,11 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
     settled = offer is None or offer.state is OfferState.ENDING
     if settled and call.state is CallState.HOLDING:
         return
-    if offer is not None and not settled:
+    again = call.queued_at is None or call.state in (*talks.OUT_OF_HAND, CallState.FALLBACK)
+    if offer is not None and not settled and not again:
         w.call_state(call, CallState.RETURNING)
         moves.lose_offer(w, call, offer)
-    if call.queued_at is None or call.state in (*talks.OUT_OF_HAND, CallState.FALLBACK):
+    if again:
         _let_go(w, call)
         queue = variables.get("CCB_QUEUE", "")
         priority = _number(variables.get("CCB_PRIORITY", ""))
@@ -246,6 +249,8 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
                 talks.pass_on(w, offer, "unseen", "")
             else:
                 talks.released(w, offer)
+    elif leg is not None and leg.up and place.bridge and offer.state in UNANSWERED:
+        talks.answered(w, call, offer, True)  # and now he asks somebody else, while the caller waits
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         offers.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:

@@ -72,6 +72,7 @@ def _restore_call(
         offers=known["offers"],
         customer=known.get("customer"),
         inferred=known["inferred"],
+        inferred_told=known["inferred"],
         legs=[dict(leg) for leg in known["legs"]],
         stints=list(known["stints"]),
         recordings=[one for one in known["recordings"] if one not in still_open],

@@ -61,8 +61,12 @@ def _together(w: World, call: Call, offer: Offer, found: bool) -> None:
     if offer.talk_from is not None:
         return
     offer.talk_from = w.at
-    if offer.state is OfferState.TALKING:
-        return
+    if offer.state is not OfferState.TALKING:
+        answered(w, call, offer, found)
+
+
+def answered(w: World, call: Call, offer: Offer, found: bool) -> None:
+    """Agent and caller are, or were, in one bridge. ``found``: since some time ago."""
     if call.answered_at is None:
         call.answered_at = w.at
     _begin(w, call, offer, "answered", found, queue=call.queue)

@@ -78,6 +78,8 @@ class World:
         self.out.append(effect)
 
     def event(self, call: Call, kind: str, at: float | None = None, **data: Any) -> None:
+        if call.inferred and not call.inferred_told:
+            call.inferred_told = data["inferred"] = True
         self.emit(Append(CallEvent(call.account, self.at if at is None else at, kind, data)))
 
     def oddity(self, kind: str, **ids: str) -> None:

@@ -55,6 +55,22 @@ LAST_OFFERS = """
 SELECT data->>'agent', data->>'offer' FROM call_event
 WHERE call_id = ANY(%s) AND kind = 'offer_ended' AND data->>'result' = 'talked' ORDER BY seq"""
 
+# Since each agent's log-in: his last turn in each queue, and his talks. No shift is longer than a day.
+SHIFT = """
+FROM call_event c LEFT JOIN (
+    SELECT agent, max(seq) AS seq FROM agent_event
+    WHERE day >= (now() AT TIME ZONE 'UTC')::date - 7 AND data->>'in' IS DISTINCT FROM 'true' GROUP BY agent
+) AS away ON away.agent = c.data->>'agent'
+WHERE c.day >= (now() AT TIME ZONE 'UTC')::date - 1 AND c.seq > coalesce(away.seq, 0)"""
+TURNS = f"""
+SELECT c.data->>'agent', c.data->>'queue', extract(epoch FROM max(c.at))::float {SHIFT}
+    AND c.kind = 'offered' AND c.data->>'queue' IS NOT NULL
+GROUP BY 1, 2"""
+TALKS = f"""
+SELECT c.data->>'agent', count(*), sum((c.data->>'talk_s')::float) {SHIFT}
+    AND c.kind = 'offer_ended' AND c.data->>'result' = 'talked'
+GROUP BY 1"""
+
 
 async def recall(journal: Journal, url: str) -> tuple[Memory, str, int]:
     """What a former run wrote; where it was found (journal, database, nothing); and the number after which
@@ -112,6 +128,10 @@ async def take_over(url: str, limit: float) -> tuple[Memory, int]:
             for agent, offer in await rows(LAST_OFFERS, last_calls):
                 if agent in memory.agents:
                     memory.agents[agent]["last_offer"] = offer
+            for agent, queue, at in await rows(TURNS):
+                memory.agents.setdefault(agent, {}).setdefault("turns", {})[queue] = at
+            for agent, talks, talk_s in await rows(TALKS):
+                memory.agents.setdefault(agent, {}).update(talks=talks, talk_s=round(talk_s or 0.0, 3))
     return memory, last
 
 
