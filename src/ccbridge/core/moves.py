@@ -46,7 +46,7 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
     if call.state is CallState.FLOW and call.menu_end == "transfer":
         _back_already(w, call, a, a.did)
         return
-    if call.state is CallState.OFFERED or not w.link:
+    if call.state is CallState.OFFERED or (talks.live(w, call) and not w.link):
         call.inferred = True  # what became of the offer, or when the talk ended, nobody saw
     if call.state is CallState.OFFERED:
         let_go(w, call)
