@@ -148,9 +148,13 @@ def test_a_shell_takes_it_from_the_terminal_and_gives_it_back(shell: Shell, daem
                 terminal.type("bg\n")
                 terminal.hear(b"ready> ")
                 since = len(terminal.raw)
-                while b"Stopped" not in terminal.raw[since:]:
+
+                def stopped(since: int = since) -> bool:
                     terminal.type("jobs\n")
                     terminal.hear(b"ready> ")
+                    return b"Stopped" in terminal.raw[since:]
+
+                until_now(stopped)
             terminal.type("fg\n")
             terminal.hear(b"\x1b[?1049h")
             terminal.read_text("Nobody waits.")

@@ -11,9 +11,9 @@ import click
 
 from ccbridge.cli import show
 from ccbridge.cli.here import Here, NotDone, common, pass_here
+from ccbridge.cli.levels import service_level
 from ccbridge.cli.past import database, local_zone, to_day
 from ccbridge.reports.day import day_report
-from ccbridge.reports.metrics import SERVICE_LEVELS
 
 
 @click.group()
@@ -24,14 +24,7 @@ def report() -> None:
 @report.command(name="day")
 @click.argument("day", callback=to_day, required=False, metavar="[YYYY-MM-DD]")
 @click.option("--queue", metavar="QUEUE", help="This queue only.")
-@click.option(
-    "--service-level",
-    "variant",
-    type=click.Choice([one.name for one in SERVICE_LEVELS]),
-    default="answered",
-    show_default=True,
-    help="Which definition of the service level.",
-)
+@service_level
 @common
 @pass_here
 def day_(here: Here, day: date | None, queue: str | None, variant: str, as_json: bool) -> None:

@@ -11,9 +11,10 @@ import click
 
 from ccbridge.cli import show
 from ccbridge.cli.here import Here, NotDone, WrongUse, common, pass_here
+from ccbridge.cli.levels import service_level
 from ccbridge.config import ConfigErrors
 from ccbridge.core.plan import Plan
-from ccbridge.reports.metrics import SERVICE_LEVELS
+from ccbridge.reports.metrics import formula
 from ccbridge.simulate import spec as load
 from ccbridge.simulate.arrivals import synthetic
 from ccbridge.simulate.driver import NotPlayed, play
@@ -56,14 +57,7 @@ COLUMNS = (
     show_default=True,
     help="The same seed gives the same callers.",
 )
-@click.option(
-    "--service-level",
-    "variant",
-    type=click.Choice([one.name for one in SERVICE_LEVELS]),
-    default="answered",
-    show_default=True,
-    help="Which definition of the service level.",
-)
+@service_level
 @common
 @pass_here
 def simulate(here: Here, source: str, base: Path | None, seed: int, variant: str, as_json: bool) -> None:
@@ -82,14 +76,15 @@ def simulate(here: Here, source: str, base: Path | None, seed: int, variant: str
     results = {name: _run(plan, spec, seed, variant) for name, plan in sites.items()}
     name, *others = results
     against = others[0] if others else None
-    formula = next(one.prose for one in SERVICE_LEVELS if one.name == variant)
     if as_json:
         head = {"config": name, "seed": seed, "hours": spec.hours}
-        head |= {"variant": variant, "variant_formula": formula}
+        head |= {"variant": variant, "variant_formula": formula(variant)}
         beside = None if against is None else {"config": against, **asdict(results[against])}
         show.as_json({**head, **asdict(results[name]), "against": beside})
         return
-    click.echo(f"seed {seed}, {spec.hours:g} h; service level: {variant}, {formula}; waits in seconds")
+    click.echo(
+        f"seed {seed}, {spec.hours:g} h; service level: {variant}, {formula(variant)}; waits in seconds"
+    )
     click.echo()
     if against is None:
         _show(results[name])

@@ -180,7 +180,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     CallState.RELEASED: {},
     CallState.TRANSFERRED: {},
     CallState.LEAVING: {
-        i.CallArrived: "arrived_again",  # the overflow is one of our numbers
+        i.CallArrived: "back_already",  # the overflow is one of our numbers
         i.CallHolding: "ignore",  # the Redirect went astray, or a look was faster: the limit asks
         i.CallExited: "exited",
         i.MoveFailed: "look",

@@ -40,11 +40,8 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
 
 
 def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
-    if call.state is CallState.LEAVING:
-        _back_already(w, call, a, w.queue(call.queue).overflow or "none")
-        return
     if call.state is CallState.FLOW and call.menu_end == "transfer":
-        _back_already(w, call, a, a.did)
+        back_already(w, call, a)
         return
     if call.state is CallState.OFFERED or (talks.live(w, call) and not w.link):
         call.inferred = True  # what became of the offer, or when the talk ended, nobody saw
@@ -57,8 +54,9 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
         w.emit(LookUpCustomer(call.id, a.e164))
 
 
-def _back_already(w: World, call: Call, a: i.CallArrived, target: str) -> None:
+def back_already(w: World, call: Call, a: i.CallArrived) -> None:
     """His way out led to one of our numbers, whose door (AGI) was faster than the way's own report (AMI)."""
+    target = a.did if call.state is CallState.FLOW else w.queue(call.queue).overflow
     exited(w, call, i.CallExited(a.at, call.id, target))
     arrived(w, a).exit_told_by = w.now + LATE_REPORT
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
+from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS, formula
 
 DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
 
@@ -122,7 +122,7 @@ def day_report(
         "from": start,
         "to": stop,
         "variant": variant,
-        "variant_formula": next(one.prose for one in SERVICE_LEVELS if one.name == variant),
+        "variant_formula": formula(variant),
         "total": lines.pop(None),
         "queues": {str(queue): lines[queue] for queue in sorted(lines, key=str)},
         "agents": _agents(db, span),

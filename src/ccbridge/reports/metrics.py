@@ -177,3 +177,8 @@ SERVICE_LEVELS = (
         "880 / 1060 -> 83.0 %",
     ),
 )
+
+
+def formula(variant: str) -> str:
+    """In words, the service level of this name; it is one of ``SERVICE_LEVELS``."""
+    return next(one.prose for one in SERVICE_LEVELS if one.name == variant)
