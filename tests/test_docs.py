@@ -90,6 +90,15 @@ def test_every_block_says_how_it_is_exercised() -> None:
     assert sum(page.read_text().count("\n```") for page in PAGES if page != ELSEWHERE) == 2 * len(BLOCKS)
 
 
+def test_what_shows_it_exists() -> None:
+    """Every test that a page names is one."""
+    named = [name for page in PAGES for name in re.findall(r"`(tests/\S+\.py::\w+)`", page.read_text())]
+    assert named
+    for name in named:
+        path, _, function = name.partition("::")
+        assert re.search(rf"^(async )?def {function}\(", (PROJECT / path).read_text(), re.M), name
+
+
 @pytest.mark.parametrize("line", [line for block in blocks("make") for line in block.lines()])
 def test_make(line: str) -> None:
     done = subprocess.run(["make", "-n", *shlex.split(line)[1:]], cwd=PROJECT, capture_output=True, text=True)
