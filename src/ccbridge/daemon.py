@@ -25,7 +25,7 @@ from ccbridge.ami.renewals import Renewals
 from ccbridge.ami.teach import teach
 from ccbridge.captures import lines
 from ccbridge.captures.journal import InputJournal
-from ccbridge.config import ConfigErrors, Site, load
+from ccbridge.config import ConfigErrors, Site, differences, load
 from ccbridge.control.commands import Commands
 from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
@@ -34,6 +34,7 @@ from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Transfer
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.core.view import WAITING
 from ccbridge.metrics.publisher import Publisher
 from ccbridge.metrics.server import MetricsServer
 from ccbridge.notify import Notify
@@ -302,30 +303,41 @@ class Daemon:
     def _parse(self, raw: str) -> tuple[str, str | None]:
         return parse_caller(raw, self.site.callers.country)
 
-    async def reload(self) -> Answer:
-        """Load the configuration anew; a bad file changes nothing. Addresses and folders need a restart."""
+    async def reload(self, dry_run: bool = False) -> Answer:
+        """Load the configuration anew, or (``dry_run``) only say what that would change. A bad file changes
+        nothing; addresses and folders need a restart. Data: ``differences``, or the mistakes."""
         try:
             site = await asyncio.to_thread(load, self.config_path)
         except ConfigErrors as errors:
             mistakes = [str(mistake) for mistake in errors.mistakes]
-            for mistake in mistakes:
-                log.error("config.mistake", mistake=mistake)
+            if not dry_run:
+                for mistake in mistakes:
+                    log.error("config.mistake", mistake=mistake)
             return Answer(
                 False, f"{len(mistakes)} mistakes in {self.config_path}: nothing is changed", mistakes
             )
+        lines = Counter(call.queue for call in self.switchboard.world.calls.values() if call.state in WAITING)
+        found = differences.sites(self.site, site, FIXED, lines)
+        answer = {"differences": found}
+        if dry_run:
+            count = f"{len(found)} differences" if found else "no difference"
+            return Answer(True, f"{self.config_path}: {count}; nothing is changed", answer)
         fixed = [name for name in FIXED if getattr(site, name) != getattr(self.site, name)]
         self.site = dataclasses.replace(site, **{name: getattr(self.site, name) for name in FIXED})
         self.loop.post(i.PlanLoaded(time.time(), site.plan))
-        log.info("config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents))
+        log.info(
+            "config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents), differences=found
+        )
         if self.client.up:
             try:
                 await self._teach()
             except AmiError as error:
                 log.warning("pbx.not_taught", why=str(error))  # the next login does it
         if not fixed:
-            return Answer(True, f"{self.config_path} is loaded")
+            return Answer(True, f"{self.config_path} is loaded", answer)
         log.warning("config.needs_restart", sections=fixed)
-        return Answer(True, f"{self.config_path} is loaded; a restart is needed for: {', '.join(fixed)}")
+        needs = f"{self.config_path} is loaded; a restart is needed for: {', '.join(fixed)}"
+        return Answer(True, needs, answer)
 
     def drain(self, on: bool) -> None:
         """Send new callers to the fallback queue, or take them again. A restart takes them."""

@@ -19,6 +19,7 @@ from ccbridge.cli.show import minutes
 LIVE = [
     ["status"],
     ["reload"],
+    ["reload", "--dry-run"],
     ["queue", "list"],
     ["queue", "show", "sales"],
     ["agent", "list"],
@@ -224,8 +225,11 @@ def test_a_live_call_is_shown_without_the_database(shell: Shell, daemon: Daemon,
 
 
 def test_reload(shell: Shell, daemon: Daemon) -> None:
-    assert shell.run("reload").stdout == "the plan is loaded\n"
-    assert shell.json("reload") == {"ok": True, "text": "the plan is loaded", "data": {"queues": 2}}
+    line = "queues.sales.ring: 15 -> 20"
+    assert shell.run("reload").stdout == f"{line}\nthe plan is loaded\n"
+    assert shell.run("reload", "--dry-run").stdout == f"{line}\nnothing is changed\n"
+    data = {"differences": [line]}
+    assert shell.json("reload") == {"ok": True, "text": "the plan is loaded", "data": data}
     board = daemon.board
     board.reloads = False
     result = shell.run("reload", code=1)

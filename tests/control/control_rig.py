@@ -115,9 +115,10 @@ class Board:
         self.put(i.ChannelGone(self.at, f"leg-{self.offer_of(call).offer}", 16))
 
     def commands(self) -> Commands:
-        async def reload() -> Answer:
+        async def reload(dry_run: bool) -> Answer:
             if self.reloads:
-                return Answer(True, "the plan is loaded", {"queues": 2})
+                text = "nothing is changed" if dry_run else "the plan is loaded"
+                return Answer(True, text, {"differences": ["queues.sales.ring: 15 -> 20"]})
             return Answer(False, "2 mistakes: nothing is changed", ["a.yml:1: one", "a.yml:2: two"])
 
         def now() -> float:

@@ -164,6 +164,8 @@ async def test_reading_commands_show_the_live_board(server: ControlServer, path:
         assert (sales["since_start"]["answered"], sales["since_start"]["service_level"]) == (1, 1.0)
         assert (await peer.ask(do="call.show", call=waiting))["data"]["position"] == 1
         assert (await peer.ask(do="reload"))["text"] == "the plan is loaded"
+        assert (await peer.ask(do="reload", dry_run="yes"))["text"] == "nothing is changed"
+        assert "must be yes or no" in (await peer.ask(do="reload", dry_run="maybe"))["text"]
 
 
 async def test_a_fault_behind_a_command_is_told_once_and_harms_no_other(path: Path) -> None:

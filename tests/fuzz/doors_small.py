@@ -77,7 +77,7 @@ class Control:
         async def ask(make: Any) -> Reply:
             return next(one for one in board.handle(make(7), 2.0) if isinstance(one, Reply))
 
-        async def reload() -> Answer:
+        async def reload(dry_run: bool) -> Answer:
             return Answer(True, "done")
 
         server = ControlServer(Path("unused"), Commands(board, ask, reload, lambda drain: None).handlers())

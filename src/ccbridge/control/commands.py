@@ -27,9 +27,9 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 class Commands:
     """The commands over one switchboard.
 
-    ``ask``: see ``Ask``. ``reload`` reads the configuration anew and says what came of it. ``drain`` has the
-    daemon take no new calls (True), or take them again. ``facts`` gives
-    what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
+    ``ask``: see ``Ask``. ``reload`` reads the configuration anew (True: only to see what would change) and
+    says what came of it. ``drain`` has the daemon take no new calls (True), or take them again. ``facts``
+    gives what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
     its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``clock`` is epoch
     seconds, ``monotonic`` the clock that drives the switchboard.
     """
@@ -38,7 +38,7 @@ class Commands:
         self,
         board: Switchboard,
         ask: Ask,
-        reload: Callable[[], Awaitable[Answer]],
+        reload: Callable[[bool], Awaitable[Answer]],
         drain: Callable[[bool], None],
         facts: Callable[[], Mapping[str, Any]] = dict,
         since_start: Callable[[str], Mapping[str, Any]] = lambda queue: {},
@@ -109,8 +109,11 @@ class Commands:
         )
 
     async def _reloaded(self, fields: dict[str, Any]) -> Answer:
-        texts("reload", fields)
-        return await self._reload()
+        """``dry_run`` yes: nothing is changed. Data: the differences, or the mistakes of a bad file."""
+        dry_run = texts("reload", fields, optional=("dry_run",))["dry_run"]
+        if dry_run not in ("", "yes", "no"):
+            raise Refused(f'reload: field "dry_run" must be yes or no, not {quoted(dry_run)}')
+        return await self._reload(dry_run == "yes")
 
     async def _queue_list(self, fields: dict[str, Any]) -> Answer:
         texts("queue.list", fields)

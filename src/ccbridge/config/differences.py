@@ -1,0 +1,130 @@
+"""What another configuration would change, in the words of ``ccbridge.yml``.
+
+    queues.sales.ring: 15 -> 20
+    agents.anna: new
+    agents.ben: gone
+
+Pure functions over what was loaded; nothing of a secret is ever shown but that it changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from ccbridge.config.loader import Site
+from ccbridge.config.mistakes import dotted
+from ccbridge.config.shapes import plain
+from ccbridge.core.plan import Plan
+
+# Sections of the file that the plan holds by their own names; its other fields are keys of ``routing``.
+_OF_THE_PLAN = ("queues", "agents", "flows", "numbers", "default_flow", "pause_reasons", "outcomes")
+_MISSING = object()
+
+
+def plans(old: Plan, new: Plan) -> list[str]:
+    """One line for each difference, in the order of the new file; what is gone follows in the old one's."""
+    lines = list(_compared(_as_file(old), _as_file(new), ()))
+    was, is_ = (
+        [one for one in this.agents if one in other.agents] for this, other in ((old, new), (new, old))
+    )
+    if was != is_:
+        lines.append(f"agents: order: {', '.join(was)} -> {', '.join(is_)}")
+    return lines
+
+
+def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]) -> list[str]:
+    """The same for all that the file says. ``fixed``: sections that only a restart changes, which is said.
+
+    ``waiting``: how many callers are in each queue's line now. Nobody takes those of a queue that is gone.
+    """
+    lines = plans(old.plan, new.plan)
+    for queue, callers in waiting.items():
+        gone = f"queues.{queue}: gone"
+        if gone in lines:
+            lines[lines.index(gone)] = f"{gone}; nobody takes the {callers} callers who wait in it"
+    told = {line.partition(":")[0] for line in lines}
+    for section in ("callers", "routing"):
+        was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
+        lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
+    for section in fixed:
+        was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
+        lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]
+    return lines
+
+
+def _as_file(plan: Plan) -> dict[str, Any]:
+    """The plan as nested values, under the keys that the file has for them."""
+    named = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan)}
+    data: dict[str, Any] = {
+        "queues": {name: _section(queue, rules="skills") for name, queue in plan.queues.items()},
+        "agents": {name: _section(agent) for name, agent in plan.agents.items()},
+        "flows": {
+            name: {"start": flow.start, "steps": {step: _step(body) for step, body in flow.steps.items()}}
+            for name, flow in plan.flows.items()
+        },
+    }
+    for key in _OF_THE_PLAN:
+        data.setdefault(key, named[key])
+    data["recording"] = {"enabled": plan.recording}
+    data["routing"] = {key: value for key, value in named.items() if key not in (*_OF_THE_PLAN, "recording")}
+    return data
+
+
+def _section(one: Any, **renamed: str) -> dict[str, Any]:
+    """A queue or an agent without what the key above it says already."""
+    values = dataclasses.asdict(one)
+    for name in ("id", "number") if "id" in values else ("name",):
+        values.pop(name)
+    return {renamed.get(name, name): value for name, value in values.items()}
+
+
+def _step(step: Any) -> dict[str, Any]:
+    """Its verb is a key of its own: another verb is another step."""
+    return {type(step).__name__.lower(): dataclasses.asdict(step)}
+
+
+def _compared(old: Any, new: Any, loc: tuple[str | int, ...]) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in (*new, *(key for key in old if key not in new)):
+            yield from _compared(old.get(key, _MISSING), new.get(key, _MISSING), (*loc, key))
+    elif _holds_mappings(old) or _holds_mappings(new):
+        old, new = (value if isinstance(value, Sequence) else () for value in (old, new))
+        for index in range(max(len(old), len(new))):
+            was, is_ = (value[index] if index < len(value) else _MISSING for value in (old, new))
+            yield from _compared(was, is_, (*loc, index))
+    elif old != new:
+        yield f"{dotted(loc)}: {_change(old, new)}"
+
+
+def _holds_mappings(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value)
+
+
+def _change(old: Any, new: Any) -> str:
+    if old is _MISSING:
+        return "new" if isinstance(new, Mapping) else f"new, {_shown(new)}"
+    if new is _MISSING:
+        return "gone"
+    if isinstance(new, SecretStr):
+        return "changed"
+    return f"{_shown(old)} -> {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return plain(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_shown, value))}]"
+        case Mapping():
+            return f"{{{', '.join(f'{key}: {_shown(one)}' for key, one in value.items())}}}"
+        case "" | None:
+            return "nothing"
+        case _:
+            return str(value)
