@@ -38,6 +38,7 @@ from ccbridge.core.effects import (
     PlaceOffer,
     Reply,
     SweepAgain,
+    TellQueue,
 )
 from ccbridge.core.memory import Memory
 from ccbridge.core.records import CdrRow, Record
@@ -233,7 +234,7 @@ class RoutingLoop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case PlaceOffer() | MoveOut() | DropLeg():
+            case PlaceOffer() | MoveOut() | TellQueue() | DropLeg():
                 self._act_on_channel(effect)
             case LookAt():
                 self._spawn(self._look(effect.call))
@@ -253,18 +254,18 @@ class RoutingLoop:
             case SweepAgain():
                 self._sweep_due = min(self._sweep_due, time.monotonic() + SWEEP_AGAIN)
 
-    def _act_on_channel(self, effect: PlaceOffer | MoveOut | DropLeg) -> None:
+    def _act_on_channel(self, effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> None:
         try:
             futures = self._client.send_many(translate.to_actions(effect))
         except (ValueError, TypeError) as error:
             # cannot be put on the wire: our own fault, and no reason to leave the caller hanging
             log.error("ami.unsendable", effect=type(effect).__name__, why=str(error))
             futures = []
-            if not isinstance(effect, DropLeg):
+            if not isinstance(effect, TellQueue | DropLeg):
                 self._move_failed(effect, str(error))
         for future in futures:
             future.add_done_callback(_consume)
-        if futures and not isinstance(effect, DropLeg):
+        if futures and not isinstance(effect, TellQueue | DropLeg):
             futures[-1].add_done_callback(lambda done: self._moved(effect, done))
 
     def _moved(self, effect: PlaceOffer | MoveOut, done: asyncio.Future[Message]) -> None:

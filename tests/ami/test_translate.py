@@ -9,7 +9,7 @@ import pytest
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.wire import AmiMessage, encode
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
+from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, TellQueue
 
 
 def event(text: str) -> AmiMessage:
@@ -195,6 +195,14 @@ def test_an_offer_is_variables_and_then_the_redirect() -> None:
 def test_any_text_on_the_display_can_be_sent(name: str) -> None:
     for action in translate.to_actions(PlaceOffer("c", "o1", "PJSIP/1", 5, name, None)):
         assert encode(action).count(b"\r\n") == len(action) + 1
+
+
+def test_another_queue_is_written_on_the_channel() -> None:
+    actions = translate.to_actions(TellQueue("c", "help", -3, 1700000000.1234))
+    assert {one["Action"] for one in actions} == {"Setvar"}
+    assert {one["Channel"] for one in actions} == {"c"}
+    told = {one["Variable"]: one["Value"] for one in actions}
+    assert told == {"CCB_QUEUE": "help", "CCB_PRIORITY": "-3", "CCB_SINCE": "1700000000.123"}
 
 
 def test_other_effects() -> None:

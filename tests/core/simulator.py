@@ -331,7 +331,7 @@ class Simulator(Passing):
     def perform(self, effect: e.Effect) -> None:
         session = self.session
         match effect:
-            case e.PlaceOffer() | e.MoveOut() | e.DropLeg() | e.LookAt():
+            case e.PlaceOffer() | e.MoveOut() | e.TellQueue() | e.DropLeg() | e.LookAt():
                 if self.link:
                     self.in_flight += 1
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
@@ -359,6 +359,8 @@ class Simulator(Passing):
         match effect:
             case e.PlaceOffer() | e.MoveOut():
                 self.redirect(effect)
+            case e.TellQueue():
+                self._told_queue(effect)
             case e.DropLeg():
                 leg = self.legs.get(effect.leg)
                 if leg is not None and not leg.over:
@@ -374,6 +376,16 @@ class Simulator(Passing):
 
                 # it takes a way of its own through the daemon: what was sent after it may be first
                 self.after(self.lane("in") + self.ms(), answer)
+
+    def _told_queue(self, effect: e.TellQueue) -> None:
+        caller = self.callers.get(effect.call)
+        if caller is not None:
+            caller.queue, caller.priority, caller.since = effect.queue, effect.priority, effect.since
+            caller.channel.variables |= {
+                "CCB_QUEUE": effect.queue,
+                "CCB_PRIORITY": str(effect.priority),
+                "CCB_SINCE": str(effect.since),
+            }
 
     def ami(self, event: i.Input) -> None:
         """The PBX says something. Without a session nobody hears it."""

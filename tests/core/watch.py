@@ -40,7 +40,7 @@ def turn(w: World, call: Call) -> tuple[float, float, int]:
 
 def asked(w: World, call: Call, early: float = 0.0) -> Rule:
     """The rule of his queue that is in force, or was `early` seconds ago."""
-    waited = w.at - call.since - early
+    waited = w.at - (call.queued_at or w.at) - early
     queue = w.plan.queues.get(call.queue) or QueuePlan(call.queue)
     return [rule for rule in queue.rules if rule.after <= max(waited, 0.0)][-1]
 
@@ -146,6 +146,9 @@ class Watch:
                 if w.account(effect.call) not in self.holds:
                     self.fault(f"{effect} for a call that does not hold")
                 self.holds.discard(w.account(effect.call))
+            case e.TellQueue():
+                if w.account(effect.call) not in self.holds:
+                    self.fault(f"{effect} for a call that does not hold")
             case e.MoveOut():
                 if w.account(effect.call) in self.live_offer:
                     self.fault(f"{effect} for a call that is offered or talking")
@@ -494,9 +497,9 @@ def _essence(w: World) -> dict[str, Any]:
     """What a restart must not change, once all is quiet."""
     calls = {
         call.account: (
-            call.state, call.queue, call.priority, call.since, call.queued_at, call.answered_at, call.agent,
-            call.offers, call.customer, call.arrived, call.e164, call.offer, call.legs, call.stints,
-            call.recordings,
+            call.state, call.queue, call.brought, call.priority, call.since, call.queued_at, call.answered_at,
+            call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer, call.legs,
+            call.stints, call.recordings,
         )
         for call in w.calls.values()
     }  # fmt: skip

@@ -20,7 +20,16 @@ from ccbridge.ami.link import MAX_PENDING, Link
 from ccbridge.ami.wire import MAX_MESSAGE, AmiMessage
 from ccbridge.config import load
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import Append, DropLeg, Effect, LookAt, LookUpCustomer, MoveOut, PlaceOffer
+from ccbridge.core.effects import (
+    Append,
+    DropLeg,
+    Effect,
+    LookAt,
+    LookUpCustomer,
+    MoveOut,
+    PlaceOffer,
+    TellQueue,
+)
 from ccbridge.core.memory import Memory
 from ccbridge.core.records import CdrRow, Record, to_dict
 from ccbridge.core.switchboard import Switchboard
@@ -138,7 +147,7 @@ class House:
         match effect:
             case Append():
                 self.write(effect.record)
-            case PlaceOffer() | MoveOut() | DropLeg():
+            case PlaceOffer() | MoveOut() | TellQueue() | DropLeg():
                 if isinstance(effect, PlaceOffer):
                     self.offers.append(effect.offer.encode())
                 self.send(effect)
@@ -153,7 +162,7 @@ class House:
         self.memory.apply(record)
         json.dumps(to_dict(record), allow_nan=False).encode("ascii")
 
-    def send(self, effect: PlaceOffer | MoveOut | DropLeg) -> None:
+    def send(self, effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> None:
         """As the routing loop does it: of what cannot be put on the wire the core is told."""
         actions = [
             {**fields, "ActionID": f"f/{next(self.numbers)}"} for fields in translate.to_actions(effect)
@@ -161,7 +170,7 @@ class House:
         try:
             self.client.send_many(actions)
         except (ValueError, TypeError) as error:
-            if not isinstance(effect, DropLeg):
+            if not isinstance(effect, TellQueue | DropLeg):
                 offer = effect.offer if isinstance(effect, PlaceOffer) else ""
                 self.post(i.MoveFailed(EPOCH + self.t, effect.call, offer, str(error)))
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from panoramisk.message import Message
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer
+from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, TellQueue
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
@@ -76,7 +76,7 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     )
 
 
-def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
+def to_actions(effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> list[Fields]:
     """The AMI actions that perform an effect, to be sent in one write and in this order.
 
     A channel is named by its uniqueid: its name may change under a transfer, that does not.
@@ -85,6 +85,13 @@ def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
         return [{"Action": "Hangup", "Channel": effect.leg, "Cause": "16"}]
     if isinstance(effect, MoveOut):
         return [_redirect(effect.call, CONTEXT_EXIT, effect.target)]
+    if isinstance(effect, TellQueue):
+        told = {
+            "CCB_QUEUE": effect.queue,
+            "CCB_PRIORITY": str(effect.priority),
+            "CCB_SINCE": f"{effect.since:.3f}",
+        }
+        return _set(effect.call, told)
     values = {
         f"CCB_DEVICE_{effect.offer}": effect.device,
         f"CCB_RING_{effect.offer}": str(effect.ring),
@@ -93,11 +100,14 @@ def to_actions(effect: PlaceOffer | MoveOut | DropLeg) -> list[Fields]:
     if effect.recording is not None:
         # under one name, too: a daemon that knows nothing any more reads it from the snapshot
         values[f"CCB_REC_{effect.offer}"] = values["CCB_REC"] = effect.recording
-    actions: list[Fields] = [
-        {"Action": "Setvar", "Channel": effect.call, "Variable": name, "Value": value}
+    return [*_set(effect.call, values), _redirect(effect.call, CONTEXT_OFFER, effect.offer)]
+
+
+def _set(channel: str, values: Mapping[str, str]) -> list[Fields]:
+    return [
+        {"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value}
         for name, value in values.items()
     ]
-    return [*actions, _redirect(effect.call, CONTEXT_OFFER, effect.offer)]
 
 
 def _redirect(channel: str, context: str, exten: str) -> Fields:

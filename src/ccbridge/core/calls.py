@@ -87,9 +87,10 @@ class Call:
     state: CallState = CallState.FLOW
     queue: str = ""
     rule: int = 0  # of his queue's rules: the one in force while he is in line
-    priority: int = 0
-    since: float = 0.0  # virtual start
-    queued_at: float | None = None
+    brought: int = 0  # his own priority, to which each queue adds its own
+    priority: int = 0  # the sum
+    since: float = 0.0  # virtual start: he may have brought it from another queue
+    queued_at: float | None = None  # start of his stay in this queue
     answered_at: float | None = None
     agent: str = ""  # the last one who talked with him
     offers: int = 0

@@ -40,6 +40,19 @@ class MoveOut:
 
 
 @dataclass(frozen=True, slots=True)
+class TellQueue:
+    """Write on the held caller's channel that he waits in another queue: it stays where it is.
+
+    A daemon that knows nothing of him any more, and the fallback's script, read it from there.
+    """
+
+    call: str
+    queue: str
+    priority: int  # his own, without the queue's
+    since: float  # virtual start, epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
 class DropLeg:
     """Hang up an agent's leg that was dialled and does not even ring. Its ``OfferEnded`` follows."""
 
@@ -92,5 +105,15 @@ class SweepAgain:
 
 
 Effect = (
-    Append | PlaceOffer | MoveOut | DropLeg | LookAt | LookUpCustomer | Reply | Oddity | Drift | SweepAgain
+    Append
+    | PlaceOffer
+    | MoveOut
+    | TellQueue
+    | DropLeg
+    | LookAt
+    | LookUpCustomer
+    | Reply
+    | Oddity
+    | Drift
+    | SweepAgain
 )

@@ -117,6 +117,9 @@ class Memory:
             call["customer"] = data["customer"]
         elif event.kind == "queued":
             call.update(queue=data["queue"], priority=data["priority"], since=data["since"])
+            # told only where they differ; version 0.1.0 told neither
+            call["brought"] = data.get("brought", data["priority"])
+            call["queued_at"] = data.get("entered", data["since"])
             call.pop("answered_at", None)
             if "stint" in data:
                 call["stints"].append(data["stint"])
@@ -198,6 +201,9 @@ def _up_to_date(call: dict[str, Any]) -> None:
     for name in ("others", "legs", "stints", "recordings"):
         call.setdefault(name, [])
     call.pop("talk", None)
+    if "since" in call:
+        call.setdefault("brought", call["priority"])
+        call.setdefault("queued_at", call["since"])
     talk_from = call.pop("talk_from", None)
     if talk_from is not None and "offer" in call:
         call["offer"] |= {"answered_at": talk_from, "talk_from": talk_from, "talk": 0.0, "held": False}

@@ -11,7 +11,7 @@ from typing import Any
 from ccbridge.core import inputs as i
 from ccbridge.core import offers, talks
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
-from ccbridge.core.effects import Append, LookUpCustomer, MoveOut
+from ccbridge.core.effects import Append, LookUpCustomer, MoveOut, TellQueue
 from ccbridge.core.records import (
     CallClosed,
     CallOpened,
@@ -85,10 +85,32 @@ def queued(w: World, call: Call, q: i.CallQueued) -> None:
     w.call_state(call, CallState.QUEUED)
 
 
-def _enter_queue(w: World, call: Call, queue: str, priority: int, since: float) -> None:
+def in_line(call: Call) -> bool:
+    """He holds, and nothing of an offer is under way: he may be put elsewhere."""
+    return call.state is CallState.HOLDING and not call.offer
+
+
+def requeue(w: World, call: Call, queue: str, why: str, *, priority: int | None = None, **more: Any) -> None:
+    """Put a caller who is ``in_line`` into another queue of the plan, while the link is up.
+
+    He stays in the hold loop, the same call with a new stint: wait, ``max_wait`` and rules of skills begin
+    anew. His virtual start stays, so that he does not lose his place to those who came later. ``priority``
+    is his own from now on (None: as it was); the new queue's is added. ``why`` and ``more`` stand in the
+    event.
+    """
+    w.leave_line(call)
+    own = call.brought if priority is None else priority
+    _enter_queue(w, call, queue, own, w.at, since=call.since, why=why, **more)
+    w.event(call, "holding", queue=queue)
+    w.emit(TellQueue(call.id, queue, call.brought, call.since))
+    w.line_up(call)
+
+
+def _enter_queue(
+    w: World, call: Call, queue: str, priority: int, at: float, since: float | None = None, **more: Any
+) -> None:
     if queue not in w.plan.queues:
         w.oddity("unknown_queue", call=call.id, queue=queue)
-    more: dict[str, Any] = {}
     if call.queued_at is not None:
         # again: a stint of its own, whose wait is counted anew
         more["stint"] = _stint(w, call)
@@ -96,9 +118,15 @@ def _enter_queue(w: World, call: Call, queue: str, priority: int, since: float) 
         talks.end_recordings(w, call)
     call.answered_at = None
     call.queue = queue
+    call.brought = priority
     call.priority = priority + w.queue(queue).priority
-    call.since = call.queued_at = since
-    w.event(call, "queued", queue=queue, priority=call.priority, since=since, **more)
+    call.queued_at = at
+    call.since = at if since is None else since
+    if call.brought != call.priority:
+        more["brought"] = call.brought
+    if call.since != call.queued_at:
+        more["entered"] = call.queued_at
+    w.event(call, "queued", queue=queue, priority=call.priority, since=call.since, **more)
 
 
 def _stint(w: World, call: Call) -> dict[str, Any]:

@@ -155,9 +155,9 @@ class World:
         if call.hold_off:
             due = min(due, self.now + 1.0)
         elif not call.offer:
-            call.rule = skills.rule_at(queue.rules, self.at - call.since)
+            call.rule = skills.rule_at(queue.rules, self.at - queued_at)
             if call.rule + 1 < len(queue.rules):
-                due = min(due, self.now + call.since + queue.rules[call.rule + 1].after - self.at)
+                due = min(due, self.now + queued_at + queue.rules[call.rule + 1].after - self.at)
             self.insert(call)
             self.touched.add(call.queue)
         self.arm("call", call.id, due)

@@ -126,7 +126,7 @@ class _Play:
                 del self.callers[effect.call]  # what becomes of him there is not ours
             case e.LookAt():
                 self.tell(i.CallLooked(self.now, effect.call, self.place(effect.call)))
-            case e.Reply() if effect.ok:
+            case e.TellQueue() | e.Reply(ok=True):
                 pass
             case _:
                 raise NotPlayed(str(effect))
