@@ -124,8 +124,9 @@ class Outside:
         if leg.line:
             return
         for phone in self.phones.values():
-            theirs = phone.leg
-            if phone.outcome and theirs is not None and theirs.answered_at and theirs.number == leg.number:
+            if not phone.outcome or (theirs := phone.leg) is None:
+                continue
+            if theirs.answered_at and theirs.number == leg.number:
                 task = asyncio.create_task(_press(theirs, phone.outcome, phone.outcome_after))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -89,7 +89,7 @@ class Evidence:
 
 def gather(house: House, placed: list[Placed], happened: list[Happened], machine: Machine) -> Evidence:
     """Blocking. Raises OSError and psycopg.Error for what cannot be read."""
-    seen = _channels(house.lab.outside.log / "cel-custom" / "outside.csv")
+    seen = channels(house.lab.outside.log / "cel-custom" / "outside.csv")
     log, other = _log_lines(house.daemon.log)
     recordings = house.lab.recordings
     return Evidence(
@@ -107,7 +107,7 @@ def gather(house: House, placed: list[Placed], happened: list[Happened], machine
     )
 
 
-def _channels(log: Path) -> dict[str, Seen]:
+def channels(log: Path) -> dict[str, Seen]:
     """All channels in the second Asterisk's log (`lab.outside` has its columns)."""
     seen: dict[str, Seen] = {}
     with log.open(newline="") as file:
