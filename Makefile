@@ -86,7 +86,7 @@ fuzz: .venv/stamp
 
 # Ratios, not rates: what the machine does beside is divided out.
 bench: .venv/stamp
-	@for one in ami agi core journal cpu; do echo "=== bench_$$one"; $(PY) tests/bench/bench_$$one.py || exit 1; done
+	@for one in ami agi core decision journal cpu; do echo "=== bench_$$one"; $(PY) tests/bench/bench_$$one.py || exit 1; done
 
 chaos: .venv/stamp
 	@$(PY) -m ccbridge.lab.chaos $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))

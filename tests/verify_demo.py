@@ -94,6 +94,7 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
         menu = inputs.told["menu"]
         wrong = sum(key not in menu for _, key in caller.keys)
         right = sum(key in menu for _, key in caller.keys)
+        at_once = {event["at"] for event in mine if event["kind"] == "offered"}
         expected = {
             "arrived": 1,
             "customer": int(caller.line in inputs.told["known_customers"]),
@@ -106,6 +107,8 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
             "offered": call["offers"],
             "offer_ended": call["offers"],
             "holding": 1 + sum(results.values()) - results["talked"] - results["withdrawn"],
+            # whoever gets in line is offered in the same moment, or it is told why not
+            "waiting": sum(one["kind"] == "holding" and one["at"] not in at_once for one in mine),
             "outcome": len(outcomes.get(call_id, ())),
             "menu_step": wrong + right + inputs.told["menu_time_outs"].get(caller.line, 0),
         }

@@ -15,8 +15,9 @@ from ccbridge.core.records import CallEvent
 
 # What says nothing that the other columns do not say.
 LEFT_OUT = {"agent", "offer", "leg", "recording", "agents", "candidates", "queue", "caller_kind"} | {
-    "from", "to", "talk_s", "hold_s", "end",
+    "from", "to", "talk_s", "hold_s", "end", "rule", "why",
 }  # fmt: skip
+EXPLAINED = "waiting"  # why nobody could take him, which changes nothing: not in the tables
 CALLS = ("call", "arrived", "caller", "called", "queue", "waited", "talk", "offers", "transfers", "end", "by",
          "inferred")  # fmt: skip
 CLOCKS = "## By the phones' own clocks\n"
@@ -62,7 +63,7 @@ class Told:
         steps = [
             [after(one.at), names[one.call], one.kind, one.data.get("agent"), _details(one)]
             for one in self.records
-            if isinstance(one, CallEvent)
+            if isinstance(one, CallEvent) and one.kind != EXPLAINED
         ]
         agents = [
             [one.agent, after(at), told]

@@ -8,7 +8,7 @@ import pytest
 from simulator import SITE, SKILLED, Simulator
 from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, offers, reconcile, restore, skills, strategies, talks
+from ccbridge.core import acd, moves, offers, reconcile, restore, skills, strategies, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
@@ -80,6 +80,26 @@ def shortest_idle_first(patch: pytest.MonkeyPatch) -> None:
         return -agent.idle_since
 
     patch.setitem(strategies.STRATEGIES, "longest_idle", longest_idle)
+
+
+@plant(CALM, SKILLED)
+def skills_are_left_out_of_the_reasons(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(why, "in_force", lambda queue, rule: {})
+
+
+@plant(BUSY)
+def nobody_says_why_he_waits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(why, "tell_who_waits", lambda w: w.newcomers.clear())
+
+
+@plant(QUIET)
+def the_last_in_the_order_is_named_first(patch: pytest.MonkeyPatch) -> None:
+    right = why.choice
+
+    def choice(w: World, pair: Any) -> Any:
+        return right(w, pair._replace(agent=pair.behind[0], behind=(pair.agent,)) if pair.behind else pair)
+
+    patch.setattr(why, "choice", choice)
 
 
 @plant(CALM)

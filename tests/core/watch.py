@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from watch_why import WhyWatch
+
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core import records as r
@@ -92,6 +94,7 @@ class Watch:
         self.standing: dict[Difference, float] = {}
         self.astray: Counter[tuple[str, float]] = Counter()
         self.link = False  # as it was told
+        self.why = WhyWatch()
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
 
     def fault(self, text: str) -> None:
@@ -105,10 +108,12 @@ class Watch:
 
     def decision(self, board: Switchboard, event: i.Input, effects: list[e.Effect], now: float) -> None:
         before = len(self.faults)
-        self._heard(board.world, event)
+        w = board.world
+        self._heard(w, event)
         for effect in effects:
-            self._effect(board.world, event, effect)
-        self._state(board.world, effects, now)
+            self._effect(w, event, effect)
+        self._state(w, effects, now)
+        self.faults += self.why.see(w, event, effects, [c for c in w.calls.values() if eligible(c)])
         if len(self.faults) > before:
             self.faults.append(f"... after {event}, giving {effects}")
 
@@ -384,6 +389,7 @@ class Watch:
     def restarted(self) -> None:
         assert self.sim is not None
         self.link = False
+        self.why.told.clear()
         # a call that had been moved out when the daemon died is asked for once more
         self.holds |= {call.account for call in self.sim.board.world.calls.values() if eligible(call)}
 

@@ -18,6 +18,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+NAMED = 10  # candidates at most whom a decision names
+
 
 class Line(NamedTuple):
     queue: str
@@ -39,6 +41,8 @@ class Pair(NamedTuple):
     queue: str
     agent: str
     candidates: int  # free agents who might have taken him when his turn came
+    rule: int = 0  # index of the queue's rule that was in force
+    behind: tuple[str, ...] = ()  # the first of the other candidates, best first
 
 
 def match(waiting: Mapping[Line, Sequence[Waiting]], free: Mapping[Line, Sequence[str]]) -> list[Pair]:
@@ -59,7 +63,9 @@ def match(waiting: Mapping[Line, Sequence[Waiting]], free: Mapping[Line, Sequenc
             continue
         serving[caller.line] = candidates
         taken.add(candidates[0])
-        pairs.append(Pair(caller.call, caller.line.queue, candidates[0], len(candidates)))
+        chosen, *behind = candidates[: 1 + NAMED]
+        queue, rule = caller.line
+        pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, tuple(behind)))
         line = waiting[caller.line]
         if index + 1 < len(line):
             heapq.heappush(heads, (line[index + 1], index + 1))

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ccbridge.core import inputs as i
+from ccbridge.core import why
 from ccbridge.core.acd import Pair
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState
@@ -31,6 +32,7 @@ def place_offer(w: World, pair: Pair) -> None:
     if w.plan.recording:
         offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{offer.id}"
     census = {state: count for state, count in w.census[call.queue].items() if count}
+    reasons = why.choice(w, pair)
     w.call_state(call, CallState.OFFERED)
     call.offer, agent.offer = offer.id, offer.id
     call.offers += 1
@@ -39,6 +41,7 @@ def place_offer(w: World, pair: Pair) -> None:
     w.event(
         call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,
         candidates=pair.candidates, agents=census, recording=offer.recording,
+        **reasons,
     )  # fmt: skip
     w.refresh(agent)
     offer_state(w, offer, OfferState.PLACED)

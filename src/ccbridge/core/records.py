@@ -45,6 +45,7 @@ CALL_KINDS = (
     "menu_step",
     "queued",
     "holding",
+    "waiting",  # nobody can take him now, and why: told when he gets in line, and when his rule relaxes
     "offered",
     "joined",  # an agent has the caller without an offer of ours: passed on to him, or taken by him
     "dialled",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, reconcile, strategies, sweep, talks
+from ccbridge.core import acd, moves, offers, reconcile, strategies, sweep, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer
@@ -57,6 +57,8 @@ class Switchboard:
         self._dispatch(event)
         if w.link and w.touched:
             self._match()
+        if w.newcomers:
+            why.tell_who_waits(w)
         out, w.out = w.out, []
         return out
 
@@ -70,6 +72,7 @@ class Switchboard:
         w.at, w.now = at, now
         take_up(w, memory)
         w.out.clear()  # all this is in the journal already
+        w.newcomers.clear()
         for agent in w.agents.values():
             w.refresh(agent)  # but not what time has ended since: it is told with the first input
 
@@ -327,7 +330,7 @@ class Switchboard:
         for places in w.waiting.values():
             places.clear()  # where they are depends on the plan
         w.plan = plan
-        w.qualified.clear()
+        w.people_changed()
         bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
@@ -348,6 +351,7 @@ class Switchboard:
         for call in w.calls.values():
             if call.state is CallState.HOLDING:
                 w.line_up(call)
+        w.newcomers.clear()  # they have waited before; thousands of them at once would hold up the loop
 
     def _replan(self, agent: Agent, fresh: Any) -> None:
         w = self.world

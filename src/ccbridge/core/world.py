@@ -53,7 +53,10 @@ class World:
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
         self.free: set[str] = set()  # agents who are available
-        self.qualified: dict[Line, frozenset[str]] = {}  # who may take its calls; made anew when asked for
+        # who may take its calls, and who serves the queue at all; both made anew when asked for
+        self.qualified: dict[Line, frozenset[str]] = {}
+        self.serving: dict[str, tuple[Agent, ...]] = {}
+        self.newcomers: list[str] = []  # calls that have just got in line, or into another
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
         self.touched: set[str] = set()
         self.link = False
@@ -146,7 +149,7 @@ class World:
 
     def line_up(self, call: Call) -> None:
         """The call holds: put it in the line of the rule that is in force, if nothing stands against it."""
-        self.leave_line(call)
+        was = self.leave_line(call)
         if call.state is not CallState.HOLDING:
             self.call_state(call, CallState.HOLDING)
         queue = self.queue(call.queue)
@@ -160,6 +163,8 @@ class World:
                 due = min(due, self.now + queued_at + queue.rules[call.rule + 1].after - self.at)
             self.insert(call)
             self.touched.add(call.queue)
+            if was != Line(call.queue, call.rule):
+                self.newcomers.append(call.id)
         self.arm("call", call.id, due)
 
     def insert(self, call: Call) -> None:
@@ -167,15 +172,18 @@ class World:
         place = self.place(call)
         insort(self.waiting.setdefault(place.line, []), place)
 
-    def leave_line(self, call: Call) -> None:
+    def leave_line(self, call: Call) -> Line | None:
+        """Out of the line that it was in, if any."""
         if call.state is not CallState.HOLDING:
-            return
+            return None
         place = self.place(call)
         line = self.waiting.get(place.line)
         if line:
             index = bisect_left(line, place)
             if index < len(line) and line[index] == place:
                 del line[index]
+                return place.line
+        return None
 
     def place(self, call: Call) -> Waiting:
         """Where it is, or would be, in the order of service."""
@@ -195,6 +203,17 @@ class World:
                 if line.queue in agent.plan.queues and skills.qualifies(agent.plan.skills, rule)
             )
         return self.qualified[line]
+
+    def members(self, queue: str) -> tuple[Agent, ...]:
+        """The agents who serve this queue, whatever they do now."""
+        if queue not in self.serving:
+            self.serving[queue] = tuple(a for a in self.agents.values() if queue in a.plan.queues)
+        return self.serving[queue]
+
+    def people_changed(self) -> None:
+        """Who serves which queue, or with which skills, is to be asked anew."""
+        self.qualified.clear()
+        self.serving.clear()
 
     def forget(self, call: Call, ended_by: str) -> None:
         self.leave_line(call)
@@ -236,7 +255,7 @@ class World:
 
     def add_agent(self, agent: Agent) -> None:
         self.agents[agent.id] = agent
-        self.qualified.clear()
+        self.people_changed()
         if agent.shown[0] == "available":
             self.free.add(agent.id)
         for queue in agent.plan.queues:
@@ -247,7 +266,7 @@ class World:
             self.census[queue][agent.shown[0]] -= 1
         self.arm("agent", agent.id, None)
         self.free.discard(agent.id)
-        self.qualified.clear()
+        self.people_changed()
         del self.agents[agent.id]
 
     def agent_of(self, device: str) -> Agent | None:

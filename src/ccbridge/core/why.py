@@ -1,0 +1,160 @@
+"""Why this agent, and why nobody: what stood for and against each agent of a queue at a decision.
+
+A decision stores how many of the queue's agents stood where (``counts``), and names at most ``NAMED`` of
+them, the nearest first: who was free and came later in the order, who is free and lacks a skill, who is free
+again soonest, then everybody else. Reasons are the states of an agent (``records.AGENT_STATES``), and these:
+
+    chosen   he was given the call
+    behind   free, and later in the order: ``by`` says by what, ``has`` his figure and ``chosen`` the other's
+    skill    lacks what the rule in force requires (``missing``: skill -> what he has, what it takes)
+
+Ids only: what is told here stands in events. Cost: one pass over the queue's agents; for callers who get in
+the same line at the same moment it is made once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ccbridge.core import strategies
+from ccbridge.core.acd import NAMED, Line, Pair
+from ccbridge.core.agents import Agent
+from ccbridge.core.calls import Call, CallState, OfferState
+from ccbridge.core.plan import QueuePlan, Rule
+from ccbridge.core.world import World
+
+# How near a state is to taking a call, when no deadline says so.
+FURTHER = {"wrap_up": 2, "offered": 2, "talking": 2, "busy_elsewhere": 2, "logged_out": 9}
+
+
+def choice(w: World, pair: Pair) -> dict[str, Any]:
+    """What an ``offered`` event says beside who got whom. To be asked before the agent is bound."""
+    line = Line(pair.queue, pair.rule)
+    queue, chosen = w.queue(pair.queue), w.agents[pair.agent]
+    counts, others = _look(w, line, NAMED - len(pair.behind))
+    counts["behind"] = counts.pop("available", 1) - 1
+    counts["chosen"] = 1
+    behind = [_behind(w, queue, pair.rule, chosen, w.agents[name]) for name in pair.behind]
+    return {**in_force(queue, pair.rule), "why": {"counts": dict(+counts), "named": behind + others}}
+
+
+def tell_who_waits(w: World) -> None:
+    """An event for each caller who has just got in line, and whom nobody can take now."""
+    newcomers, w.newcomers = w.newcomers, []
+    told: dict[Line, dict[str, Any]] = {}
+    for name in newcomers:
+        call = w.calls.get(name)
+        if call is None or call.state is not CallState.HOLDING or call.hold_off or call.offer:
+            continue
+        line = Line(call.queue, call.rule)
+        if line not in told:
+            told[line] = waits(w, line)
+        w.event(call, "waiting", queue=call.queue, **told[line], **_relaxes(w, call))
+
+
+def waits(w: World, line: Line) -> dict[str, Any]:
+    """Why nobody takes the callers of this line at this moment."""
+    if not w.link:
+        return {"why": {"link": False}}
+    counts, others = _look(w, line, NAMED)
+    return {**in_force(w.queue(line.queue), line.rule), "why": {"counts": dict(counts), "named": others}}
+
+
+def in_force(queue: QueuePlan, rule: int) -> dict[str, Any]:
+    """The rule of skills, for a queue that has any."""
+    if queue.rules == (Rule(),):
+        return {}
+    one = queue.rules[rule]
+    return {"rule": {"after": one.after, "require": dict(one.require), "prefer": dict(one.prefer)}}
+
+
+def _relaxes(w: World, call: Call) -> dict[str, float]:
+    rules = w.queue(call.queue).rules
+    if call.rule + 1 == len(rules):
+        return {}
+    return {"relaxes_s": round(max(0.0, call.since + rules[call.rule + 1].after - w.at), 3)}
+
+
+def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str, Any]]]:
+    """How many stand where, and ``room`` of them by name: not who is free to take it."""
+    able, members = w.may_take(line), w.members(line.queue)
+    counts = Counter(agent.shown[0] if agent.id in able else "skill" for agent in members)
+    rest = (agent for agent in members if agent.shown[0] != "available" or agent.id not in able)
+    rule = w.queue(line.queue).rules[line.rule]
+    return counts, [against(w, agent, rule, agent.id in able) for agent in _nearest(rest, able, room)]
+
+
+def _nearest(agents: Iterable[Agent], able: frozenset[str], room: int) -> list[Agent]:
+    """Those who would be free to take it soonest."""
+
+    def distance(agent: Agent) -> tuple[int, float, str]:
+        state = agent.shown[0]
+        if state == "available":
+            return 0, agent.idle_since, agent.id
+        further = 0 if agent.id in able else 4
+        due = frees(agent)
+        if due is not None:
+            return 1 + further, due, agent.id
+        return FURTHER.get(state, 3) + further, agent.shown_at, agent.id
+
+    return heapq.nsmallest(room, agents, key=distance)
+
+
+def frees(agent: Agent) -> float | None:
+    """When what keeps him ends by itself, on the loop's clock; None: nobody knows."""
+    state = agent.shown[0]
+    if state == "wrap_up":
+        return agent.wrap_due
+    return agent.cool_due if state in ("cooldown", "unreachable") else None
+
+
+def against(w: World, agent: Agent, rule: Rule, able: bool) -> dict[str, Any]:
+    """What keeps this agent from a call now: his reason, with what belongs to it."""
+    state, more = agent.shown
+    said: dict[str, Any] = {"agent": agent.id, "why": state if able else "skill"}
+    if not able:
+        has = agent.plan.skills
+        said["state"] = state
+        said["missing"] = {
+            skill: [has.get(skill, 0), level]
+            for skill, level in rule.require.items()
+            if has.get(skill, 0) < level
+        }
+    if more:
+        said["reason"] = more
+    due = frees(agent)
+    if due is not None:
+        said["left_s"] = round(max(0.0, due - w.now), 1)
+    offer = w.offers.get(agent.offer)
+    if offer is not None:
+        said["call"] = w.account(offer.call)
+        if state == "offered":
+            said["rings"] = offer.state is OfferState.RINGING
+    return said
+
+
+def _behind(w: World, queue: QueuePlan, rule: int, chosen: Agent, other: Agent) -> dict[str, Any]:
+    """By what a free agent came after the chosen one."""
+    said: dict[str, Any] = {"agent": other.id, "why": "behind"}
+    key = strategies.key(queue, rule, w.offers_made)
+    first, second = key(chosen), key(other)
+    if first[0] != second[0]:
+        return {**said, "by": "preferred", "has": -int(second[0]), "chosen": -int(first[0])}
+    if queue.strategy == "random":
+        return {**said, "by": "random"}
+    by = queue.strategy if first[1] != second[1] else "longest_idle"
+    return {**said, "by": by, "has": _figure(w, queue, other, by), "chosen": _figure(w, queue, chosen, by)}
+
+
+def _figure(w: World, queue: QueuePlan, agent: Agent, by: str) -> float | None:
+    """What a strategy looks at: seconds, talks, sums of levels, or the place in the configuration."""
+    if by == "longest_idle":
+        return round(max(0.0, w.at - agent.idle_since), 1)
+    if by == "round_robin":  # seconds since his last turn; None: not since his log-in
+        turn = agent.turns.get(queue.name)
+        return None if turn is None else round(max(0.0, w.at - turn), 1)
+    value = strategies.STRATEGIES[by](agent, queue, 0)
+    return round(abs(value), 1)
