@@ -20,7 +20,11 @@ from ccbridge.store.journal import Journal
 APPENDS = 5_000
 ROUNDS = 7
 EVENT = CallEvent(
-    "pbx-1795323949.0", 1795323949.88, "offered", {"agent": "anna", "offer": "o42e18b1c4x1", "candidates": 3}
+    "pbx-1795323949.0",
+    1795323949.88,
+    "offered",
+    {"agent": "anna", "offer": "o42e18b1c4x1", "candidates": 3},
+    "0a410ad6cf",
 )
 
 

@@ -148,6 +148,7 @@ def test_status(shell: Shell, daemon: Daemon, board: Board) -> None:
         "waiting     1, the longest 1:15",
         "agents      2 of 3 in: 1 logged_out, 2 talking",
         "queues      2",
+        f"plan        {board.board.world.version}",
         "ship lag s  0.1",
     ]
     data = shell.json("status")

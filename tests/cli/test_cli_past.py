@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from cli_rig import Past, Shell
 from control_rig import Daemon
 
 from ccbridge.cli.past import local_day, local_zone, of_day, to_day
+from ccbridge.core.records import PlanBegan
+from ccbridge.core.version import told
+from ccbridge.store.rows import Numbered, store
+from ccbridge.store.urls import for_libpq
 
 pytestmark = pytest.mark.pg
 
@@ -26,6 +33,8 @@ STORED = [
     ["recording", "path", "1.1"],
     ["report", "day"],
     ["reconcile"],
+    ["config", "history"],
+    ["config", "show"],
 ]
 
 
@@ -48,6 +57,31 @@ def test_without_a_database_one_sentence_and_exit_3(shell: Shell, words: list[st
 def test_a_database_without_tables(pg_server: str, write_site: Callable[[str], Path]) -> None:
     result = Shell(write_site(pg_server)).run("ticket", "list", code=3)
     assert result.stderr.endswith("has not this version's tables: run `ccbridge db status`.\n")
+
+
+def test_which_configuration_was_in_force_when(archive: Shell, past: Past) -> None:
+    world = past.board.board.world
+    ring = {"queues": {**told(world.plan)["queues"], "sales": {"ring": 77}}}
+    with psycopg.connect(for_libpq(past.database.url)) as db:
+        for seq, (version, more) in enumerate((("after", ring), (world.version, {})), 1001):
+            began = PlanBegan(time.time() + seq, version, {**told(world.plan), **more})
+            store(db, uuid.uuid4(), [Numbered(seq, began)])
+    rows = archive.json("config", "history")
+    assert [row["version"] for row in rows] == [world.version, "after", world.version]
+    assert "queues.sales.ring: 15 -> 77" in rows[1]["differences"]
+    assert rows[2]["differences"] is None
+    lines = archive.run("config", "history", "--limit", "2").stdout.splitlines()
+    assert "queues.sales.ring: 77 -> 15" in lines[1]
+    assert len(lines) == 3
+    shown = archive.run("config", "show", "--version", "after").stdout
+    assert json.loads(shown)["queues"]["sales"] == {"ring": 77}
+    assert json.loads(archive.run("config", "show").stdout) == told(world.plan)
+    assert "Άννα" not in archive.run("config", "show", "--json").stdout
+    against = archive.run("config", "show", "--version", "after", "--against", world.version).stdout
+    assert "queues.sales.ring: 15 -> 77\n" in against
+    assert archive.json("config", "show", "--against", world.version) == []
+    refused = archive.run("config", "show", "--version", "zzz", code=1)
+    assert refused.stderr == "no configuration zzz is known to have been in force\n"
 
 
 def test_calls_of_a_day(archive: Shell, past: Past) -> None:

@@ -239,6 +239,7 @@ class Simulator(Passing):
         self.memory = Memory()
         self.watch = Watch(self)
         self.board = Switchboard(plan, "r0")
+        self.board.restore(self.memory, self.at, self.now)
         self.script: list[tuple[str, Plan, float, list[tuple[i.Input, float]]]] = []
         self.spoken: list[list[e.Effect]] = []
         self._open_script()
@@ -985,7 +986,6 @@ def replayed(sim: Simulator) -> list[list[e.Effect]]:
     spoken = []
     for run, (memory, plan, t, inputs) in enumerate(sim.script):
         board = Switchboard(plan, f"r{run}")
-        if run:
-            board.restore(Memory(json.loads(memory)), EPOCH + t, START + t)
+        board.restore(Memory(json.loads(memory)), EPOCH + t, START + t)
         spoken += [board.handle(event, now) for event, now in inputs]
     return spoken

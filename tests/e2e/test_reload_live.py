@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -45,6 +46,11 @@ async def test_a_reload_in_the_middle_of_a_talk_and_of_a_ringing_phone(
     assert site.agent("zoe")["state"] == "logged_out"
     assert ccbridge(site, "reload", "--dry-run").stdout.endswith("no difference; nothing is changed\n")
 
+    (first,) = [one["version"] for one in site.records("plan_began")][:-1]
+    second = site.ask("status")["plan"]
+    assert second == site.records("plan_began")[-1]["version"] != first
+    assert {one["plan"] for one in site.events(two)} == {first}
+
     calls = {row["call"]: row["state"] for row in site.ask("call.list")["calls"]}
     assert calls == {one: "talking", two: "offered"}
     assert (site.agent("anna")["state"], site.agent("ben")["state"]) == ("talking", "offered")
@@ -62,4 +68,10 @@ async def test_a_reload_in_the_middle_of_a_talk_and_of_a_ringing_phone(
     for number in ("1001", "1002"):
         await phones[number].hangup()
     await site.audit()
+    assert {one["plan"] for one in site.events(one, "ended")} == {second}
+    shipped = site.rows("SELECT DISTINCT plan FROM call_event WHERE call_id = %s ORDER BY 1", one)
+    assert {row["plan"] for row in shipped} == {first, second}
+    history = json.loads(ccbridge(site, "config", "history", "--json").stdout)
+    assert [row["version"] for row in history] == [second, first]
+    assert sorted(history[0]["differences"]) == sorted(expected)
     assert site.oddities() == []

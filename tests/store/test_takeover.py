@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ccbridge.core.memory import Memory
-from ccbridge.core.records import AgentEvent, CallClosed, CallEvent, CallOpened, Record
+from ccbridge.core.records import AgentEvent, CallClosed, CallEvent, CallOpened, PlanBegan, Record
 from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.store.journal import Journal
@@ -67,6 +67,8 @@ def closed(call: str, at: float, ended_by: str = "caller") -> list[Record]:
 
 IN = {"in": True}
 HISTORY: list[Record] = [
+    PlanBegan(NOW - 20, "aaaaaaaaaa", {"queues": {}}),
+    PlanBegan(NOW - 10, "bbbbbbbbbb", {"queues": {}}),
     *(AgentEvent(one, NOW - 9, "available", "", None, IN) for one in ("anna", "ben", "chloe", "dan")),
     AgentEvent("dan", NOW - 8, "paused", "lunch", None, {"in": True, "pause": "lunch"}),
     AgentEvent("eve", NOW - 7, "logged_out", "", None, {"in": False}),
@@ -119,6 +121,7 @@ async def test_the_rows_add_up_to_what_the_journal_would_have_told(fresh: Databa
     memory, last = await take_over(fresh.url, 5.0)
     assert last == len(HISTORY)
     assert memory.dump() == folded(HISTORY).dump()
+    assert memory.plan == "bbbbbbbbbb"
     assert set(memory.calls) == {"menu", "waits", "rings", "talks", "fell back"}
     assert memory.calls["rings"]["offer"]["rang"]
     assert memory.agents["anna"]["last_offer"] == "o3"

@@ -15,9 +15,23 @@ from ccbridge.core.plan import Plan
 from ccbridge.fallback import QUEUE
 
 
-@click.group()
+class Known(click.Group):
+    """`config history` and `config show` ask the database, whose driver the others do not load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "history", "show"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ("history", "show"):
+            return super().get_command(ctx, cmd_name)
+        from ccbridge.cli import plans
+
+        return plans.history if cmd_name == "history" else plans.show_
+
+
+@click.group(cls=Known)
 def config() -> None:
-    """The configuration file."""
+    """The configuration file, and what was in force when."""
 
 
 @config.command()

@@ -9,7 +9,6 @@ Pure functions over what was loaded; nothing of a secret is ever shown but that 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,21 +18,35 @@ from ccbridge.config.loader import Site
 from ccbridge.config.mistakes import dotted
 from ccbridge.config.shapes import plain
 from ccbridge.core.plan import Plan
+from ccbridge.core.version import as_file
 
-# Sections of the file that the plan holds by their own names; its other fields are keys of ``routing``.
-_OF_THE_PLAN = ("queues", "agents", "flows", "numbers", "default_flow", "pause_reasons", "outcomes")
 _MISSING = object()
 
 
 def plans(old: Plan, new: Plan) -> list[str]:
     """One line for each difference, in the order of the new file; what is gone follows in the old one's."""
-    lines = list(_compared(_as_file(old), _as_file(new), ()))
+    return files(as_file(old), as_file(new))
+
+
+def files(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The same for two plans as ``core.version`` writes them."""
+    lines = list(_compared(_without_places(old), _without_places(new), ()))
     was, is_ = (
-        [one for one in this.agents if one in other.agents] for this, other in ((old, new), (new, old))
+        sorted((one for one in this if one in other), key=lambda one: this[one]["number"])
+        for this, other in ((old["agents"], new["agents"]), (new["agents"], old["agents"]))
     )
     if was != is_:
         lines.append(f"agents: order: {', '.join(was)} -> {', '.join(is_)}")
     return lines
+
+
+def _without_places(file: Mapping[str, Any]) -> dict[str, Any]:
+    """An agent's place changes as soon as somebody is put in before him: that is one line, not many."""
+    agents = {
+        name: {key: value for key, value in agent.items() if key != "number"}
+        for name, agent in file["agents"].items()
+    }
+    return {**file, "agents": agents}
 
 
 def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]) -> list[str]:
@@ -54,37 +67,6 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]
     return lines
-
-
-def _as_file(plan: Plan) -> dict[str, Any]:
-    """The plan as nested values, under the keys that the file has for them."""
-    named = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan)}
-    data: dict[str, Any] = {
-        "queues": {name: _section(queue, rules="skills") for name, queue in plan.queues.items()},
-        "agents": {name: _section(agent) for name, agent in plan.agents.items()},
-        "flows": {
-            name: {"start": flow.start, "steps": {step: _step(body) for step, body in flow.steps.items()}}
-            for name, flow in plan.flows.items()
-        },
-    }
-    for key in _OF_THE_PLAN:
-        data.setdefault(key, named[key])
-    data["recording"] = {"enabled": plan.recording}
-    data["routing"] = {key: value for key, value in named.items() if key not in (*_OF_THE_PLAN, "recording")}
-    return data
-
-
-def _section(one: Any, **renamed: str) -> dict[str, Any]:
-    """A queue or an agent without what the key above it says already."""
-    values = dataclasses.asdict(one)
-    for name in ("id", "number") if "id" in values else ("name",):
-        values.pop(name)
-    return {renamed.get(name, name): value for name, value in values.items()}
-
-
-def _step(step: Any) -> dict[str, Any]:
-    """Its verb is a key of its own: another verb is another step."""
-    return {type(step).__name__.lower(): dataclasses.asdict(step)}
 
 
 def _compared(old: Any, new: Any, loc: tuple[str | int, ...]) -> Iterator[str]:

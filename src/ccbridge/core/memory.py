@@ -14,6 +14,7 @@ from ccbridge.core.records import (
     CallClosed,
     CallEvent,
     CallOpened,
+    PlanBegan,
     Record,
     RecordingEnded,
     RecordingStarted,
@@ -53,9 +54,13 @@ class Memory:
         self.agents: dict[str, dict[str, Any]] = dumped.get("agents", {})
         self.closed: dict[str, str] = dumped.get("closed", {})  # call -> ended by whom
         self.last: float = dumped.get("last", 0.0)  # the latest moment that a record tells of
+        self.plan: str = dumped.get("plan", "")  # version of the plan in force
 
     def dump(self) -> dict[str, Any]:
-        return {"calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last}
+        return {
+            "calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last,
+            "plan": self.plan,
+        }  # fmt: skip
 
     def apply(self, record: Record) -> None:
         self.last = max(self.last, record.at)
@@ -80,6 +85,8 @@ class Memory:
                 del self.closed[next(iter(self.closed))]
         elif isinstance(record, AgentEvent):
             self._agent(record)
+        elif isinstance(record, PlanBegan):
+            self.plan = record.version
         elif isinstance(record, RecordingStarted | RecordingEnded):
             open_ones = self.calls.get(record.call, {}).get("recordings", [])
             if isinstance(record, RecordingStarted):

@@ -37,6 +37,7 @@ class CallEvent:
     at: float
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    plan: str = ""  # version of the plan in force: see ``core.version``; "" in journals of older versions
 
 
 CALL_KINDS = (
@@ -126,6 +127,7 @@ class AgentEvent:
     reason: str = ""  # pause reason, or why he is not available
     call: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    plan: str = ""  # as in CallEvent
 
 
 AGENT_STATES = (
@@ -139,6 +141,15 @@ AGENT_STATES = (
     "cooldown",  # after a miss or refusal
     "busy_elsewhere",  # his phone is in a call that is not ours
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBegan:
+    """From now on another plan is in force: a start with one, a reload."""
+
+    at: float
+    version: str
+    plan: Mapping[str, Any]  # ``core.version.told``: no secrets, no names of people
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +198,7 @@ Record = (
     | CallEvent
     | CallClosed
     | AgentEvent
+    | PlanBegan
     | RecordingStarted
     | RecordingEnded
     | TicketOutcome
@@ -198,6 +210,7 @@ _TYPES: dict[str, type[Any]] = {
     "call_event": CallEvent,
     "call_closed": CallClosed,
     "agent_event": AgentEvent,
+    "plan_began": PlanBegan,
     "recording_started": RecordingStarted,
     "recording_ended": RecordingEnded,
     "ticket_outcome": TicketOutcome,

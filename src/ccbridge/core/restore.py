@@ -17,7 +17,7 @@ from ccbridge.core.world import World
 
 
 def take_up(w: World, memory: Memory) -> None:
-    w.last_sign = memory.last
+    w.last_sign, w.told_version = memory.last, memory.plan
     for call_id, ended_by in memory.closed.items():
         w.remember_call(call_id, ended_by)
     for agent_id, known in memory.agents.items():

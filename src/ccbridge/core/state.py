@@ -40,6 +40,7 @@ class State:
     due: list[tuple[str, str, float]]  # kind, key, deadline
     last_sign: float = 0.0
     suspects: list[Difference] = field(default_factory=list)
+    told_version: str = ""  # "": written by a version that told none
 
 
 def freeze(w: World) -> State:
@@ -64,6 +65,7 @@ def freeze(w: World) -> State:
         [(*key, due) for key, due in w._due.items()],
         w.last_sign,
         sorted(w.suspects),
+        w.told_version,
     )
 
 
@@ -84,6 +86,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.gone = OrderedDict.fromkeys(state.gone)
     w.touched = set(state.touched)
     w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
+    w.told_version = state.told_version or w.version
     w._due = {(kind, key): due for kind, key, due in state.due}
     w.pile()
     for call in state.calls:

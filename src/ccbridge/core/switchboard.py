@@ -16,7 +16,7 @@ from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer
 from ccbridge.core.effects import Append, Effect, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
-from ccbridge.core.records import CallEvent, TicketOutcome
+from ccbridge.core.records import TicketOutcome
 from ccbridge.core.restore import take_up
 from ccbridge.core.world import World
 
@@ -53,6 +53,7 @@ class Switchboard:
         """Take one input; return what is to be done, in order. Never raises on anything from outside."""
         w = self.world
         w.at, w.now = event.at, now
+        w.tell_plan()
         self._fire_timers()
         self._dispatch(event)
         if w.link and w.touched:
@@ -73,6 +74,7 @@ class Switchboard:
         take_up(w, memory)
         w.out.clear()  # all this is in the journal already
         w.newcomers.clear()
+        w.tell_plan()
         for agent in w.agents.values():
             w.refresh(agent)  # but not what time has ended since: it is told with the first input
 
@@ -319,7 +321,7 @@ class Switchboard:
             w.emit(Reply(keyed.request, False, f"{agent.id} has no call in wrap-up"))
         else:
             w.emit(Append(TicketOutcome(call, agent.id, w.at, outcome)))
-            w.emit(Append(CallEvent(call, w.at, "outcome", {"agent": agent.id, "outcome": outcome})))
+            w.account_event(call, "outcome", {"agent": agent.id, "outcome": outcome})
             w.emit(Reply(keyed.request, True, outcome))
 
     # -- the plan
@@ -329,8 +331,7 @@ class Switchboard:
         w = self.world
         for places in w.waiting.values():
             places.clear()  # where they are depends on the plan
-        w.plan = plan
-        w.people_changed()
+        w.put_in_force(plan)
         bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)

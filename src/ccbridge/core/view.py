@@ -36,6 +36,7 @@ def status(board: Switchboard, at: float, now: float) -> dict[str, Any]:
     waiting = [call for call in w.calls.values() if call.state in WAITING]
     return {
         "link": {"up": w.link, "since": moment(at - (now - w.link_since)) if w.link else None},
+        "plan": w.version,
         "queues": len(w.plan.queues),
         "calls": {
             "total": len(w.calls),

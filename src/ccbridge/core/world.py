@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, 
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.plan import Plan, QueuePlan
-from ccbridge.core.records import AgentEvent, CallEvent
+from ccbridge.core.records import AgentEvent, CallEvent, PlanBegan
+from ccbridge.core.version import told, version_of
 
 # How many ended channels are remembered: a caller may be gone before his arrival is told here.
 GONE_KEPT = 1_000
@@ -41,6 +42,8 @@ class World:
 
     def __init__(self, plan: Plan, run: str) -> None:
         self.plan = plan
+        self.version = version_of(plan)  # stands on every event
+        self.told_version = ""  # the last one of which the journal has the plan
         self.run = run  # makes offer ids unique across restarts
         self.calls: dict[str, Call] = {}
         # ended calls, their channels, and ended offers -> ended by whom
@@ -83,7 +86,13 @@ class World:
     def event(self, call: Call, kind: str, at: float | None = None, **data: Any) -> None:
         if call.inferred and not call.inferred_told:
             call.inferred_told = data["inferred"] = True
-        self.emit(Append(CallEvent(call.account, self.at if at is None else at, kind, data)))
+        self.account_event(call.account, kind, data, at)
+
+    def account_event(
+        self, account: str, kind: str, data: Mapping[str, Any], at: float | None = None
+    ) -> None:
+        """Of a call that may have ended."""
+        self.emit(Append(CallEvent(account, self.at if at is None else at, kind, data, self.version)))
 
     def oddity(self, kind: str, **ids: str) -> None:
         self.emit(Oddity(kind, ids))
@@ -133,6 +142,17 @@ class World:
         return key
 
     # -- the plan
+
+    def put_in_force(self, plan: Plan) -> None:
+        self.plan, self.version = plan, version_of(plan)
+        self.people_changed()
+        self.tell_plan()
+
+    def tell_plan(self) -> None:
+        """Before the first event that bears its version."""
+        if self.told_version != self.version:
+            self.told_version = self.version
+            self.emit(Append(PlanBegan(self.at, self.version, told(self.plan))))
 
     def queue(self, name: str) -> QueuePlan:
         """The queue's plan; plain defaults for one that a reload has removed while callers wait in it."""
@@ -324,7 +344,13 @@ class World:
         self.emit(
             Append(
                 AgentEvent(
-                    agent.id, agent.shown_at, shown[0], shown[1], call if in_call and call else None, data
+                    agent.id,
+                    agent.shown_at,
+                    shown[0],
+                    shown[1],
+                    call if in_call and call else None,
+                    data,
+                    self.version,
                 )
             )
         )

@@ -9,6 +9,7 @@ from psycopg import sql
 GRANTS: dict[str, str] = {
     "call_event": "SELECT, INSERT",
     "agent_event": "SELECT, INSERT",
+    "plan_began": "SELECT, INSERT",
     "cdr": "SELECT, INSERT",
     "agent_interval": "SELECT, INSERT",
     "ship_reject": "SELECT, INSERT",

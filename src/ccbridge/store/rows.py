@@ -20,6 +20,7 @@ from ccbridge.core.records import (
     CallEvent,
     CallOpened,
     CdrRow,
+    PlanBegan,
     Record,
     RecordingEnded,
     RecordingStarted,
@@ -60,6 +61,8 @@ def store(db: Db, node: UUID, records: Iterable[Numbered]) -> None:
                 agents.append((one.seq, state))
             case CdrRow() as row:
                 cdrs.append(row)
+            case PlanBegan() as began:
+                db.execute(PLAN, (node, one.seq, moment(began.at), began.version, Jsonb(dict(began.plan))))
             case other:
                 _BY_TYPE[type(other)](db, other)
     # these stand alone: no other row refers to them, so they may go in bulk
@@ -80,12 +83,12 @@ def moment(at: float) -> datetime:
 # -- events ---------------------------------------------------------------------------------------
 
 CALL_EVENT = """
-INSERT INTO call_event (day, node, seq, call_id, at, kind, data) VALUES (%s, %s, %s, %s, %s, %s, %s)
+INSERT INTO call_event (day, node, seq, call_id, at, kind, data, plan) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (day, node, seq) DO NOTHING"""
 
 AGENT_EVENT = """
-INSERT INTO agent_event (day, node, seq, agent, at, state, reason, call_id, data)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (day, node, seq) DO NOTHING"""
+INSERT INTO agent_event (day, node, seq, agent, at, state, reason, call_id, data, plan)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (day, node, seq) DO NOTHING"""
 
 # The conflict is named: a bare DO NOTHING would swallow an overlap as well.
 AGENT_INTERVAL = """
@@ -101,9 +104,14 @@ AGENT_STATES = """
 SELECT agent, state, reason, call_id, since, node, seq FROM agent_state WHERE agent = ANY(%s) FOR UPDATE"""
 
 
+PLAN = """
+INSERT INTO plan_began (node, seq, at, version, plan) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (node, seq) DO NOTHING"""
+
+
 def _call_event(node: UUID, seq: int, event: CallEvent) -> tuple[Any, ...]:
     at = moment(event.at)
-    return at.date(), node, seq, event.call, at, event.kind, Jsonb(dict(event.data))
+    return at.date(), node, seq, event.call, at, event.kind, Jsonb(dict(event.data)), event.plan or None
 
 
 def _agent_events(db: Db, node: UUID, events: list[tuple[int, AgentEvent]]) -> None:
@@ -116,8 +124,11 @@ def _agent_events(db: Db, node: UUID, events: list[tuple[int, AgentEvent]]) -> N
         at = moment(event.at)
         call = event.call
         rows.append(
-            (at.date(), node, seq, event.agent, at, event.state, event.reason, call, Jsonb(dict(event.data)))
-        )
+            (
+                at.date(), node, seq, event.agent, at, event.state, event.reason, call,
+                Jsonb(dict(event.data)), event.plan or None,
+            )
+        )  # fmt: skip
         before = states.get(event.agent)
         since = at
         if before is not None:

@@ -3,7 +3,7 @@
 Three kinds, and the grants in ``roles`` follow them:
 
 - **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
-  person's name or number: call_event, agent_event, cdr;
+  person's name or number: call_event, agent_event, plan_began, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
 - **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
   request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
@@ -140,6 +140,7 @@ call_event = Table(
     Column("at", Moment, nullable=False),
     Column("kind", Text, nullable=False),
     Column("data", JSONB, nullable=False),
+    Column("plan", Text),  # version of the plan in force: a row of plan_began has it whole
     PrimaryKeyConstraint("day", "node", "seq"),
     Index(None, "call_id"),
     postgresql_partition_by="RANGE (day)",
@@ -157,9 +158,22 @@ agent_event = Table(
     Column("reason", Text, nullable=False),
     Column("call_id", Text),
     Column("data", JSONB, nullable=False),
+    Column("plan", Text),
     PrimaryKeyConstraint("day", "node", "seq"),
     Index(None, "agent", "day"),
     postgresql_partition_by="RANGE (day)",
+)
+
+# When which plan came into force, with the plan: the configuration without secrets and names of people.
+plan_began = Table(
+    "plan_began",
+    metadata,
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("version", Text, nullable=False, index=True),
+    Column("plan", JSONB, nullable=False),
+    PrimaryKeyConstraint("node", "seq"),
 )
 
 agent_state = Table(

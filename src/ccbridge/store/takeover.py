@@ -50,6 +50,8 @@ WITH told AS (
      ORDER BY agent, state, seq DESC))
 SELECT agent, at, state, reason, call_id, data FROM told ORDER BY seq"""
 
+PLAN = "SELECT version FROM plan_began ORDER BY seq DESC LIMIT 1"
+
 # An outcome may be keyed for the call that an agent has just had.
 LAST_OFFERS = """
 SELECT data->>'agent', data->>'offer' FROM call_event
@@ -124,6 +126,8 @@ async def take_over(url: str, limit: float) -> tuple[Memory, int]:
                 memory.apply(CallEvent(call, _epoch(at), kind, data))
             for agent, at, state, reason, call, data in await rows(AGENT_EVENTS):
                 memory.apply(AgentEvent(agent, _epoch(at), state, reason, call, data))
+            for (version,) in await rows(PLAN):
+                memory.plan = version
             last_calls = [known["last_call"] for known in memory.agents.values() if "last_call" in known]
             for agent, offer in await rows(LAST_OFFERS, last_calls):
                 if agent in memory.agents:
