@@ -24,6 +24,7 @@ LIVE = [
     ["queue", "show", "sales"],
     ["agent", "list"],
     ["agent", "show", "anna"],
+    ["agent", "explain", "anna"],
     ["agent", "login", "anna"],
     ["agent", "logout", "anna"],
     ["agent", "pause", "anna"],

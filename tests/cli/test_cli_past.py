@@ -26,6 +26,7 @@ pytestmark = pytest.mark.pg
 STORED = [
     ["call", "list", "--day", "today"],
     ["call", "show", "1.1"],
+    ["call", "explain", "1.1"],
     ["customer", "show", "2101234567"],
     ["ticket", "list"],
     ["ticket", "show", "1"],
@@ -129,13 +130,13 @@ def test_a_past_call_with_its_timeline(archive: Shell, past: Past) -> None:
 
 def test_an_open_call_has_a_timeline_too(past: Past, archive: Shell) -> None:
     found = archive.json("call", "show", past.open)
-    assert [event["kind"] for event in found["events"]] == ["arrived", "queued", "holding"]
+    assert [event["kind"] for event in found["events"]] == ["arrived", "queued", "holding", "waiting"]
     assert "disposition" not in found["stored"]
     assert re.search(r"^state +open$", archive.run("call", "show", past.open).stdout, re.M)
     with Daemon(archive.site.parent / "control.sock", past.board):
         found = archive.json("call", "show", past.open)
         assert found["live"]["state"] == "holding"
-        assert len(found["events"]) == 3
+        assert len(found["events"]) == 4
         text = archive.run("call", "show", past.open).stdout
         assert re.search(r"^state +holding \(live\)$", text, re.M)
         assert re.search(r"^\+0:00\.000 .* arrived", text, re.M)

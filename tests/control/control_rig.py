@@ -39,14 +39,14 @@ PLAN = Plan(
     default_flow="main",
     pause_reasons=("break", "lunch"),
 )
-DEVICES = {agent.device: "NOT_INUSE" for agent in PLAN.agents.values()}
 
 
 class Board:
     """A switchboard with a clock that the test moves: epoch and monotonic seconds at once."""
 
-    def __init__(self, at: float = 1_700_000_000.0) -> None:
-        self.board = Switchboard(PLAN, "t")
+    def __init__(self, at: float = 1_700_000_000.0, plan: Plan = PLAN) -> None:
+        self.plan = plan
+        self.board = Switchboard(plan, "t")
         self.at = at
         self.requests = itertools.count(1)
         self.numbers = itertools.count(1)
@@ -54,14 +54,15 @@ class Board:
         self.rung: set[str] = set()
         self.reloads = True
         self.tally = Tally()
-        self.put(i.LinkUp(self.at, i.Snapshot((), DEVICES)))
+        devices = {agent.device: "NOT_INUSE" for agent in plan.agents.values()}
+        self.put(i.LinkUp(self.at, i.Snapshot((), devices)))
 
     def put(self, event: i.Input) -> list[Any]:
         out = self.board.handle(event, self.at)
         self.effects += out
         for effect in out:
             if isinstance(effect, Append):
-                self.tally.add(effect.record, PLAN.queues)
+                self.tally.add(effect.record, self.plan.queues)
         return out
 
     def go(self, seconds: float) -> None:

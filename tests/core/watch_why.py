@@ -111,4 +111,5 @@ class WhyWatch:
 
 # Stamps are of two clocks, so a rule may seem to be in force a little early or late.
 def at_work(w: World, call: Call, rules: Iterable[Rule], early: float) -> Rule:
-    return [rule for rule in rules if rule.after <= max(w.at - call.since - early, 0.0)][-1]
+    waited = w.at - (call.queued_at or w.at) - early
+    return [rule for rule in rules if rule.after <= max(waited, 0.0)][-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ccbridge.cli import show
+from ccbridge.cli import idle, show
 from ccbridge.cli.here import Here, common, pass_here
 
 
@@ -69,6 +69,23 @@ def show_(here: Here, name: str, as_json: bool) -> None:
             ("queues", row["queues"]),
         ]
     )
+
+
+@agent.command()
+@click.argument("name", metavar="AGENT")
+@common
+@pass_here
+def explain(here: Here, name: str, as_json: bool) -> None:
+    """Why an agent has no call now: his state, what lifts it and when, and who waits in his queues."""
+    row = here.ask("agent.explain", agent=name).data
+    told = [idle.state(row)]
+    for sentence, more in idle.queues(row):
+        told += [sentence, *(f"  {one}" for one in more)]
+    if as_json:
+        show.as_json({**row, "told": told})
+        return
+    for line in told:
+        click.echo(line)
 
 
 @agent.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ccbridge.cli import show
+from ccbridge.cli import show, story
 from ccbridge.cli.here import Away, Here, NotDone, Stop, common, pass_here
 from ccbridge.cli.past import database, day_option, limit_option, local_day
 from ccbridge.store import queries
@@ -103,14 +103,7 @@ def show_(here: Here, name: str, as_json: bool) -> None:
 
     A live call's state comes from the daemon, everything else from the database: either may be away.
     """
-    live, no_daemon = _live(here, name)
-    stored, no_store = _stored(here, name)
-    if live is None and stored is None:
-        if no_store is not None:
-            raise no_store
-        raise NotDone(f"there is no call {show.plain(name)}") from no_daemon
-    if no_store is not None:
-        click.echo(f"without its events: {no_store.message}", err=True)
+    live, stored = _both(here, name, "call.show")
     kept = dict(stored or {})
     events = _timed(kept.pop("events", []), kept.get("arrived_at"))
     recordings, ticket = kept.pop("recordings", []), kept.pop("ticket", None)
@@ -151,9 +144,51 @@ def show_(here: Here, name: str, as_json: bool) -> None:
         )
 
 
-def _live(here: Here, name: str) -> tuple[dict[str, Any] | None, Away | None]:
+@call.command()
+@click.argument("name", metavar="CALL")
+@common
+@pass_here
+def explain(here: Here, name: str, as_json: bool) -> None:
+    """How a call waited and why it went to whom it went, live or past, in sentences.
+
+    What has happened comes from the database, what keeps a live call waiting now from the daemon: either may
+    be away.
+    """
+    live, stored = _both(here, name, "call.explain")
+    told = story.tell((stored or {}).get("events", []))
+    now = None if live is None else story.now(live)
+    if as_json:
+        steps = [one._asdict() for one in told]
+        show.as_json({"call": name, "live": live, "stored": stored, "told": steps, "now": now})
+        return
+    click.echo(f"call {show.plain(name)}: {story.head(live, stored)}")
+    for at, text, more in told:
+        click.echo(f"{show.clock(at)}  {text}")
+        for one in more:
+            click.echo(f"          {one}")
+    if now is not None:
+        text, more = now
+        click.echo(f"now       {text}")
+        for one in more:
+            click.echo(f"          {one}")
+
+
+def _both(here: Here, name: str, do: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The call as the daemon has it (its answer to ``do``), and as the database has it; not both None."""
+    live, no_daemon = _live(here, name, do)
+    stored, no_store = _stored(here, name)
+    if live is None and stored is None:
+        if no_store is not None:
+            raise no_store
+        raise NotDone(f"there is no call {show.plain(name)}") from no_daemon
+    if no_store is not None:
+        click.echo(f"without its events: {no_store.message}", err=True)
+    return live, stored
+
+
+def _live(here: Here, name: str, do: str) -> tuple[dict[str, Any] | None, Away | None]:
     try:
-        answer = here.asked("call.show", call=name)
+        answer = here.asked(do, call=name)
     except Away as away:
         return None, away
     return (answer.data if answer.ok else None), None

@@ -13,8 +13,8 @@ from typing import Any
 from ccbridge import __version__
 from ccbridge.control.server import Handler
 from ccbridge.control.wire import Answer, Refused, quoted, texts
+from ccbridge.core import explain, view
 from ccbridge.core import inputs as i
-from ccbridge.core import view
 from ccbridge.core.calls import CallState
 from ccbridge.core.effects import Reply
 from ccbridge.core.switchboard import Switchboard
@@ -73,6 +73,8 @@ class Commands:
             "call.list": self._call_list,
             "call.waiting": self._call_waiting,
             "call.show": self._call_show,
+            "call.explain": self._call_explain,
+            "agent.explain": self._agent_explain,
         }
 
     async def _status(self, fields: dict[str, Any]) -> Answer:
@@ -177,6 +179,20 @@ class Commands:
         if row is None:
             raise Refused(f"there is no live call {quoted(call)}")
         return Answer(True, f"{call} is {row['state']}", row)
+
+    async def _call_explain(self, fields: dict[str, Any]) -> Answer:
+        call = texts("call.explain", fields, required=("call",))["call"]
+        row = explain.call(self._board, call, self._clock(), self._monotonic())
+        if row is None:
+            raise Refused(f"there is no live call {quoted(call)}")
+        return Answer(True, f"{call} is {row['state']}", row)
+
+    async def _agent_explain(self, fields: dict[str, Any]) -> Answer:
+        agent = texts("agent.explain", fields, required=("agent",))["agent"]
+        row = explain.agent(self._board, agent, self._clock(), self._monotonic())
+        if row is None:
+            raise Refused(f"there is no agent {quoted(agent)}")
+        return Answer(True, f"{agent} is {row['state']}", row)
 
     async def _changed(self, agent: str, make: Callable[[int], i.Input]) -> Answer:
         """The core's own reply, and the agent as he is after it."""

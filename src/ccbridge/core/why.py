@@ -75,7 +75,13 @@ def _relaxes(w: World, call: Call) -> dict[str, float]:
     rules = w.queue(call.queue).rules
     if call.rule + 1 == len(rules):
         return {}
-    return {"relaxes_s": round(max(0.0, call.since + rules[call.rule + 1].after - w.at), 3)}
+    return {"relaxes_s": until_rule(call, rules[call.rule + 1], w.at)}
+
+
+def until_rule(call: Call, rule: Rule, at: float) -> float:
+    """Seconds until this rule is in force for a caller who waits: rules count from the start of his stint."""
+    queued_at = at if call.queued_at is None else call.queued_at
+    return round(max(0.0, queued_at + rule.after - at), 1)
 
 
 def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str, Any]]]:
@@ -116,13 +122,8 @@ def against(w: World, agent: Agent, rule: Rule, able: bool) -> dict[str, Any]:
     state, more = agent.shown
     said: dict[str, Any] = {"agent": agent.id, "why": state if able else "skill"}
     if not able:
-        has = agent.plan.skills
         said["state"] = state
-        said["missing"] = {
-            skill: [has.get(skill, 0), level]
-            for skill, level in rule.require.items()
-            if has.get(skill, 0) < level
-        }
+        said["missing"] = missing(agent, rule)
     if more:
         said["reason"] = more
     due = frees(agent)
@@ -134,6 +135,16 @@ def against(w: World, agent: Agent, rule: Rule, able: bool) -> dict[str, Any]:
         if state == "offered":
             said["rings"] = offer.state is OfferState.RINGING
     return said
+
+
+def missing(agent: Agent, rule: Rule) -> dict[str, list[int]]:
+    """Skill -> the level he has and the one that the rule requires, for those that he lacks."""
+    has = agent.plan.skills
+    return {
+        skill: [has.get(skill, 0), level]
+        for skill, level in rule.require.items()
+        if has.get(skill, 0) < level
+    }
 
 
 def _behind(w: World, queue: QueuePlan, rule: int, chosen: Agent, other: Agent) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""Each reason that a decision may keep, and each state of an agent, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccbridge.cli import idle, reasons, story
+from ccbridge.core.records import AGENT_STATES, CALL_KINDS, DISPOSITIONS, OFFER_RESULTS
+from ccbridge.core.strategies import STRATEGIES
+
+STORY = Path(story.__file__).read_text("utf-8")
+AT = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("named", "text"),
+    [
+        ({"why": "wrap_up", "left_s": 12.0, "reason": "lunch"}, "wrap-up, 12 s left; then paused (lunch)"),
+        ({"why": "wrap_up"}, "wrap-up"),
+        ({"why": "cooldown", "reason": "refused", "left_s": 100.0},
+         "cooling down after a call that was refused, 1:40 left"),
+        ({"why": "paused", "reason": "break"}, "paused (break)"),
+        ({"why": "unreachable", "reason": "not_registered"}, "the phone is not registered"),
+        ({"why": "unreachable", "reason": "dead", "left_s": 5.0}, "the phone did not ring, 5 s left"),
+        ({"why": "busy_elsewhere"}, "the phone is in use"),
+        ({"why": "offered", "call": "7.1", "rings": True}, "rings for call 7.1"),
+        ({"why": "offered", "call": "7.1", "rings": False}, "reserved for call 7.1"),
+        ({"why": "talking", "call": "7.1", "reason": "logging_out"}, "talks with call 7.1; then logged out"),
+        ({"why": "logged_out"}, "logged out"),
+        ({"why": "skill", "missing": {"greek": [2, 4], "billing": [0, 1]}},
+         "has greek 2, 4 is required; has no billing, 1 is required"),
+        ({"why": "behind", "by": "longest_idle", "has": 20.0, "chosen": 60.0},
+         "free, too; idle for 20 s, the chosen one 60 s"),
+        ({"why": "behind", "by": "round_robin", "has": 20.0, "chosen": None},
+         "free, too; last turn 20 s ago, the chosen one never"),
+        ({"why": "behind", "by": "fewest_calls", "has": 4, "chosen": 2},
+         "free, too; talks since the log-in: 4, the chosen one 2"),
+        ({"why": "behind", "by": "preferred", "has": 0, "chosen": 1},
+         "free, too; has 0 of the preferred skills, the chosen one 1"),
+        ({"why": "behind", "by": "random"}, "free, too; chosen by lot"),
+    ],
+)  # fmt: skip
+def test_one_agent(named: dict[str, Any], text: str) -> None:
+    assert reasons.against({"agent": "dan", **named}) == f"dan: {text}"
+
+
+def test_every_state_and_every_strategy_has_words() -> None:
+    assert {*AGENT_STATES, "skill", "behind"} == reasons.COUNTED.keys()
+    assert {*STRATEGIES, "preferred"} - {"random"} == reasons.FIGURES.keys()
+    assert reasons.counted({"talking": 12, "chosen": 1, "paused": 1, "skill": 2}) == (
+        "12 were talking, 2 lacked a skill, 1 was paused"
+    )
+
+
+@pytest.mark.parametrize("state", AGENT_STATES)
+def test_each_state_says_what_lifts_it(state: str) -> None:
+    row = {"agent": "dan", "state": state, "reason": "", "call": "7.1", "left_s": 7.0, "for_s": 34.0}
+    text = idle.state({**row, "device": "PJSIP/1"})
+    assert text.startswith("dan")
+    assert "_" not in text
+
+
+def test_a_free_agent_and_a_link_that_is_down() -> None:
+    sales = {"queue": "sales", "waiting": 2, "fits": 2, "beyond": [], "with_others": []}
+    other = {
+        **sales,
+        "queue": "help",
+        "waiting": 0,
+        "fits": 0,
+        "with_others": [{"call": "7.1", "agent": "eva"}],
+    }
+    row = {"agent": "dan", "state": "available", "link_up": False, "serves": [sales, other]}
+    down = "the link to Asterisk is down, so nobody can be rung"
+    assert list(idle.queues(row)) == [
+        (f"sales: 2 in line, dan qualifies for all of them; {down}.", []),
+        ("help: nobody else waits.", ["call 7.1: offered to eva"]),
+    ]
+
+
+def event(kind: str, **data: Any) -> dict[str, Any]:
+    return {"at": AT, "kind": kind, "data": data}
+
+
+def test_every_result_and_every_end_has_a_sentence() -> None:
+    for result in OFFER_RESULTS:
+        (told,) = story.tell([event("offer_ended", agent="dan", offer="o1", result=result)])
+        assert "dan" in told.text
+    for disposition in DISPOSITIONS:
+        (told,) = story.tell([event("ended", disposition=disposition, ended_by="caller")])
+        assert told.text.startswith("The call is over: ")
+
+
+def test_the_choice_of_one_among_several() -> None:
+    (told,) = story.tell([
+        event("offered", agent="ann", offer="o1", queue="sales", candidates=3, why={
+            "counts": {"chosen": 1, "behind": 2, "talking": 40},
+            "named": [{"agent": "dan", "why": "behind", "by": "longest_idle", "has": 20.0, "chosen": 60.0}],
+        })
+    ])  # fmt: skip
+    assert told.text == "Offered to ann: the first in the order of the 3 who are free and qualify."
+    assert told.more == (
+        "dan: free, too; idle for 20 s, the chosen one 60 s",
+        "of the queue's 43 agents 40 were talking",
+    )
+
+
+def test_events_of_other_versions_are_told_as_they_are() -> None:
+    """An older one gives no reasons; a later one has kinds that are not known here."""
+    told = story.tell([event("offered", agent="ann", offer="o1"), event("sent_home", by="\x1b[2J")])
+    assert [one.text for one in told] == ["Offered to ann.", "sent home: by ?[2J."]
+
+
+def test_every_kind_is_told_or_left_out_on_purpose() -> None:
+    known = {kind for kind in CALL_KINDS if f'case "{kind}"' in STORY}
+    assert known | story.SILENT == set(CALL_KINDS)
+
+
+def test_a_queue_without_agents_and_a_link_that_was_down() -> None:
+    assert story.waits({"why": {"counts": {}, "named": []}}) == ("The queue has no agents.", ())
+    assert story.waits({"why": {"link": False}})[0] == "The link to Asterisk is down: nobody can be rung."
