@@ -177,7 +177,7 @@ def test_a_cdr_is_of_the_moment_that_asterisks_file_has() -> None:
 
 
 def test_an_offer_is_variables_and_then_the_redirect() -> None:
-    offer = PlaceOffer("pbx-1.0", "oab1", "PJSIP/1001", 15, "Ελένη - sales 0:07", "2026/11/22/x")
+    offer = PlaceOffer("pbx-1.0", "oab1", ("PJSIP/1001",), 15, "Ελένη - sales 0:07", "2026/11/22/x")
     actions = translate.to_actions(offer)
     assert [one["Action"] for one in actions] == ["Setvar"] * 5 + ["Redirect"]
     assert {one["Variable"]: one["Value"] for one in actions[:-1]} == {
@@ -193,7 +193,7 @@ def test_an_offer_is_variables_and_then_the_redirect() -> None:
 
 @pytest.mark.parametrize("name", ["a\r\nAction: Hangup", "x" * 5000, "\x00", "${SHELL(id)}", '"', "😀" * 300])
 def test_any_text_on_the_display_can_be_sent(name: str) -> None:
-    for action in translate.to_actions(PlaceOffer("c", "o1", "PJSIP/1", 5, name, None)):
+    for action in translate.to_actions(PlaceOffer("c", "o1", ("PJSIP/1", "PJSIP/2"), 5, name, None)):
         assert encode(action).count(b"\r\n") == len(action) + 1
 
 

@@ -291,7 +291,7 @@ class Afterwards(Simulator):
                 self.after(self.random.uniform(0, 6), lambda guest=guest: self.guest_gone(guest))
         for leg in list(self.legs.values()):
             if (
-                leg.caller.leg is not leg
+                leg.caller.leg is not leg and leg not in leg.caller.rung
             ):  # the caller has gone: he is asked for the outcome, or being cancelled
                 self.after(self.random.uniform(0, 6), lambda leg=leg: self.leg_gone(leg, 16))
         for phone in self.phones.values():
@@ -372,6 +372,7 @@ class Afterwards(Simulator):
             else:
                 self._together(caller, leg)
         elif leg is not None:
+            caller.leg, caller.rung = None, [leg]
             how = self.random.choice(self.weather.phones)
             self.during(leg, 0.05, lambda: self._ring(leg) if not leg.rang else None)
             if how == "answer":
@@ -390,8 +391,8 @@ class Afterwards(Simulator):
             self.next_step(caller, self.ms(), lambda one: self._returns(one, status, cause))
         else:
             effect = self._placed[caller.id]
-            phone = self.phones[effect.device]
-            self.next_step(caller, self.ms(), lambda one: self.dial(one, effect, phone))
+            phones = [self.phones[device] for device in effect.devices]
+            self.next_step(caller, self.ms(), lambda one: self.dial(one, effect, phones))
 
     def _returns(self, caller: Caller, status: str, cause: int) -> None:
         """Dial has returned."""

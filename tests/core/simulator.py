@@ -79,13 +79,14 @@ SKILLED = plan_of(
             rules=(Rule(0, {"greek": 1, "english": 1}), Rule(5, {"greek": 1})),
         ),
         "lots": QueuePlan("lots", ring=8, wrap_up=2, max_wait=50, overflow="905", strategy="random"),
+        "all": QueuePlan("all", ring=8, wrap_up=2, max_wait=50, overflow="906", strategy="ring_all"),
     },
     {
         "ann": ("sales", "help", "line"),
         "bob": ("sales", "help", "talk", "lots"),
-        "cyd": ("help", "late", "line", "lots"),
-        "dan": ("sales", "help", "late", "talk", "line", "lots"),
-        "eva": ("sales", "late", "talk", "line"),
+        "cyd": ("help", "late", "line", "lots", "all"),
+        "dan": ("sales", "help", "late", "talk", "line", "lots", "all"),
+        "eva": ("sales", "late", "talk", "line", "all"),
     },
     {
         "ann": {"greek": 5, "english": 1},
@@ -95,6 +96,11 @@ SKILLED = plan_of(
     },
     ageing=4.0,
 )  # fmt: skip
+
+
+RINGING = replace(
+    SITE, queues={name: replace(queue, strategy="ring_all") for name, queue in SITE.queues.items()}
+)
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,8 @@ class Caller:
     moved: float = -9.0  # when he was redirected last
     moving: bool = False  # and has not arrived
     leg: Leg | None = None
+    rung: list[Leg] = field(default_factory=list)  # by the Dial that is going on
+    busy: bool = False  # one of them was
     party: Guest | None = None  # to whom he was passed on: his phone rings, or they talk
     since: float = 0.0
     tries: int = 0
@@ -224,6 +232,7 @@ class Simulator(Passing):
         self.phones = {a.device: Phone(a.device) for a in plan.agents.values()}
         self.link = False
         self.link_up_at = 0.0
+        self.swept = -9.0
         self.logged_in = False  # to AMI: events are kept, or delivered
         self.alive = True
         self.alive_seen = 0.0
@@ -434,8 +443,9 @@ class Simulator(Passing):
 
     def sweep(self) -> None:
         """A snapshot while all goes on: events that were before it may come after it."""
-        if not self.link:
-            return
+        if not self.link or self.t - self.swept < 0.5:
+            return  # two in a row are never so close that one event is late for both
+        self.swept = self.t
         session, shot = self.session, self.snapshot()
         self.in_flight += 1
 
@@ -809,8 +819,8 @@ class Simulator(Passing):
         if leg is not None and caller.channel.bridge:
             self.unbridge(leg)
             self.stay_for_outcome(leg)
-        elif leg is not None:
-            self.cancel(leg)
+        elif caller.rung:
+            self.cancel(caller)
         elif caller.party is not None:
             wires = self.wires_of(caller)
             self.leave_bridge(caller.channel)
@@ -829,8 +839,7 @@ class Simulator(Passing):
             if self.chance(0.3):
                 self.next_step(caller, self.ms(), self.hold)  # the Goto's target from its first step
             return
-        if caller.leg is not None:
-            self.cancel(caller.leg)
+        self.cancel(caller)
         if isinstance(effect, e.MoveOut):
             self.next_step(caller, self.ms(1), lambda c: self.leave(c, effect.target))
         else:
@@ -840,26 +849,38 @@ class Simulator(Passing):
         caller.channel.context, caller.channel.exten = "ccbridge-offer", effect.offer
         caller.moving = False
         self.ami(i.OfferReached(self.at, caller.id, effect.offer))
-        phone = self.phones[effect.device]
-        if not phone.registered:
+        phones = [phone for device in effect.devices if (phone := self.phones[device]).registered]
+        if not phones:
             ended = i.OfferEnded(self.at, caller.id, effect.offer, "CHANUNAVAIL", 3)
             self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
         else:
-            self.next_step(caller, self.ms(1), lambda c: self.dial(c, effect, phone))
+            self.next_step(caller, self.ms(1), lambda c: self.dial(c, effect, phones))
 
     def _back(self, caller: Caller, ended: i.OfferEnded) -> None:
         self.ami(replace(ended, at=self.at))
         self.next_step(caller, self.ms(1), self.hold)
 
-    def dial(self, caller: Caller, effect: e.PlaceOffer, phone: Phone) -> None:
+    def dial(self, caller: Caller, effect: e.PlaceOffer, phones: list[Phone]) -> None:
+        caller.busy = False
+        for phone in phones:
+            self.dial_one(caller, effect, phone)
+        step = caller.step
+        self.after(float(effect.ring), lambda: self.rings_out(caller) if caller.step == step else None)
+
+    def rings_out(self, caller: Caller) -> None:
+        for leg in list(caller.rung):
+            self.dial_over(leg, 0, "NOANSWER")
+
+    def dial_one(self, caller: Caller, effect: e.PlaceOffer, phone: Phone) -> None:
         self.serial += 1
         ident = f"leg.{self.serial}"
         channel = Channel(ident, f"{phone.device}-{self.serial:08x}", caller.id, self.t, "phones", up=False)
         self.watch.dialled(phone)
         leg = Leg(channel, caller, effect.offer, phone)
-        caller.leg = phone.leg = leg
+        phone.leg = leg
+        caller.rung.append(leg)
         self.legs[ident] = leg
-        self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident))
+        self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident, phone.device))
         self.show(phone)
         how = "busy" if phone.guests else self.random.choice(self.weather.phones)
         if how not in ("dead", "gone"):
@@ -875,7 +896,6 @@ class Simulator(Passing):
         elif how in ("answer", "blink"):
             talk = 0.001 if how == "blink" else self.random.uniform(1, 25)
             self.during(leg, self.random.uniform(0.3, effect.ring - 1), lambda: self.answer(leg, talk))
-        self.during(leg, float(effect.ring), lambda: self.dial_over(leg, 0, "NOANSWER"))
 
     def during(self, leg: Leg, delay: float, what: Callable[[], None]) -> None:
         """While the leg is being dialled."""
@@ -886,22 +906,26 @@ class Simulator(Passing):
         self.ami(i.LegRinging(self.at, leg.channel.id))
 
     def dial_over(self, leg: Leg, cause: int, status: str) -> None:
-        """Unanswered: the leg's end and Dial's result, in either order."""
+        """Unanswered: the leg's end and, if it was the last, Dial's result, in either order."""
         leg.over = True
         caller = leg.caller
-        caller.leg = None
+        caller.rung.remove(leg)
+        caller.busy |= status == "BUSY"
         if self.random.random() < 0.5:
             self.leg_gone(leg, cause)
         else:
             self.after(self.ms(2), lambda: self.leg_gone(leg, cause))
+        status = "BUSY" if caller.busy and status != "NOANSWER" else status
         ended = i.OfferEnded(self.at, caller.id, leg.offer, status, cause)
-        if not caller.dying:
+        if not caller.dying and not caller.rung:
             self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
 
-    def cancel(self, leg: Leg) -> None:
-        leg.over = True
-        leg.caller.leg = None
-        self.after(self.ms(), lambda: self.leg_gone(leg, 16))
+    def cancel(self, caller: Caller, cause: int = 16) -> None:
+        """Whoever is being rung for him is not any more."""
+        for leg in caller.rung:
+            leg.over = True
+            self.after(self.ms(), lambda leg=leg: self.leg_gone(leg, cause))
+        caller.rung = []
 
     def leg_gone(self, leg: Leg, cause: int) -> None:
         if self.legs.pop(leg.channel.id, None) is None:
@@ -921,12 +945,17 @@ class Simulator(Passing):
             return
         caller.step += 1
         leg.channel.up = True
+        caller.rung.remove(leg)
+        caller.leg = leg
+        if self.random.random() < 0.5:
+            self.cancel(caller, 26)
         bridge = f"b{self.serial}"
         caller.answered = caller.answered or not caller.asked
         channels = [caller.channel, leg.channel]
         self.random.shuffle(channels)
         for channel in channels:
             self.enter(channel, bridge)
+        self.cancel(caller, 26)
         self.show(leg.phone)
         if self.chance(0.2):
             self.talking(leg, talk * 0.3, lambda: self.hold_leg(leg.channel))

@@ -92,7 +92,7 @@ def test_agents_keep_what_is_theirs() -> None:
     scene.wait(6.1)
     assert scene.agent("ann") == ("unreachable", "not_registered")
     scene.tell(i.DeviceChanged, "PJSIP/ann", "NOT_INUSE")
-    assert some(scene.hold("c2")).device == "PJSIP/ann"
+    assert some(scene.hold("c2")).devices == ("PJSIP/ann",)
 
 
 def test_a_clean_stop() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulator import SITE, SKILLED, Simulator
+from simulator import RINGING, SITE, SKILLED, Simulator
 from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
 
 from ccbridge.core import acd, moves, offers, reconcile, restore, skills, strategies, talks, why
@@ -97,7 +97,7 @@ def the_last_in_the_order_is_named_first(patch: pytest.MonkeyPatch) -> None:
     right = why.choice
 
     def choice(w: World, pair: Any) -> Any:
-        return right(w, pair._replace(agent=pair.behind[0], behind=(pair.agent,)) if pair.behind else pair)
+        return right(w, pair._replace(agents=pair.behind[:1], behind=pair.agents) if pair.behind else pair)
 
     patch.setattr(why, "choice", choice)
 
@@ -106,8 +106,8 @@ def the_last_in_the_order_is_named_first(patch: pytest.MonkeyPatch) -> None:
 def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
     right = acd.match
 
-    def match(waiting: Any, free: Any) -> Any:
-        pairs = right(waiting, free)
+    def match(waiting: Any, free: Any, most: Any) -> Any:
+        pairs = right(waiting, free, most)
         for line, places in waiting.items():
             for pair in [p for p in pairs if p.queue == line.queue][:1]:
                 pairs += [pair._replace(call=place.call) for place in places[1:2]]
@@ -119,7 +119,7 @@ def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
 @plant(CALM)
 def one_pair_at_a_time(patch: pytest.MonkeyPatch) -> None:
     right = acd.match
-    patch.setattr(acd, "match", lambda waiting, free: right(waiting, free)[1:])
+    patch.setattr(acd, "match", lambda waiting, free, most: right(waiting, free, most)[1:])
 
 
 @plant(CALM)
@@ -318,7 +318,7 @@ def a_turn_is_not_noted(patch: pytest.MonkeyPatch) -> None:
 
     def place_offer(w: World, pair: acd.Pair) -> None:
         right(w, pair)
-        w.agents[pair.agent].turns.clear()
+        w.agents[pair.agents[0]].turns.clear()
 
     patch.setattr(offers, "place_offer", place_offer)
 
@@ -343,6 +343,39 @@ def talks_are_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
         right(w, agent, {name: value for name, value in known.items() if name != "talks"})
 
     patch.setattr(restore, "_restore_agent", forget)
+
+
+@plant(CALM, RINGING)
+def one_is_rung_of_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(strategies, "at_once", lambda queue: 1)
+
+
+@plant(CALM, RINGING)
+def who_was_slower_stays_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(offers, "companions", lambda w, offer: [])
+
+
+@plant(CALM, RINGING)
+def who_was_slower_has_missed_it(patch: pytest.MonkeyPatch) -> None:
+    right = offers.withdraw
+
+    def withdraw(w: World, call: Any, offer: Any, result: str = "withdrawn") -> None:
+        if result == "elsewhere":
+            offers._cool(w, w.agents[offer.agent], 10.0, "missed")
+        right(w, call, offer, result)
+
+    patch.setattr(offers, "withdraw", withdraw)
+
+
+@plant(KILLED, RINGING)
+def a_restart_knows_one_of_those_who_ring(patch: pytest.MonkeyPatch) -> None:
+    right = restore._restore_call
+
+    def alone(w: World, call_id: str, known: Any, agents: Any) -> None:
+        others = known["others"] if known["state"] == "talking" else []
+        right(w, call_id, {**known, "others": others}, agents)
+
+    patch.setattr(restore, "_restore_call", alone)
 
 
 @pytest.fixture(params=PLANTS)

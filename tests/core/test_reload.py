@@ -77,7 +77,7 @@ def test_nothing_that_goes_on_changes() -> None:
     assert due - scene.board.world.now == 99
     # cyd's runs as it was begun; he then takes the first of those who wait, in the old order
     (first,) = [x for x in scene.wait(10.1) if isinstance(x, PlaceOffer)]
-    assert (first.call, first.device, first.ring) == ("c4", "PJSIP/cyd", 20)
+    assert (first.call, first.devices, first.ring) == ("c4", ("PJSIP/cyd",), 20)
     # the last one has the new limit of waiting
     scene.tell(i.LogOut, "ann", 1)
     assert moved_out(scene.wait(60)) == []

@@ -39,7 +39,7 @@ def test_he_keeps_his_place_and_begins_another_stint() -> None:
     scene.hold("c2", "help", priority=2)
     scene.wait(5)
     said = requeue(scene, "c1", "help", by="eva")
-    queued, holding = records(said, CallEvent)
+    queued, holding, _ = records(said, CallEvent)  # and why nobody takes him
     began = EPOCH + 2.0
     assert queued.data == {
         "queue": "help", "priority": 1, "brought": 2, "since": began, "entered": EPOCH + 27.0, "why": "moved",
@@ -74,7 +74,7 @@ def test_max_wait_and_skills_begin_anew() -> None:
 def test_his_priority_can_be_changed_with_it() -> None:
     scene = Scene(TWO_QUEUES, agents="")
     scene.hold("c1", "sales", priority=2)
-    (queued, _) = records(requeue(scene, "c1", "help", priority=9), CallEvent)
+    queued, *_ = records(requeue(scene, "c1", "help", priority=9), CallEvent)
     assert (queued.data["brought"], queued.data["priority"]) == (9, 8)
 
 

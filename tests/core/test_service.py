@@ -55,8 +55,8 @@ def test_the_longest_idle_agent_is_taken() -> None:
     scene = Scene(agents="bob")
     scene.wait(1)
     scene.tell(i.LogIn, "ann", 1)
-    assert some(scene.hold("c1")).device == "PJSIP/bob"
-    assert some(scene.hold("c2")).device == "PJSIP/ann"
+    assert some(scene.hold("c1")).devices == ("PJSIP/bob",)
+    assert some(scene.hold("c2")).devices == ("PJSIP/ann",)
 
 
 def test_the_phone_shows_name_queue_and_waiting_time() -> None:
@@ -84,7 +84,7 @@ def test_a_failed_offer_goes_to_the_next_agent(
 ) -> None:
     scene = Scene()
     following = some(scene.fail(some(scene.hold("c1")), status, cause))
-    assert following.device == "PJSIP/bob"
+    assert following.devices == ("PJSIP/bob",)
     assert scene.results() == [result]
     assert scene.agent("ann") == state
     scene.tell(i.HangupAsked, "c1")
@@ -144,7 +144,7 @@ def test_a_leg_that_does_not_ring_is_dropped() -> None:
     scene.tell(i.ChannelGone, "leg", 16)
     scene.tell(i.OfferEnded, "c1", offer.offer, "NOANSWER", 16)
     assert scene.results() == ["unreachable"]
-    assert some(placed(scene.tell(i.CallHolding, "c1", "sales", 0, 0.0))).device == "PJSIP/bob"
+    assert some(placed(scene.tell(i.CallHolding, "c1", "sales", 0, 0.0))).devices == ("PJSIP/bob",)
 
 
 def test_a_ringing_phone_is_left_to_dial() -> None:

@@ -188,7 +188,7 @@ def test_a_phone_that_is_there_again() -> None:
     scene.is_at("c1", "ccbridge-hold")
     scene.sweep()
     scene.wait(2)
-    assert some(placed(scene.sweep())).device == "PJSIP/ann"
+    assert some(placed(scene.sweep())).devices == ("PJSIP/ann",)
     assert scene.drift() == ["device_state"]
 
 

@@ -14,7 +14,7 @@ from ccbridge.core import inputs as i
 from ccbridge.core import records as r
 from ccbridge.core import sweep
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState, channel_of
+from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState, channel_of, round_of
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.switchboard import Switchboard
@@ -68,6 +68,7 @@ def favour(w: World, agent: Agent, call: Call) -> list[float]:
         "least_talk": agent.talk_s,
         "linear": list(w.plan.agents).index(agent.id) if agent.id in w.plan.agents else 0,
         "random": 0.0,
+        "ring_all": 0.0,
         "most_skilled": -sum(level for skill, level in has.items() if skill in named),
     }[queue.strategy]
     return [-liked, by, 0.0 if queue.strategy == "random" else agent.idle_since]
@@ -95,6 +96,7 @@ class Watch:
         self.astray: Counter[tuple[str, float]] = Counter()
         self.link = False  # as it was told
         self.why = WhyWatch()
+        self.results: dict[str, str] = {}  # agent -> of the last offer that he did not take
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
 
     def fault(self, text: str) -> None:
@@ -142,7 +144,8 @@ class Watch:
             case e.Oddity() | e.Drift() if self.fair:
                 self.fault(f"{effect} although all behaved well")
             case e.PlaceOffer():
-                if self.live_offer.get(w.account(effect.call)) != {effect.offer}:
+                rung = self.live_offer.get(w.account(effect.call), set())
+                if {round_of(offer) for offer in rung} != {effect.offer} or len(rung) != len(effect.devices):
                     self.fault(
                         f"{effect}, but the call's offer is {self.live_offer.get(w.account(effect.call))}"
                     )
@@ -218,8 +221,9 @@ class Watch:
             self.holds.add(call)
         elif kind == "offered":
             agent = event.data["agent"]
-            if call in self.live_offer:
-                self.fault(f"{call} was offered by {offer} while {self.live_offer[call]} lives")
+            beside = self.live_offer.setdefault(call, set())
+            if any(round_of(one) != round_of(offer) for one in beside) or call in self.talking:
+                self.fault(f"{call} was offered by {offer} while {beside} lives")
             if agent in self.offer_of:
                 self.fault(f"{agent} got {offer} while {self.offer_of[agent]} lives")
             said = self.agent_said.get(agent)
@@ -227,11 +231,12 @@ class Watch:
                 self.fault(f"{agent} got {offer} while {said}")
             if event.at < self.rests.get(agent, (0.0, ""))[0]:
                 self.fault(f"{agent} got {offer} at {event.at}, before {self.rests[agent]}")
-            self.live_offer[call], self.offer_of[agent] = {offer}, offer
+            beside.add(offer)
+            self.offer_of[agent] = offer
         elif kind == "answered":
             if call in self.talking:
                 self.fault(f"{call} has two winners: {self.talking[call]} and {offer}")
-            if self.live_offer.get(call) != {offer}:
+            if offer not in self.live_offer.get(call, ()):
                 self.fault(f"{call} was answered by {offer}, its offer is {self.live_offer.get(call)}")
             self.talking[call] = {offer}
         elif kind == "joined":
@@ -262,6 +267,10 @@ class Watch:
             self.offer_of.pop(event.data["agent"], None)
             result = event.data["result"]
             self.counts[result] += 1
+            if result != "talked":
+                self.results[event.data["agent"]] = result
+            if result == "elsewhere" and round_of(offer) not in map(round_of, self.talking.get(call, ())):
+                self.fault(f"{event}, and nobody of this round talks with him")
             rest = {
                 "missed": w.plan.miss_cooldown,
                 "refused": w.plan.refuse_cooldown,
@@ -284,6 +293,8 @@ class Watch:
             self.fault(f"{event} is before {before}")
         if event.data.get("in") and not (before is not None and before.data.get("in")):
             self.turns = {key: at for key, at in self.turns.items() if key[0] != event.agent}
+        if event.state == "cooldown" and self.results.get(event.agent) not in ("missed", "refused", "busy"):
+            self.fault(f"{event} after {self.results.get(event.agent)}")
         self.agent_said[event.agent] = event
 
     # -- the state after it
@@ -299,7 +310,18 @@ class Watch:
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
         for effect in effects:
             if isinstance(effect, e.PlaceOffer) and effect.call in w.calls:
-                self._fair_turn(w, w.calls[effect.call], effect.offer, waiting, free)
+                call = w.calls[effect.call]
+                for offer in w.rounds[effect.offer]:
+                    self._fair_turn(w, call, offer.agent, waiting, free)
+                if w.queue(call.queue).strategy == "ring_all":
+                    for agent in free:
+                        if fits(w, agent, call):
+                            self.fault(f"{agent.id} is not rung for {call.id}, as all are")
+                elif len(effect.devices) != 1:
+                    self.fault(f"{effect} rings several")
+        for call_id, talking in self.talking.items():
+            if self.live_offer[call_id] != talking:
+                self.fault(f"{call_id} talks by {talking}, and {self.live_offer[call_id]} are open")
         for agent in w.agents.values():
             said = self.agent_said.get(agent.id)
             if (said.state if said else "logged_out") != agent.state()[0]:
@@ -310,8 +332,8 @@ class Watch:
         if due is not None and due < now - 3600:
             self.fault(f"a deadline of {due} has gone by unseen")
 
-    def _fair_turn(self, w: World, call: Call, offer: str, waiting: list[Call], free: list[Any]) -> None:
-        agent = w.agents[w.offers[offer].agent]
+    def _fair_turn(self, w: World, call: Call, name: str, waiting: list[Call], free: list[Any]) -> None:
+        agent = w.agents[name]
         required = asked(w, call).require.items()
         if call.queue not in agent.plan.queues or any(agent.plan.skills.get(s, 0) < n for s, n in required):
             self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {required}")

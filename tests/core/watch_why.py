@@ -40,7 +40,9 @@ class WhyWatch:
             if one.kind == "holding":
                 held.add(one.call)
             elif one.kind == "offered" and not one.data.get("found"):
-                yield from self._offered(w, one)
+                round_, _, n = one.data["offer"].partition(".")
+                if n in ("", "1"):  # of several who are rung at once the first one's says it for all
+                    yield from self._offered(w, one, round_)
             elif one.kind == "waiting":
                 held.discard(one.call)
                 self.told[one.call] = one.data.get("rule")
@@ -89,23 +91,24 @@ class WhyWatch:
             if "left_s" in named and (due is None or abs(due - w.now - named["left_s"]) > 0.1):
                 yield f"{one} says {named}: it ends at {due}"
 
-    def _offered(self, w: World, one: r.CallEvent) -> Iterator[str]:
+    def _offered(self, w: World, one: r.CallEvent, round_: str) -> Iterator[str]:
         why, queue = one.data["why"], one.data["queue"]
         people = [a for a in w.agents.values() if queue in a.plan.queues]
         self.seen.update(why["counts"])
-        if sum(why["counts"].values()) != len(people) or why["counts"].get("chosen") != 1:
+        chosen = {o.agent for o in w.rounds.get(round_, ())} or {one.data["agent"]}
+        if sum(why["counts"].values()) != len(people) or why["counts"].get("chosen") != len(chosen):
             yield f"{one}: the queue has {len(people)} agents"
-        if why["counts"].get("behind", 0) != one.data["candidates"] - 1:
+        if why["counts"].get("behind", 0) != one.data["candidates"] - len(chosen):
             yield f"{one}: the chosen one and those behind him are not the candidates"
-        if len(why["named"]) != min(10, len(people) - 1):
-            yield f"{one} names {len(why['named'])} of {len(people) - 1}"
+        if len(why["named"]) != min(10, len(people) - len(chosen)):
+            yield f"{one} names {len(why['named'])} of {len(people) - len(chosen)}"
         for named in why["named"]:
-            if named["agent"] == one.data["agent"]:
+            if named["agent"] in chosen:
                 yield f"{one} names the chosen one among the others"
             if named["why"] == "behind" and named["by"] != "random":
                 self.seen[f"behind by {named['by']}"] += 1
-                has, chosen = named["has"], named["chosen"]
-                if None not in (has, chosen) and (has > chosen if named["by"] in LESS else has < chosen):
+                has, best = named["has"], named["chosen"]
+                if None not in (has, best) and (has > best if named["by"] in LESS else has < best):
                     yield f"{one} says {named}: then he would have been first"
 
 

@@ -93,7 +93,7 @@ def to_actions(effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> list[Field
         }
         return _set(effect.call, told)
     values = {
-        f"CCB_DEVICE_{effect.offer}": effect.device,
+        f"CCB_DEVICE_{effect.offer}": "&".join(effect.devices),
         f"CCB_RING_{effect.offer}": str(effect.ring),
         "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LIMIT],
     }
@@ -165,7 +165,8 @@ def _who(m: Mapping[str, Any]) -> dict[str, Any]:
 def _dial_begin(m: Mapping[str, Any], at: float) -> i.Input | None:
     if m.get("context") != CONTEXT_OFFER:
         return None
-    return i.LegDialled(at, m.get("uniqueid", ""), m.get("exten", ""), m.get("destuniqueid", ""))
+    leg, device = m.get("destuniqueid", ""), device_of(m.get("destchannel", ""))
+    return i.LegDialled(at, m.get("uniqueid", ""), m.get("exten", ""), leg, device)
 
 
 def _dial_state(m: Mapping[str, Any], at: float) -> i.Input | None:

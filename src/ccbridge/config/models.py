@@ -136,7 +136,14 @@ class QueueSection(Section):
     service_level: Annotated[Number, Between(1, 3600, "seconds")] = 20.0
     priority: Priority = 0
     strategy: Literal[
-        "longest_idle", "round_robin", "fewest_calls", "least_talk", "linear", "random", "most_skilled"
+        "longest_idle",
+        "round_robin",
+        "fewest_calls",
+        "least_talk",
+        "linear",
+        "random",
+        "most_skilled",
+        "ring_all",
     ] = "longest_idle"
     skills: Annotated[tuple[RuleSection, ...], Count(0, 10)] = ()
 

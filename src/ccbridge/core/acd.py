@@ -2,7 +2,8 @@
 
 One order for everyone: effective priority (higher first), then virtual start (earlier first), then the
 order of arrival. Each caller in that order takes the first of the free agents who may take him, in the
-order of his queue's strategy. One pass over all lines of the queues that a change touched.
+order of his queue's strategy; or all of them, when the queue rings all. One pass over all lines of the
+queues that a change touched.
 
 A *line* is those callers of a queue for whom the same rule of skills is in force: the same agents may take
 them. Whoever waits longer than a rule says moves to the next line, which touches the queue.
@@ -39,14 +40,19 @@ class Waiting(NamedTuple):
 class Pair(NamedTuple):
     call: str
     queue: str
-    agent: str
+    agents: tuple[str, ...]  # one, or all who are rung at once
     candidates: int  # free agents who might have taken him when his turn came
     rule: int = 0  # index of the queue's rule that was in force
     behind: tuple[str, ...] = ()  # the first of the other candidates, best first
 
 
-def match(waiting: Mapping[Line, Sequence[Waiting]], free: Mapping[Line, Sequence[str]]) -> list[Pair]:
-    """Pair callers with agents. ``waiting``: each line's callers, sorted; ``free``: its agents, best first.
+def match(
+    waiting: Mapping[Line, Sequence[Waiting]],
+    free: Mapping[Line, Sequence[str]],
+    most: Mapping[Line, int],
+) -> list[Pair]:
+    """Pair callers with agents. ``waiting``: each line's callers, sorted; ``free``: its agents, best first;
+    ``most``: how many of them a caller takes at once.
 
     Cost: proportional to the pairs made plus the lines, not to the callers who wait: a line is left as
     soon as nobody free serves it.
@@ -62,10 +68,11 @@ def match(waiting: Mapping[Line, Sequence[Waiting]], free: Mapping[Line, Sequenc
         if not candidates:
             continue
         serving[caller.line] = candidates
-        taken.add(candidates[0])
-        chosen, *behind = candidates[: 1 + NAMED]
+        chosen = tuple(candidates[: most[caller.line]])
+        taken.update(chosen)
         queue, rule = caller.line
-        pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, tuple(behind)))
+        behind = tuple(candidates[len(chosen) : len(chosen) + NAMED])
+        pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, behind))
         line = waiting[caller.line]
         if index + 1 < len(line):
             heapq.heappush(heads, (line[index + 1], index + 1))

@@ -70,6 +70,14 @@ def account_id(channel: str, nth: int) -> str:
     return channel if nth == 1 else f"{channel}~{nth}"
 
 
+def round_of(offer: str) -> str:
+    """The Redirect that an offer belongs to: its own, or the one that rings several agents at once.
+
+    The offers of a round have its id with ``.1``, ``.2`` ...; the dialplan knows only the round.
+    """
+    return offer.partition(".")[0]
+
+
 def channel_of(account: str) -> tuple[str, int]:
     """The caller's channel, and which of its calls this is."""
     channel, _, nth = account.rpartition("~")
@@ -95,7 +103,8 @@ class Call:
     agent: str = ""  # the last one who talked with him
     offers: int = 0
     offer: str = ""
-    others: list[str] = field(default_factory=list)  # offers that still talk beside it
+    # offers beside it: of colleagues who are rung with him, or who still talk
+    others: list[str] = field(default_factory=list)
     legs: list[dict[str, Any]] = field(default_factory=list)  # accounts of the talks that are over
     stints: list[dict[str, Any]] = field(default_factory=list)  # his former stays in queues
     recordings: list[str] = field(default_factory=list)  # offers whose recording outlives their leg
@@ -104,7 +113,7 @@ class Call:
     exit_told_by: float = 0.0  # loop's clock: the way out that led here may still be told until then
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
-    hold_off: bool = False  # the last Redirect was lost: not offered again before a second has passed
+    hold_off: bool = False  # the last Redirect was lost: not moved again before a second has passed
     nth: int = 1  # of the channel's calls: who comes back to our numbers after the end of one is a new call
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
     inferred: bool = False
@@ -115,8 +124,16 @@ class Call:
         """Its id in all records, and for people."""
         return account_id(self.id, self.nth)
 
+    def bind(self, offer: Offer) -> None:
+        """This offer is the call's now; what was stands beside it."""
+        if offer.id in self.others:
+            self.others.remove(offer.id)
+        if self.offer and self.offer != offer.id:
+            self.others.append(self.offer)
+        self.offer = offer.id
+
     def unbind(self, offer: Offer) -> None:
-        """This offer is over; another that talks beside it, if any, is the call's now."""
+        """This offer is over; another beside it, if any, is the call's now."""
         if self.offer == offer.id:
             self.offer = self.others.pop() if self.others else ""
         elif offer.id in self.others:

@@ -18,14 +18,14 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOffer:
-    """Redirect the held caller to ``[ccbridge-offer]``, extension ``offer``, which dials ``device``.
+    """Redirect the held caller to ``[ccbridge-offer]``, extension ``offer``, which dials the devices at once.
 
     Answered by ``OfferReached``, or by ``MoveFailed``.
     """
 
     call: str
-    offer: str
-    device: str
+    offer: str  # the round's: see ``calls.round_of``
+    devices: tuple[str, ...]
     ring: int  # seconds
     display: str  # what the phone shows; untrusted text: a value, never part of an expression
     recording: str | None  # path without suffix, relative to the recordings' directory

@@ -156,8 +156,9 @@ class OfferReached:
 class LegDialled:
     at: float
     call: str
-    offer: str
+    offer: str  # the round's
     leg: str
+    device: str = ""  # the leg's: of several who are rung at once, whose it is
 
 
 @dataclass(frozen=True, slots=True)

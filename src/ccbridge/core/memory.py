@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ccbridge.core.calls import round_of
 from ccbridge.core.records import (
     AgentEvent,
     CallClosed,
@@ -134,6 +135,8 @@ class Memory:
             call["offers"] += 1
             if "queue" in data:  # version 0.1.0 did not say so
                 self.agents.setdefault(data["agent"], {}).setdefault("turns", {})[data["queue"]] = event.at
+            if "offer" in call and round_of(call["offer"]["id"]) == round_of(data["offer"]):
+                call["others"].append(call["offer"])  # rung at the same time
             call["offer"] = {
                 "id": data["offer"],
                 "agent": data["agent"],
@@ -142,7 +145,7 @@ class Memory:
                 "recording": data.get("recording", ""),
             }
         elif event.kind == "ringing":
-            call["offer"]["rang"] = True
+            _open(call, data["offer"])["rang"] = True
         elif event.kind in ("answered", "joined"):
             call.setdefault("answered_at", event.at)
             call["agent"] = data["agent"]
@@ -151,6 +154,7 @@ class Memory:
                     call["others"].append(call["offer"])  # both have him until the first one leaves
                 call["offer"] = {"id": data["offer"], "agent": data["agent"], "at": event.at, "rang": True}
                 call["offer"] |= {"recording": "", "joined": True}
+            _bind(call, data["offer"])
             call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
             call["offer"]["leg"] = data.get("leg", "")
             call["inferred"] |= bool(data.get("found"))
@@ -182,7 +186,7 @@ class Memory:
                 agent["talk_s"] = round(agent.get("talk_s", 0.0) + data.get("talk_s", 0.0), 3)
                 if call["state"] == "talking" and "offer" not in call:
                     call["state"] = "released"
-            elif call["state"] == "offered":
+            elif call["state"] == "offered" and "offer" not in call:
                 call["state"] = "returning"
         elif event.kind == "parked" and call["legs"]:
             call["legs"][-1]["end"] = "park"
@@ -192,6 +196,15 @@ def _open(call: Mapping[str, Any], offer: str) -> dict[str, Any]:
     """The call's open offer with this id; empty for one that is not known."""
     ours = (*call["others"], call.get("offer", {}))
     return next((one for one in ours if one.get("id") == offer), {})
+
+
+def _bind(call: dict[str, Any], offer: str) -> None:
+    """Of those who were rung at the same time, this one has answered."""
+    if call["offer"]["id"] != offer:
+        taken = _open(call, offer)
+        call["others"].remove(taken)
+        call["others"].append(call["offer"])
+        call["offer"] = taken
 
 
 def _leg(data: Mapping[str, Any], offer: Mapping[str, Any], at: float) -> dict[str, Any]:

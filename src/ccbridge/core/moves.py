@@ -10,7 +10,7 @@ from typing import Any
 
 from ccbridge.core import inputs as i
 from ccbridge.core import offers, talks
-from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import Append, LookUpCustomer, MoveOut, TellQueue
 from ccbridge.core.records import (
     CallClosed,
@@ -212,9 +212,10 @@ def lose_offer(w: World, call: Call, offer: Offer) -> None:
     """
     older = offer.placed <= w.at - (w.now - w.link_since)
     if not older and not offer.refused:
-        w.oddity("offer_lost", call=call.id, offer=offer.id, state=offer.state.value)
+        w.oddity("offer_lost", call=call.id, offer=round_of(offer.id), state=offer.state.value)
     call.hold_off = not older
-    offer.leg_gone = True
+    for one in talks.live(w, call):
+        one.leg_gone = True
     let_go(w, call)
 
 

@@ -13,7 +13,7 @@ from ccbridge.core import inputs as i
 from ccbridge.core import why
 from ccbridge.core.acd import Pair
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState
+from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import DropLeg, LookAt, PlaceOffer
 from ccbridge.core.world import World
 
@@ -21,40 +21,53 @@ DISPLAY_LENGTH = 60  # characters; longer names are cut by phones where they lik
 REDIRECTED = 23  # Q.850: "redirected to new destination"
 # A phone's state comes 0.2 to 0.5 ms after its leg's Hangup; more than this is another call.
 OWN_CALL_FADES = 1.0
+# Q.850 causes of a leg that Asterisk itself hangs up: the ring time is over, withdrawn, answered elsewhere.
+BY_DIAL = (0, 16, 26)
 
 # -- placing and ringing
 
 
 def place_offer(w: World, pair: Pair) -> None:
-    call, agent = w.calls[pair.call], w.agents[pair.agent]
-    plan = w.queue(pair.queue)
-    offer = Offer(w.offer_id(), call.id, agent.id, call.queue, w.at, plan.ring)
+    """One Redirect, and an offer for each agent whose phone it is to ring."""
+    call, plan = w.calls[pair.call], w.queue(pair.queue)
+    turn, recording = w.offer_id(), ""
     if w.plan.recording:
-        offer.recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{offer.id}"
+        recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{turn}"
     census = {state: count for state, count in w.census[call.queue].items() if count}
     reasons = why.choice(w, pair)
     w.call_state(call, CallState.OFFERED)
-    call.offer, agent.offer = offer.id, offer.id
-    call.offers += 1
-    agent.turns[call.queue] = w.at
-    w.offers[offer.id] = offer
-    w.event(
-        call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,
-        candidates=pair.candidates, agents=census, recording=offer.recording,
-        **reasons,
-    )  # fmt: skip
-    w.refresh(agent)
-    offer_state(w, offer, OfferState.PLACED)
+    agents = [w.agents[name] for name in pair.agents]
+    for n, agent in enumerate(agents, 1):
+        offer = Offer(
+            turn if len(agents) == 1 else f"{turn}.{n}", call.id, agent.id, call.queue, w.at, plan.ring
+        )
+        offer.recording = recording  # of the caller's channel: whoever answers is on it
+        w.add_offer(offer)
+        call.bind(offer)
+        agent.offer = offer.id
+        call.offers += 1
+        agent.turns[call.queue] = w.at
+        w.event(
+            call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,
+            candidates=pair.candidates, agents=census, recording=recording,
+            **(reasons if n == 1 else {}),
+        )  # fmt: skip
+        w.refresh(agent)
+        offer_state(w, offer, OfferState.PLACED)
     waited = max(0, int(w.at - call.since))
     display = f"{call.queue} {waited // 60}:{waited % 60:02d}"
     if call.name:
         # a long name gives way: queue and waiting time are what the agent cannot know otherwise
         display = f"{call.name[: max(0, DISPLAY_LENGTH - 3 - len(display))]} - {display}"
-    w.emit(
-        PlaceOffer(
-            call.id, offer.id, agent.plan.device, max(1, round(plan.ring)), display, offer.recording or None
-        )
-    )
+    devices = tuple(agent.plan.device for agent in agents)
+    w.emit(PlaceOffer(call.id, turn, devices, max(1, round(plan.ring)), display, recording or None))
+
+
+def companions(w: World, offer: Offer) -> list[Offer]:
+    """Of the same round, those that are still open."""
+    return [
+        one for one in w.rounds[round_of(offer.id)] if one is not offer and one.state is not OfferState.OVER
+    ]
 
 
 def offer_state(w: World, offer: Offer, state: OfferState) -> None:
@@ -78,6 +91,10 @@ def offer_due(w: World, offer: Offer) -> None:
         offer.dropped = True
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
         w.emit(DropLeg(offer.leg))
+    elif offer.leg_gone and companions(w, offer):
+        settle_unanswered(w, offer, "lost")  # Dial goes on with the others: only the leg could say why
+    elif not offer.leg and any(one.leg for one in companions(w, offer)):
+        settle_unanswered(w, offer, "unreachable")  # Dial has made the others' legs, and none for him
     else:
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
         look(w, w.calls[offer.call])
@@ -128,9 +145,12 @@ def dial_returned(w: World, offer: Offer, e: i.OfferEnded) -> None:
 
 
 def leg_gone_early(w: World, offer: Offer, g: i.ChannelGone) -> None:
-    """The leg ended before Dial has told its result, which follows at once."""
+    """The leg ended before Dial has told its result, which follows at once; or goes on with the others."""
     offer.leg_gone, offer.leg_cause = True, g.cause
-    w.arm("offer", offer.id, w.now + 2.0)
+    if (offer.dropped or g.cause not in BY_DIAL) and companions(w, offer):
+        settle_by_evidence(w, offer)
+    else:
+        w.arm("offer", offer.id, w.now + 2.0)
 
 
 def leg_gone_ending(w: World, offer: Offer, g: i.ChannelGone) -> None:
@@ -156,9 +176,10 @@ def verdict(offer: Offer) -> str:
 
 def forwards(offer: Offer) -> bool:
     """His phone would have sent the caller elsewhere (302); Dial's ``i`` does not, and calls it busy."""
-    return offer.leg_cause == REDIRECTED or (
-        offer.dial_status == "BUSY" and offer.leg_cause not in (None, 17)
-    )
+    if offer.leg_cause == REDIRECTED:
+        return True
+    alone = offer.id == round_of(offer.id)  # else it may be a colleague's phone that was busy
+    return alone and offer.dial_status == "BUSY" and offer.leg_cause not in (None, 17)
 
 
 def settle_by_evidence(w: World, offer: Offer) -> None:
@@ -196,11 +217,10 @@ def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
         agent.cool_due, agent.cool_why = w.now + seconds, why
 
 
-def withdraw(w: World, call: Call, offer: Offer) -> None:
-    """The caller has gone while an agent was being rung: Asterisk itself cancels the ringing."""
-    agent = w.agents[offer.agent]
-    call.offer = ""
-    w.event(call, "offer_ended", offer=offer.id, agent=agent.id, result="withdrawn")
+def withdraw(w: World, call: Call, offer: Offer, result: str = "withdrawn") -> None:
+    """The caller has gone, or has been answered elsewhere: Asterisk itself cancels the ringing."""
+    call.unbind(offer)
+    w.event(call, "offer_ended", offer=offer.id, agent=offer.agent, result=result)
     offer_state(w, offer, OfferState.OVER)
     if offer.leg and offer.leg_gone:
         leg_off(w, offer)
@@ -225,8 +245,7 @@ def part(w: World, offer: Offer) -> None:
 def leg_off(w: World, offer: Offer) -> None:
     w.arm("offer", offer.id, None)
     w.legs.pop(offer.leg, None)
-    w.offers.pop(offer.id, None)
-    w.remember_closed(offer.id)
+    w.drop_offer(offer)
     agent = w.agents[offer.agent]
     if agent.leg == offer.id:
         agent.leg = ""
@@ -255,7 +274,7 @@ def offer_ignore(w: World, offer: Offer, what: Any) -> None:
 
 
 def look(w: World, call: Call, m: Any = None) -> None:
-    if w.link:
+    if w.link and LookAt(call.id) not in w.out:  # several offers of a round ask as one
         call.asked = stand(w, call)
         w.emit(LookAt(call.id))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from ccbridge.core import inputs as i
 from ccbridge.core import moves, offers, talks
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import LookUpCustomer
 from ccbridge.core.world import World
 
@@ -209,6 +209,8 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
     if offer is not None and not settled and not again:
         w.call_state(call, CallState.RETURNING)
         moves.lose_offer(w, call, offer)
+    if call.state is CallState.LEAVING:
+        call.hold_off = True  # the Redirect was lost or refused: not another one at once
     if again:
         _let_go(w, call)
         queue = variables.get("CCB_QUEUE", "")
@@ -223,26 +225,43 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
     if not place.exten.startswith("o"):
         return  # in h or i, on his way out: the limit asks again
     offer = w.offers.get(call.offer)
-    if offer is None or offer.id != place.exten:
+    if offer is None or round_of(offer.id) != place.exten:
         if call.state is CallState.RELEASED or (offer is None and call.state is CallState.RETURNING):
             return  # on his way out of the offer context: the limit asks again
         _let_go(w, call)
-        offer = _adopt_offer(w, call, place, places)
-        if offer is None:
+        if not _adopt_offers(w, call, place, places):
             w.oddity("unknown_offer", call=call.id, offer=place.exten)
             w.call_state(call, CallState.RETURNING)
             return
-    if offer.state is OfferState.PLACED:
-        offers.offer_state(w, offer, OfferState.REACHED)
-    leg = leg_of(w, offer, places) if places is not None else None
-    if leg is not None and offer.leg != leg.channel:
-        offers.note_leg(w, offer, leg.channel)
+    legs: dict[str, i.Place | None] = {}
+    for one in _open_ones(w, place):
+        if one.state is OfferState.PLACED:
+            offers.offer_state(w, one, OfferState.REACHED)
+        legs[one.id] = leg = leg_of(w, one, places) if places is not None else None
+        if leg is not None and one.leg != leg.channel:
+            offers.note_leg(w, one, leg.channel)
     talks.follow(w, call, found=True)
+    for one in _open_ones(w, place):
+        if any(legs.values()) and legs.get(one.id) is None and offers.companions(w, one):
+            offers.settle_unanswered(w, one, "lost")  # the others' phones ring, or one of them has him
+        else:
+            _found_leg(w, call, one, place, legs.get(one.id), everything=places is not None)
+
+
+def _open_ones(w: World, place: i.Place) -> list[Offer]:
+    """The offers of the round in whose context the caller is."""
+    return [one for one in w.rounds.get(place.exten, ()) if one.state is not OfferState.OVER]
+
+
+def _found_leg(
+    w: World, call: Call, offer: Offer, place: i.Place, leg: i.Place | None, *, everything: bool
+) -> None:
+    """``everything``: all channels were looked at, so a ``leg`` that was not seen is not there."""
     if offer.talk_from is not None:
         return
     if offer.state is OfferState.TALKING:
         # he may be asking somebody else, while the caller waits alone in the bridge
-        over = not place.bridge or offer.leg_gone or (places is not None and leg is None)
+        over = not place.bridge or offer.leg_gone or (everything and leg is None)
         if over:
             call.inferred = True  # the talk was over some time ago
             if place.parked or len(w.bridges.around(call.id)) > 1:
@@ -257,7 +276,7 @@ def _found_offered(w: World, call: Call, place: i.Place, places: Iterable[i.Plac
             # his phone may well be ringing since before we looked: do not drop the leg for silence
             offer.rang = True
             offers.offer_state(w, offer, OfferState.RINGING)
-    elif places is not None and offer.leg_gone:
+    elif everything and offer.leg_gone:
         w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
 
 
@@ -274,21 +293,29 @@ def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
     )  # fmt: skip
 
 
-def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> Offer | None:
-    """An offer that the journal does not know: read agent and leg from the PBX."""
-    for leg in places or ():
-        agent = w.agent_of(leg.device)
-        if leg.linked != call.id or leg.channel == call.id or agent is None or agent.offer:
-            continue
-        if call.queued_at is None:
-            queue = place.variables.get("CCB_QUEUE", "")
-            since = _number(place.variables.get("CCB_SINCE", "")) or w.at
-            moves.queued(w, call, i.CallQueued(since, call.id, queue, 0))
-        offer = Offer(place.exten, call.id, agent.id, call.queue, w.at, w.queue(call.queue).ring)
-        recording = place.variables.get("CCB_REC", "")
-        offer.recording = recording if recording.endswith(f"-{offer.id}") else ""  # else an earlier offer's
-        w.offers[offer.id] = offer
-        call.offer = agent.offer = offer.id
+def _adopt_offers(w: World, call: Call, place: i.Place, places: Iterable[i.Place] | None) -> bool:
+    """A round that the journal does not know: read agents and legs from the PBX. False: there are none."""
+    found = [
+        (agent, leg)
+        for leg in places or ()
+        if leg.linked == call.id
+        and leg.channel != call.id
+        and (agent := w.agent_of(leg.device)) is not None
+        and not agent.offer
+    ]
+    if found and call.queued_at is None:
+        queue = place.variables.get("CCB_QUEUE", "")
+        since = _number(place.variables.get("CCB_SINCE", "")) or w.at
+        moves.queued(w, call, i.CallQueued(since, call.id, queue, 0))
+    recording = place.variables.get("CCB_REC", "")
+    recording = recording if recording.endswith(f"-{place.exten}") else ""  # else an earlier round's
+    for n, (agent, _) in enumerate(found, 1):
+        name = place.exten if len(found) == 1 else f"{place.exten}.{n}"
+        offer = Offer(name, call.id, agent.id, call.queue, w.at, w.queue(call.queue).ring)
+        offer.recording = recording
+        w.add_offer(offer)
+        call.bind(offer)
+        agent.offer = offer.id
         w.call_state(call, CallState.OFFERED)
         offers.offer_state(w, offer, OfferState.PLACED)
         w.event(
@@ -296,8 +323,7 @@ def _adopt_offer(w: World, call: Call, place: i.Place, places: Iterable[i.Place]
             found=True,
         )  # fmt: skip
         w.refresh(agent)
-        return offer
-    return None
+    return bool(found)
 
 
 def _number(text: str) -> float:

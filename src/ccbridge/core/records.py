@@ -113,6 +113,7 @@ OFFER_RESULTS = (
     "busy",
     "unreachable",  # no phone, or it never rang
     "withdrawn",  # the caller was gone first
+    "elsewhere",  # a colleague who was rung at the same time has answered
     "lost",  # its end was not seen
 )
 

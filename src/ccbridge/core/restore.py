@@ -102,7 +102,7 @@ def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: b
     ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
     offer = Offer(saved["id"], call.id, agent.id, call.queue, saved["at"], ring)
     offer.rang, offer.recording = saved["rang"], saved["recording"]
-    w.offers[offer.id] = offer
+    w.add_offer(offer)
     agent.offer = offer.id
     if saved.get("leg"):
         offers.note_leg(w, offer, saved["leg"])

@@ -76,7 +76,8 @@ def thaw(plan: Plan, state: State) -> World:
     w.link, w.link_since = state.link, state.link_since
     w.arrivals, w.offers_made = state.arrivals, state.offers_made
     w.calls = {call.id: call for call in state.calls}
-    w.offers = {offer.id: offer for offer in state.offers}
+    for offer in state.offers:
+        w.add_offer(offer)
     w.legs = {leg: w.offers[offer] for leg, offer in state.legs.items()}
     w.bridges = state.bridges
     for agent in state.agents:

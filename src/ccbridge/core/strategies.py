@@ -13,6 +13,9 @@ from ccbridge.core import skills
 from ccbridge.core.agents import Agent
 from ccbridge.core.plan import QueuePlan
 
+# Agents rung at once at the most: their devices are one variable, and an AMI line holds 1,024 bytes.
+RING_ALL_MOST = 15
+
 Key = tuple[float, float, float, str]
 
 
@@ -58,7 +61,13 @@ STRATEGIES: dict[str, Callable[[Agent, QueuePlan, int], float]] = {
     "linear": linear,
     "random": drawn,
     "most_skilled": most_skilled,
+    "ring_all": longest_idle,  # who comes first matters only when they are too many
 }
+
+
+def at_once(queue: QueuePlan) -> int:
+    """How many agents are rung for one caller at the same time."""
+    return RING_ALL_MOST if queue.strategy == "ring_all" else 1
 
 
 def key(queue: QueuePlan, rule: int, draw: int) -> Callable[[Agent], Key]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ccbridge.core import inputs as i
 from ccbridge.core import offers, reconcile, talks
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import Call, CallState, Offer, OfferState
+from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import Drift, MoveOut, SweepAgain
 from ccbridge.core.world import Difference, World
 
@@ -116,7 +116,7 @@ def _stray(w: World, call: Call, place: i.Place, seen: Seen) -> str:
 
 
 def _strayed(w: World, call: Call, offer: Offer, place: i.Place, seen: Seen) -> str:
-    if call.state is CallState.OFFERED and place.exten != offer.id and place.exten.startswith("o"):
+    if call.state is CallState.OFFERED and place.exten != round_of(offer.id) and place.exten.startswith("o"):
         return "call_misplaced"
     leg = seen.places.get(offer.leg) or reconcile.leg_of(w, offer, seen.linked[call.id])
     if leg is None:

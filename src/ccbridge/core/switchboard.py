@@ -12,7 +12,7 @@ from typing import Any
 from ccbridge.core import acd, moves, offers, reconcile, strategies, sweep, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer
+from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, round_of
 from ccbridge.core.effects import Append, Effect, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
@@ -163,14 +163,13 @@ class Switchboard:
         offer: Offer | None = None
         call: Call | None = None
         if isinstance(event, _BY_OFFER) or (isinstance(event, i.MoveFailed) and event.offer):
-            offer = w.offers.get(event.offer)
-            if offer is None:
-                if not (self._is_over(event) or self._fresh_link()):
-                    w.oddity(
-                        "offer_not_known", call=event.call, offer=event.offer, input=type(event).__name__
-                    )
-                return
-        elif isinstance(event, _BY_CHANNEL):
+            rung = self._rung(event)
+            for one in rung:
+                self._act(OFFER_TABLE[one.state], _OFFER_ACTIONS, one, event)
+            if not (rung or self._is_over(event) or self._fresh_link()):
+                w.oddity("offer_not_known", call=event.call, offer=event.offer, input=type(event).__name__)
+            return
+        if isinstance(event, _BY_CHANNEL):
             offer = w.legs.get(event.channel)
             call = w.calls.get(event.channel)
         elif isinstance(event, _BY_LEG):
@@ -186,11 +185,20 @@ class Switchboard:
         if offer is None and isinstance(event, i.ChannelGone):
             w.remember_gone(event.channel)
 
+    def _rung(self, event: Any) -> list[Offer]:
+        """The offers of the round that it tells of; of several the one with the leg's device."""
+        rung = list(self.world.rounds.get(event.offer, ()))
+        if len(rung) > 1 and isinstance(event, i.LegDialled):
+            # no device: one whom a reload has removed, and a restart has found in the middle of it
+            device = {offer.id: self.world.agents[offer.agent].plan.device for offer in rung}
+            return [offer for offer in rung if device[offer.id] in (event.device, "")]
+        return rung
+
     def _is_over(self, event: Any) -> bool:
         """It tells of an offer that has ended: perhaps long ago, as Dial returns only with the caller."""
         w = self.world
         call = w.calls.get(event.call)
-        passed_on = call is not None and any(leg["offer"] == event.offer for leg in call.legs)
+        passed_on = call is not None and any(round_of(leg["offer"]) == event.offer for leg in call.legs)
         return passed_on or event.offer in w.closed or event.call in w.closed
 
     def _act(
@@ -249,7 +257,9 @@ class Switchboard:
         }
         if not waiting:
             return
-        for pair in acd.match(waiting, {line: self._free(line) for line in waiting}):
+        free = {line: self._free(line) for line in waiting}
+        most = {line: strategies.at_once(w.queue(line.queue)) for line in waiting}
+        for pair in acd.match(waiting, free, most):
             offers.place_offer(w, pair)
         w.touched -= touched
 
@@ -306,7 +316,7 @@ class Switchboard:
     def _outcome(self, keyed: i.OutcomeKeyed) -> None:
         w = self.world
         if keyed.offer:
-            agent = next((a for a in w.agents.values() if keyed.offer in (a.last_offer, a.offer)), None)
+            agent = next((a for a in w.agents.values() if keyed.offer in _rounds(a)), None)
         else:
             agent = w.agent_of(keyed.device)
         outcome = w.plan.outcomes.get(keyed.digit)
@@ -364,3 +374,8 @@ class Switchboard:
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
         w.refresh(agent)
+
+
+def _rounds(agent: Agent) -> tuple[str, str]:
+    """Of the talk that he had last, and of the one that he has now."""
+    return round_of(agent.last_offer), round_of(agent.offer) if agent.talking else ""

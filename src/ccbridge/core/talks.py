@@ -69,7 +69,13 @@ def answered(w: World, call: Call, offer: Offer, found: bool) -> None:
     """Agent and caller are, or were, in one bridge. ``found``: since some time ago."""
     if call.answered_at is None:
         call.answered_at = w.at
+    call.bind(offer)
     _begin(w, call, offer, "answered", found, queue=call.queue)
+    for other in offers.companions(w, offer):
+        if other.leg or found:
+            offers.withdraw(w, call, other, "elsewhere")
+        else:
+            offers.settle_unanswered(w, other, "unreachable")  # his phone was never rung
     if offer.recording:
         w.emit(Append(RecordingStarted(call.account, offer.id, offer.agent, w.at, offer.recording)))
     w.refresh(w.agents[offer.agent])
@@ -78,11 +84,10 @@ def answered(w: World, call: Call, offer: Offer, found: bool) -> None:
 def _join(w: World, call: Call, agent: Agent, leg: str, found: bool) -> None:
     """One of our agents has the caller, by somebody else's doing or his own: a leg without an offer."""
     offer = Offer(w.offer_id(), call.id, agent.id, call.queue, w.at, 0.0)
-    w.offers[offer.id] = offer
+    w.add_offer(offer)
     offers.note_leg(w, offer, leg)
-    if call.offer:
-        call.others.append(call.offer)
-    call.offer = agent.offer = offer.id
+    call.bind(offer)
+    agent.offer = offer.id
     offer.talk_from = w.at
     _begin(w, call, offer, "joined", found)
     w.refresh(agent)

@@ -210,7 +210,7 @@ def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
 
 
 def _call(w: World, call: Call, at: float) -> dict[str, Any]:
-    offer = w.offers.get(call.offer)
+    with_him = sorted(offer.agent for offer in talks.live(w, call))
     talk = sum(leg["talk_s"] for leg in call.legs)
     for one in talks.live(w, call):
         running = one.talk_from is not None and not one.held
@@ -228,7 +228,7 @@ def _call(w: World, call: Call, at: float) -> dict[str, Any]:
         "customer": call.customer,
         "queue": call.queue or None,
         "priority": call.priority,
-        "agent": (offer.agent if offer is not None else call.agent) or None,
+        "agent": ", ".join(with_him) or call.agent or None,
         "arrived": moment(call.arrived),
         "for_s": _since(call.arrived, at),
         "wait_s": wait,

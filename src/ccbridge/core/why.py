@@ -31,12 +31,15 @@ FURTHER = {"wrap_up": 2, "offered": 2, "talking": 2, "busy_elsewhere": 2, "logge
 
 
 def choice(w: World, pair: Pair) -> dict[str, Any]:
-    """What an ``offered`` event says beside who got whom. To be asked before the agent is bound."""
+    """What an ``offered`` event says beside who got whom: of several who are rung at once, the first one's.
+
+    To be asked before the agents are bound.
+    """
     line = Line(pair.queue, pair.rule)
-    queue, chosen = w.queue(pair.queue), w.agents[pair.agent]
+    queue, chosen = w.queue(pair.queue), w.agents[pair.agents[0]]
     counts, others = _look(w, line, NAMED - len(pair.behind))
-    counts["behind"] = counts.pop("available", 1) - 1
-    counts["chosen"] = 1
+    counts["chosen"] = len(pair.agents)
+    counts["behind"] = counts.pop("available", len(pair.agents)) - len(pair.agents)
     behind = [_behind(w, queue, pair.rule, chosen, w.agents[name]) for name in pair.behind]
     return {**in_force(queue, pair.rule), "why": {"counts": dict(+counts), "named": behind + others}}
 
@@ -156,7 +159,8 @@ def _behind(w: World, queue: QueuePlan, rule: int, chosen: Agent, other: Agent) 
         return {**said, "by": "preferred", "has": -int(second[0]), "chosen": -int(first[0])}
     if queue.strategy == "random":
         return {**said, "by": "random"}
-    by = queue.strategy if first[1] != second[1] else "longest_idle"
+    same = queue.strategy == "ring_all" or first[1] == second[1]
+    by = "longest_idle" if same else queue.strategy
     return {**said, "by": by, "has": _figure(w, queue, other, by), "chosen": _figure(w, queue, chosen, by)}
 
 

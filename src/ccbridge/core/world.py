@@ -13,7 +13,7 @@ from ccbridge.core import skills
 from ccbridge.core.acd import Line, Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of
+from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of, round_of
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.plan import Plan, QueuePlan
@@ -50,6 +50,7 @@ class World:
         self.closed: OrderedDict[str, str] = OrderedDict()
         self.gone: OrderedDict[str, None] = OrderedDict()
         self.offers: dict[str, Offer] = {}
+        self.rounds: dict[str, list[Offer]] = {}  # those that one Redirect has made
         self.legs: dict[str, Offer] = {}
         self.bridges = Bridges()
         self.agents: dict[str, Agent] = {}
@@ -77,6 +78,18 @@ class World:
     def offer_id(self) -> str:
         self.offers_made += 1
         return f"o{self.run}x{self.offers_made}"
+
+    def add_offer(self, offer: Offer) -> None:
+        self.offers[offer.id] = offer
+        self.rounds.setdefault(round_of(offer.id), []).append(offer)
+
+    def drop_offer(self, offer: Offer) -> None:
+        del self.offers[offer.id]
+        rest = self.rounds[round_of(offer.id)]
+        rest.remove(offer)
+        if not rest:
+            del self.rounds[round_of(offer.id)]
+            self.remember_closed(round_of(offer.id))
 
     # -- effects
 
@@ -176,7 +189,7 @@ class World:
         queued_at = self.at if call.queued_at is None else call.queued_at
         due = self.now + queued_at + queue.max_wait - self.at
         if call.hold_off:
-            due = min(due, self.now + 1.0)
+            due = self.now + 1.0
         elif not call.offer:
             call.rule = skills.rule_at(queue.rules, self.at - queued_at)
             if call.rule + 1 < len(queue.rules):

@@ -69,7 +69,7 @@ SELECT e.data ->> 'agent' AS agent,
        count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
        count(*) FILTER (WHERE e.data ->> 'result' IN ('refused', 'busy')) AS refused,
        count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'withdrawn') AS withdrawn,
+       count(*) FILTER (WHERE e.data ->> 'result' IN ('withdrawn', 'elsewhere')) AS withdrawn,
        count(*) FILTER (WHERE e.data ->> 'end' IN ('blind', 'attended', 'blonde', 'park', 'unseen'))
            AS transferred,
        coalesce(sum(coalesce((e.data ->> 'talk_s')::float, extract(epoch FROM e.at - a.at))), 0)::float

@@ -22,7 +22,7 @@ from ccbridge.simulate.arrivals import Arrival
 # What both of the core's clocks show at the opening. To it 0 is "not known", and a fresh link forgives much.
 OPENING = 60.0
 CARRIER = "PJSIP/carrier-1"
-NORMAL_CLEARING = 16  # Q.850
+NORMAL_CLEARING, ANSWERED_ELSEWHERE = 16, 26  # Q.850
 
 
 class NotPlayed(Exception):
@@ -120,7 +120,7 @@ class _Play:
     def perform(self, effect: e.Effect) -> None:
         match effect:
             case e.PlaceOffer():
-                self.dial(self.callers[effect.call], effect.offer)
+                self.dial(self.callers[effect.call], effect)
             case e.MoveOut():
                 self.tell(i.CallExited(self.now, effect.call, effect.target))
                 del self.callers[effect.call]  # what becomes of him there is not ours
@@ -143,12 +143,14 @@ class _Play:
         self.tell(i.CallQueued(self.now, caller.id, arrival.queue, arrival.priority))
         self.tell(i.CallHolding(self.now, caller.id, arrival.queue, arrival.priority, self.now))
 
-    def dial(self, caller: Caller, offer: str) -> None:
-        leg = f"leg-{offer}"
-        caller.rings.add(leg)
-        self.tell(i.OfferReached(self.now, caller.id, offer))
-        self.tell(i.LegDialled(self.now, caller.id, offer, leg))
-        self.tell(i.LegRinging(self.now, leg))
+    def dial(self, caller: Caller, offer: e.PlaceOffer) -> None:
+        self.tell(i.OfferReached(self.now, caller.id, offer.offer))
+        legs = [f"leg-{offer.offer}-{n}" for n in range(len(offer.devices))]
+        caller.rings.update(legs)
+        for leg, device in zip(legs, offer.devices, strict=True):
+            self.tell(i.LegDialled(self.now, caller.id, offer.offer, leg, device))
+            self.tell(i.LegRinging(self.now, leg))
+        leg = legs[0]  # of several who are rung at once any may be the first
         if self.answer:
             self.later(self.answer, self.connect, caller, leg)
         else:
@@ -161,6 +163,9 @@ class _Play:
         caller.leg = leg
         self.tell(i.BridgeEntered(self.now, leg, leg))
         self.tell(i.BridgeEntered(self.now, caller.id, leg, CARRIER))
+        for other in sorted(caller.rings):
+            self.tell(i.ChannelGone(self.now, other, ANSWERED_ELSEWHERE))
+        caller.rings.clear()
         self.later(caller.arrival.talk, self.hang_up, caller)
 
     def lose_patience(self, caller: Caller, _: str) -> None:
@@ -180,5 +185,5 @@ class _Play:
         caller = self.callers.get(call)
         if caller is None:
             return None
-        exten = caller.leg.removeprefix("leg-")
+        exten = caller.leg.split("-")[1]
         return i.Place(caller.id, CARRIER, caller.id, CONTEXT_OFFER, exten, caller.leg)
