@@ -15,7 +15,7 @@ from ccbridge.lab.chaos.evidence import Seen, by
 
 #: the phone hears of the end of a call, or the PBX of an answer, a moment after the other side knows it
 SIDES_S = 0.05
-#: a hang-up so near to the INVITE that nobody can say which was first
+#: a hang-up so near to the INVITE, or the answer, that nobody can say which was first
 CLOSE_S = 0.01
 
 
@@ -62,6 +62,12 @@ class Channels:
         return cls(list(legs.values()), callers)
 
 
+def picked_up(log: Path) -> set[str]:
+    """Channels of the phones' own log that said so: a phone on Asterisk 16 is `answered` only with sound."""
+    with log.open(newline="") as file:
+        return {row[3] for row in csv.reader(file) if row[1] == "ANSWER"}
+
+
 def overlaps(legs: list[Leg]) -> list[str]:
     """Legs of one phone that were there at once, on the PBX's own clock: not a microsecond is forgiven."""
     wrong = []
@@ -89,8 +95,9 @@ def fates(
     channels: Channels,
     accounts: list[dict[str, Any]],
     late_s: float,
+    at_most: int = 1,
 ) -> list[str]:
-    """What is wrong with what came of each caller (by number).
+    """What is wrong with what came of each caller (by number); `at_most` so many phones may have answered.
 
     Who hangs up as he is answered may be in a bridge for a few milliseconds, after his hang-up has been told:
     then nobody can say that he was served.
@@ -112,7 +119,7 @@ def fates(
         ]
         answered = [leg for leg in invited.get(number, ()) if leg.answered]
         what = f"{number} ({account['call_id']}, {account['disposition']})"
-        if len(with_him) > 1 or len(answered) > 1:
+        if len(with_him) > 1 or len(answered) > at_most:
             wrong.append(f"{what}: {len(with_him)} agents were with him, {len(answered)} phones answered")
         if not seen.hung_up and not with_him:
             wrong.append(f"{what}: cut off, and no agent was with him")
@@ -137,8 +144,9 @@ def seen_of_it(callers: dict[str, Seen], rung: list[Seen], channels: Channels) -
         gaps += [two.begun - one.ended for one, two in pairwise(ends) if one.ended is not None]
     close = sum(
         any(
-            seen.ended and leg.invited and abs(seen.ended - leg.invited) < CLOSE_S
+            seen.ended and at and abs(seen.ended - at) < CLOSE_S
             for leg in invited.get(number, ())
+            for at in (leg.invited, leg.answered)
         )
         for number, seen in callers.items()
         if seen.hung_up
@@ -146,7 +154,7 @@ def seen_of_it(callers: dict[str, Seen], rung: list[Seen], channels: Channels) -
     unanswered = sum(not leg.answered for leg in rung)
     return (
         f"{len(callers)} callers, {sum(seen.hung_up for seen in callers.values())} hung up, {close} of them "
-        f"within {CLOSE_S * 1000:.0f} ms of an INVITE of theirs; {len(rung)} INVITEs, {unanswered} not "
+        f"within {CLOSE_S * 1000:.0f} ms of an INVITE or an answer; {len(rung)} INVITEs, {unanswered} not "
         f"answered; between two calls at a phone {min(gaps) * 1000:.1f} ms at least, "
         f"{statistics.median(gaps) * 1000:.1f} ms in the median"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from e2e_rig import Site
-from races import KINDS, LANES, Races, Told, races_site
-from races_judge import Channels, fates, overlaps, rung_twice, seen_of_it
+from races import KINDS, LANES, TEAMS, TOGETHER, Kind, Lanes, Races, Told, races_site
+from races_judge import Channels, fates, overlaps, picked_up, rung_twice, seen_of_it
 
 from ccbridge.lab.chaos.evidence import Seen, channels
 from ccbridge.lab.machine import Since
@@ -25,31 +26,68 @@ SEED = int(os.environ.get("RACES_SEED", "4"))
 async def test_an_agent_in_three_queues_never_has_two_calls(
     make_site: Callable[..., Site], outside: Outside, machine: Since, count: int
 ) -> None:
-    site = make_site(**races_site())
+    await run_races(make_site(**races_site(LANES)), outside, machine, LANES, KINDS, count)
+
+
+@pytest.mark.lab
+@pytest.mark.pg
+@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.full)])
+async def test_two_and_three_answer_a_ring_all_in_the_same_instant(
+    make_site: Callable[..., Site], outside: Outside, machine: Since, count: int
+) -> None:
+    """One has the caller; the others are free and blameless, and rung for the next one at once."""
+    site = make_site(**races_site(TEAMS, strategy="ring_all"))
+    several = await run_races(site, outside, machine, TEAMS, TOGETHER, count, at_most=3)
+    assert several >= count / 10
+    results = {e["data"]["result"] for e in site.records("call_event") if e["kind"] == "offer_ended"}
+    assert "elsewhere" in results
+    assert results <= {"talked", "elsewhere", "withdrawn"}
+    shown = {e["state"] for e in site.records("agent_event")}
+    assert shown <= {"available", "offered", "talking", "wrap_up", "paused", "logged_out"}
+
+
+async def run_races(
+    site: Site,
+    outside: Outside,
+    machine: Since,
+    lanes: Lanes,
+    kinds: Sequence[Kind],
+    count: int,
+    at_most: int = 1,
+) -> int:
+    """Run them, and hold what Asterisk and the phones wrote down against the accounts.
+
+    Returns how many callers more than one phone answered.
+    """
     told = await Told.open(site)
     try:
-        races = Races(site, outside, told, SEED)
+        races = Races(site, outside, told, lanes, kinds, SEED)
         await races.all(count)
     finally:
         await told.close()
     await site.audit()
 
+    phones = {phone for team in lanes for phone in team}
     seen = channels(outside.log)
     callers = {call.leg.number: seen[call.id] for call in races.callers}
     rung = [one for one in seen.values() if one.invited and one.shown in callers]
-    pbx = Channels.read(site.lab.pbx.cel_csv, (phone for phones in LANES for phone in phones))
+    pbx = Channels.read(site.lab.pbx.cel_csv, phones)
     accounts = site.rows("SELECT * FROM call_account")
-    print(f"{races.run}; {seen_of_it(callers, rung, pbx)}; offers {told.offers}")
+    answers = picked_up(outside.log)
+    answered = Counter(one.shown for one in rung if one.id in answers)
+    several = sum(often > 1 for often in answered.values())
+    print(f"{races.run}; {seen_of_it(callers, rung, pbx)}; answered by several phones {several}")
 
-    assert sum(races.run.values()) == count
-    assert set(races.run) == {kind.__name__ for kind in KINDS}
-    assert overlaps(pbx.legs) == []
     late_s = machine.late_s
+    assert sum(races.run.values()) == count
+    assert set(races.run) == {kind.__name__ for kind in kinds}
+    assert overlaps(pbx.legs) == []
     assert rung_twice(rung, late_s) == []
-    assert {one.line for one in rung} <= {phone for phones in LANES for phone in phones}  # no overflow
-    assert fates(callers, rung, pbx, accounts, late_s) == []
+    assert {one.line for one in rung} <= phones  # no overflow
+    assert fates(callers, rung, pbx, accounts, late_s, at_most) == []
     assert len(site.records("call_closed")) == len(callers)
     assert site.oddities() == []
+    return several
 
 
 # The judge of races, with planted lies --------------------------------------------------------------
