@@ -1,7 +1,7 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench chaos soak run lab-up lab-down
-.PHONY: install uninstall clean
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench bench-queue chaos soak run
+.PHONY: lab-up lab-down install uninstall clean
 
 PY := .venv/bin/python
 CODE := src tests
@@ -38,6 +38,7 @@ help:
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
 	@echo 'make fuzz        100,000 cases at every door (CASES=1000000, SEED=2)'
 	@echo 'make bench       how fast it is, beside what it is built on'
+	@echo 'make bench-queue the same beside Queue() on one Asterisk, in about six minutes (needs SIPp; fetches it)'
 	@echo 'make soak        the same load for two hours (MINUTES=120), and whether anything of the daemon grows'
 	@echo 'make lint        ruff; make types: mypy'
 	@echo 'make run CONFIG=/etc/ccbridge/ccbridge.yml   the routing daemon in the foreground'
@@ -87,6 +88,10 @@ fuzz: .venv/stamp
 # Ratios, not rates: what the machine does beside is divided out.
 bench: .venv/stamp
 	@for one in ami agi core decision journal cpu; do echo "=== bench_$$one"; $(PY) tests/bench/bench_$$one.py || exit 1; done
+
+bench-queue: .venv/stamp
+	@$(PY) -m ccbridge lab fetch
+	@$(PY) tests/bench/bench_queue.py
 
 chaos: .venv/stamp
 	@$(PY) -m ccbridge.lab.chaos $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))
