@@ -1,6 +1,6 @@
 # Every target makes .venv by itself. A machine needs make, Python 3.11 and a network; nothing else, and no root.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types fuzz bench bench-queue chaos soak run
+.PHONY: help demo demo-stop test test-full test-22 test-16 test-unit lint types histories fuzz bench bench-queue chaos soak run
 .PHONY: lab-up lab-down install uninstall clean
 
 PY := .venv/bin/python
@@ -36,6 +36,7 @@ help:
 	@echo 'make test-full   the same and what takes long, then end to end on Asterisk 16 (any target takes ASTERISK=16 or 22)'
 	@echo 'make test-unit   only the tests that need neither Asterisk nor PostgreSQL'
 	@echo 'make chaos N=200 real calls while everything around them is killed and frozen (SEED=...: the same again)'
+	@echo 'make histories   5,000 random histories of the routing core (N=20000, SEED=2)'
 	@echo 'make fuzz        100,000 cases at every door (CASES=1000000, SEED=2)'
 	@echo 'make bench       how fast it is, beside what it is built on'
 	@echo 'make bench-queue the same beside Queue() on one Asterisk, in about six minutes (needs SIPp; fetches it)'
@@ -81,6 +82,9 @@ lint: .venv/stamp
 
 types: .venv/stamp
 	@$(PY) -m mypy --strict src
+
+histories: .venv/stamp
+	@$(PY) tests/core/histories.py $(if $(N),--histories $(N)) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/stamp
 	@$(PY) tests/fuzz/fuzz_run.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
