@@ -34,6 +34,7 @@ from sipp import Sipp
 from traffic import percentile
 
 from ccbridge.lab.lab import Lab, Pbx, default_cache
+from ccbridge.lab.machine import Machine, Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.ports import free_udp
 from ccbridge.lab.postgres import LabPostgres
@@ -139,15 +140,17 @@ def told(values: list[float]) -> str:
     return f"p50 {statistics.median(values):7.1f} ms, p99 {percentile(values, 0.99):7.1f} ms"
 
 
-def load() -> str:
-    return f"load {os.getloadavg()[0]:.1f}"
+def load(since: Since) -> str:
+    """What the machine had beside: it is in the p99 of either side."""
+    return f"load {os.getloadavg()[0]:.1f}, stood still for {1000 * since.late_s:.0f} ms at most"
 
 
-async def latency(sides: tuple[Side, Side], lab: Lab) -> None:
+async def latency(sides: tuple[Side, Side], lab: Lab, machine: Machine) -> None:
     rounds: dict[tuple[str, str], list[list[float]]] = {}
     for turn in range(ROUNDS):
         for side in sides if turn % 2 == 0 else sides[::-1]:
             await side.takes_over()
+            since = Since(machine)
             heard = await Told.open(lab.pbx)
             async with Outside(lab) as outside:
                 await outside.reset()
@@ -161,7 +164,7 @@ async def latency(sides: tuple[Side, Side], lab: Lab) -> None:
             next_one = found["hang-up to INVITE"]
             print(
                 f"round {turn + 1}, {side.name:8} free agent: {told(found['entry to INVITE'])}; "
-                f"next caller: {told(next_one)} (of {len(next_one)}); {load()}",
+                f"next caller: {told(next_one)} (of {len(next_one)}); {load(since)}",
                 flush=True,
             )
     ours, theirs = (side.name for side in sides)
@@ -190,7 +193,7 @@ async def rest(pbx: Pbx) -> None:
             await asyncio.sleep(0.5)
 
 
-async def rate(sides: tuple[Side, Side], lab: Lab, agents_port: int) -> None:
+async def rate(sides: tuple[Side, Side], lab: Lab, machine: Machine, agents_port: int) -> None:
     sipp = Sipp(default_cache())
     pbx = lab.pbx
     first: dict[str, int] = {}
@@ -201,6 +204,7 @@ async def rate(sides: tuple[Side, Side], lab: Lab, agents_port: int) -> None:
             await side.takes_over()
             for again in (False, True):
                 await rest(pbx)
+                since = Since(machine)
                 pids = [pbx.pid] + ([side.site.daemon.pid] if side.site.running else [])
                 before = [cpu_seconds(pid) for pid in pids]
                 counted = await sipp.run(
@@ -212,7 +216,7 @@ async def rate(sides: tuple[Side, Side], lab: Lab, agents_port: int) -> None:
                 print(
                     f"{calls_a_second:4d} a second, {side.name:8} lost {counted.lost} of {counted.placed} "
                     f"(let go in time {counted.in_time}, talked {counted.talked}); "
-                    f"{each} ms of CPU a call; {load()}",
+                    f"{each} ms of CPU a call; {load(since)}",
                     flush=True,
                 )
                 if counted.lost <= LOSS * counted.placed:
@@ -230,6 +234,7 @@ async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="ccbridge-bench-"))
     lab = Lab(folder / "lab", default_cache())
     lab.up(tethered=True)
+    machine = Machine(folder / "stalls.txt")
     try:
         agents_port = free_udp(SIPP_AGENTS)
         beside_it(lab.pbx, agents_port)
@@ -237,14 +242,18 @@ async def main() -> None:
             site = Site(folder / "site", lab, server.url, our_side())
             try:
                 sides = Side("ccbridge", OURS, site), Side("Queue()", THEIRS, site)
-                print(f"Asterisk {lab.pbx.version}, {os.cpu_count()} cores, {load()}", flush=True)
+                print(
+                    f"Asterisk {lab.pbx.version}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
                 if "latency" in parts:
-                    await latency(sides, lab)
+                    await latency(sides, lab, machine)
                 if "rate" in parts:
-                    await rate(sides, lab, agents_port)
+                    await rate(sides, lab, machine, agents_port)
             finally:
                 site.close()
     finally:
+        machine.close()
         lab.down()
         shutil.rmtree(folder)
 
