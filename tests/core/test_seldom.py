@@ -246,7 +246,7 @@ def test_an_arrival_that_is_told_after_the_callers_end_is_none() -> None:
     told(scene, (i.HangupAsked, "c1"), gone("c1"))
     scene.arrive("c1")
     assert not scene.board.world.calls
-    assert scene.oddities() == ["arrived_after_end"]
+    assert scene.oddities() == []
 
 
 def test_who_came_back_and_hung_up_before_his_arrival_is_told() -> None:

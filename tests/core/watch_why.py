@@ -88,7 +88,7 @@ class WhyWatch:
                 if (agent.plan.skills.get(skill, 0), required[skill]) != (has, needs) or has >= needs:
                     yield f"{one} says {named}: that is not so"
             due = {"wrap_up": agent.wrap_due}.get(agent.state()[0], agent.cool_due)
-            if "left_s" in named and (due is None or abs(due - w.now - named["left_s"]) > 0.1):
+            if "left_s" in named and (due is None or abs(max(0.0, due - w.now) - named["left_s"]) > 0.1):
                 yield f"{one} says {named}: it ends at {due}"
 
     def _offered(self, w: World, one: r.CallEvent, round_: str) -> Iterator[str]:

@@ -107,9 +107,8 @@ class Switchboard:
             case i.Tick():
                 pass
             case i.CallArrived() if event.call not in w.calls:
-                if w.closed.get(event.call) == "caller":
-                    w.oddity("arrived_after_end", call=event.call)
-                else:
+                # one who has hung up was asked once more by the dialplan, and AGI is slower than AMI
+                if w.closed.get(event.call) != "caller":
                     call = moves.arrived(w, event)
                     if event.call in w.gone:
                         moves.close(w, call, "menu_ended", "caller")
