@@ -31,7 +31,6 @@ from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import Transfer
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.view import WAITING
@@ -290,10 +289,8 @@ class Daemon:
             "CCB_EXIT_CONTEXT": site.asterisk.exit_context,
             "CCB_REC_DIR": str(site.recording.directory),
         }
-        steps = [step for flow in site.plan.flows.values() for step in flow.steps.values()]
-        ways_out = {queue.overflow for queue in site.plan.queues.values()}
-        ways_out |= {step.extension for step in steps if isinstance(step, Transfer)}
-        await teach(self.client, values, [(site.asterisk.exit_context, one) for one in sorted(ways_out)])
+        exits = [(site.asterisk.exit_context, one) for one in sorted(site.plan.ways_out())]
+        await teach(self.client, values, exits)
 
     def _on_down(self, reason: str) -> None:
         self.loop.post(i.LinkDown(time.time(), reason))

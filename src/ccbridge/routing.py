@@ -36,6 +36,7 @@ from ccbridge.core.effects import (
     MoveOut,
     Oddity,
     PlaceOffer,
+    PlayOut,
     Reply,
     SweepAgain,
     TellQueue,
@@ -234,7 +235,7 @@ class RoutingLoop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case PlaceOffer() | MoveOut() | TellQueue() | DropLeg():
+            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | DropLeg():
                 self._act_on_channel(effect)
             case LookAt():
                 self._spawn(self._look(effect.call))
@@ -254,7 +255,7 @@ class RoutingLoop:
             case SweepAgain():
                 self._sweep_due = min(self._sweep_due, time.monotonic() + SWEEP_AGAIN)
 
-    def _act_on_channel(self, effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> None:
+    def _act_on_channel(self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | DropLeg) -> None:
         try:
             futures = self._client.send_many(translate.to_actions(effect))
         except (ValueError, TypeError) as error:
@@ -268,13 +269,13 @@ class RoutingLoop:
         if futures and not isinstance(effect, TellQueue | DropLeg):
             futures[-1].add_done_callback(lambda done: self._moved(effect, done))
 
-    def _moved(self, effect: PlaceOffer | MoveOut, done: asyncio.Future[Message]) -> None:
+    def _moved(self, effect: PlaceOffer | MoveOut | PlayOut, done: asyncio.Future[Message]) -> None:
         """Success only means queued: the dialplan itself reports arrival. A failure is worth a look."""
         error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         if error is not None:
             self._move_failed(effect, str(error))
 
-    def _move_failed(self, effect: PlaceOffer | MoveOut, why: str) -> None:
+    def _move_failed(self, effect: PlaceOffer | MoveOut | PlayOut, why: str) -> None:
         offer = effect.offer if isinstance(effect, PlaceOffer) else ""
         log.info("ami.redirect_failed", call=effect.call, offer=offer, why=why)
         self.post(i.MoveFailed(time.time(), effect.call, offer, why))

@@ -20,7 +20,7 @@ from watch import Watch
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import AgentPlan, Plan, QueuePlan, Rule
+from ccbridge.core.plan import AgentPlan, HangUp, Plan, QueuePlan, Rule, ToQueue, Transfer
 from ccbridge.core.switchboard import Switchboard
 
 EPOCH = 1_700_000_000.0
@@ -101,6 +101,32 @@ SKILLED = plan_of(
 RINGING = replace(
     SITE, queues={name: replace(queue, strategy="ring_all") for name, queue in SITE.queues.items()}
 )
+
+# Callers who leave their line for all reasons, to all kinds of targets.
+FLOWING = plan_of(
+    {
+        "sales": QueuePlan(
+            "sales", ring=8, wrap_up=5, max_wait=25, overflow="900", max_waiting=3,
+            overflow_to={
+                "time": ToQueue("help", 2), "nobody": ToQueue("late"), "full": HangUp(("all-busy",)),
+                "paused": Transfer("910"),
+            },
+            keys={"1": ToQueue("late"), "2": Transfer("911")},
+        ),
+        "help": QueuePlan(
+            "help", ring=5, wrap_up=0, max_wait=30, overflow="901", priority=5,
+            overflow_to={"time": ToQueue("sales"), "paused": ToQueue("late")},
+            rules=(Rule(0, {"english": 3}), Rule(8)),
+        ),
+        "late": QueuePlan(
+            "late", ring=12, wrap_up=15, max_wait=20, overflow="902", max_waiting=6,
+            overflow_to={"time": HangUp(("sorry", "bye")), "nobody": HangUp(("closed",))},
+            keys={"1": ToQueue("sales", -3), "3": HangUp(("bye",))},
+        ),
+    },
+    {"ann": ("sales",), "bob": ("sales", "help"), "cyd": ("help", "late"), "dan": ("late",)},
+    {"bob": {"english": 4}},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -248,7 +274,7 @@ class Simulator(Passing):
         self.memory = Memory()
         self.watch = Watch(self)
         self.board = Switchboard(plan, "r0")
-        self.board.restore(self.memory, self.at, self.now)
+        self.board.restore(self.memory, EPOCH, START)
         self.script: list[tuple[str, Plan, float, list[tuple[i.Input, float]]]] = []
         self.spoken: list[list[e.Effect]] = []
         self._open_script()
@@ -341,11 +367,11 @@ class Simulator(Passing):
     def perform(self, effect: e.Effect) -> None:
         session = self.session
         match effect:
-            case e.PlaceOffer() | e.MoveOut() | e.TellQueue() | e.DropLeg() | e.LookAt():
+            case e.PlaceOffer() | e.MoveOut() | e.PlayOut() | e.TellQueue() | e.DropLeg() | e.LookAt():
                 if self.link:
                     self.in_flight += 1
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
-                elif isinstance(effect, e.PlaceOffer | e.MoveOut):
+                elif isinstance(effect, e.PlaceOffer | e.MoveOut | e.PlayOut):
                     self.agi(lambda: self._failed(effect))
             case e.SweepAgain():
                 self.after(2.0, self.sweep)
@@ -357,7 +383,7 @@ class Simulator(Passing):
             case _:
                 pass
 
-    def _failed(self, effect: e.PlaceOffer | e.MoveOut) -> i.MoveFailed:
+    def _failed(self, effect: e.PlaceOffer | e.MoveOut | e.PlayOut) -> i.MoveFailed:
         offer = effect.offer if isinstance(effect, e.PlaceOffer) else ""
         return i.MoveFailed(self.at, effect.call, offer, "refused")
 
@@ -367,7 +393,7 @@ class Simulator(Passing):
         if session != self.session and (self.logged_in or self.random.random() < 0.5):
             return
         match effect:
-            case e.PlaceOffer() | e.MoveOut():
+            case e.PlaceOffer() | e.MoveOut() | e.PlayOut():
                 self.redirect(effect)
             case e.TellQueue():
                 self._told_queue(effect)
@@ -752,7 +778,21 @@ class Simulator(Passing):
     def _holding(self, caller: Caller) -> None:
         since = float(caller.channel.variables["CCB_SINCE"])
         self.ami(i.CallHolding(self.at, caller.id, caller.queue, caller.priority, since, "0301"))
-        self.next_step(caller, 5.0, self.hold_loop)
+        self.next_step(caller, self.loops(caller), self.hold_loop)
+
+    def loops(self, caller: Caller) -> float:
+        """How long the music plays: five seconds, or until he presses a key."""
+        if not any(queue.keys for queue in self.site.queues.values()) or not self.chance(0.15):
+            return 5.0
+        stay = self.random.uniform(0.0, 5.0)
+        step = caller.step + 1
+
+        def press() -> None:
+            if caller.step == step and caller.id in self.callers and not caller.dying:
+                self.ami(i.KeyPressed(self.at, caller.id, self.random.choice("1239")))
+
+        self.after(stay - 0.0001 if stay > 0.0001 else 0.0, press)
+        return stay
 
     def hold_loop(self, caller: Caller) -> None:
         if self.alive and self.logged_in:
@@ -760,7 +800,7 @@ class Simulator(Passing):
         elif self.t - max(self.alive_seen, caller.in_hold) >= ALIVE_LIMIT:
             self.fall_back(caller)
             return
-        self.next_step(caller, 5.0, self.hold_loop)
+        self.next_step(caller, self.loops(caller), self.hold_loop)
 
     def fall_back(self, caller: Caller) -> None:
         caller.channel.context, caller.channel.exten = "ccbridge-fallback", "s"
@@ -771,21 +811,32 @@ class Simulator(Passing):
         caller.channel.context, caller.channel.exten = "ccbridge-exit", target
         caller.moving = False
         self.ami(i.CallExited(self.at, caller.id, target))
-        self.next_step(caller, self.ms(), lambda c: self._site(c, target))
+        self.next_step(caller, self.ms(), lambda c: self._site(c, target, self._comes_anew))
 
-    def _site(self, caller: Caller, target: str) -> None:
+    def message(self, caller: Caller) -> None:
+        caller.channel.context, caller.channel.exten = "ccbridge-message", "s"
+        caller.moving = False
+        self.ami(i.CallExited(self.at, caller.id, "message"))
+        self.next_step(caller, self.random.uniform(0.5, 8), self.end)
+
+    def _site(self, caller: Caller, target: str, back: Callable[[Caller], None] | None = None) -> None:
         caller.channel.context, caller.channel.exten = "internal", target
         if self.chance(0.2):  # that leads to one of our numbers
             at_once = self.chance(0.3)  # the door's FastAGI may be faster than the AMI that tells he left
-            self.next_step(caller, self.ms() if at_once else self.random.uniform(1, 20), self.comes_again)
+            self.next_step(
+                caller, self.ms() if at_once else self.random.uniform(1, 20), back or self.comes_again
+            )
         else:
             self.next_step(caller, self.random.uniform(1, 200), self.end)
 
-    def comes_again(self, caller: Caller) -> None:
-        """To the door, on the same channel: a new call if the former was closed."""
+    def _comes_anew(self, caller: Caller) -> None:
+        self.comes_again(caller, left=True)
+
+    def comes_again(self, caller: Caller, left: bool = False) -> None:
+        """To the door, on the same channel: a new call if the former was closed, or has to be (``left``)."""
         caller.queue, caller.tries = self.random.choice([*self.plan.queues]), 0
         caller.channel.variables.pop("CCB_QUEUE", None)
-        if not self.watch.has_open(caller.id):
+        if left or not self.watch.has_open(caller.id):
             self.watch.truth_ended(caller)
             caller.answered = False
         self.ask(caller)
@@ -829,7 +880,7 @@ class Simulator(Passing):
 
     # -- offers
 
-    def redirect(self, effect: e.PlaceOffer | e.MoveOut) -> None:
+    def redirect(self, effect: e.PlaceOffer | e.MoveOut | e.PlayOut) -> None:
         caller = self.callers.get(effect.call)
         if caller is None or caller.dying or self.chance(self.weather.refuse_redirect):
             self.ami(self._failed(effect))
@@ -842,6 +893,8 @@ class Simulator(Passing):
         self.cancel(caller)
         if isinstance(effect, e.MoveOut):
             self.next_step(caller, self.ms(1), lambda c: self.leave(c, effect.target))
+        elif isinstance(effect, e.PlayOut):
+            self.next_step(caller, self.ms(1), self.message)
         else:
             self.next_step(caller, self.ms(1), lambda c: self.offer(c, effect))
 

@@ -6,7 +6,7 @@ The chances are the seeds': a failing one is repeated with ``Simulator(seed, wea
 import json
 
 import pytest
-from simulator import RINGING, SITE, SKILLED, Simulator, Weather, replayed
+from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator, Weather, replayed
 
 from ccbridge.core.effects import Append
 from ccbridge.core.plan import Plan
@@ -38,7 +38,9 @@ WEATHERS = {
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("plan", [SITE, SKILLED, RINGING], ids=["plain", "skilled", "ringing"])
+@pytest.mark.parametrize(
+    "plan", [SITE, SKILLED, RINGING, FLOWING], ids=["plain", "skilled", "ringing", "flowing"]
+)
 @pytest.mark.parametrize("weather", WEATHERS)
 def test_the_invariants_stand(weather: str, plan: Plan, seed: int) -> None:
     sim = Simulator(seed, WEATHERS[weather], plan).run()
@@ -69,6 +71,14 @@ def test_the_histories_go_everywhere() -> None:
         "passed on park",
     } <= results
     assert all(watch.counts["compared"] > 5 for name, watch in seen if name != "rough")
+
+
+def test_the_histories_leave_lines_for_every_reason() -> None:
+    seen = [Simulator(seed, BUSY, FLOWING).run().watch for seed in (70, 78, 80)]
+    assert {"time", "full", "nobody", "paused", "key to a queue", "paused to a queue"} <= {
+        kind for watch in seen for kind in watch.ways.counts
+    }
+    assert sum(watch.counts["left by key"] for watch in seen) > 3
 
 
 def test_every_record_survives_the_journal() -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulator import RINGING, SITE, SKILLED, Simulator
+from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator
 from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, offers, reconcile, restore, skills, strategies, talks, why
+from ccbridge.core import acd, moves, offers, overflow, reconcile, restore, skills, strategies, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
@@ -205,7 +205,7 @@ def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
         before = offer.state
         right(w, call, offer, found)
         if offer.state is OfferState.TALKING is not before:
-            moves.max_wait_over(w, call)
+            overflow.max_wait_over(w, call)
 
     patch.setattr(talks, "_together", together)
 
@@ -233,6 +233,44 @@ def an_offer_has_no_limit(patch: pytest.MonkeyPatch) -> None:
 @plant(CHANGING)
 def a_stale_census(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(World, "drop_agent", lambda self, agent: self.agents.pop(agent.id))
+
+
+@plant(BUSY, FLOWING)
+def a_line_is_never_full(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(overflow, "_full", lambda w, call: False)
+
+
+@plant(CHANGING, FLOWING)
+def who_waits_does_not_notice_that_the_last_agent_goes(patch: pytest.MonkeyPatch) -> None:
+    right = World.refresh
+
+    def refresh(self: World, agent: Agent, at: float | None = None) -> None:
+        unstaffed = dict(self.unstaffed)
+        right(self, agent, at)
+        self.unstaffed = unstaffed
+
+    patch.setattr(World, "refresh", refresh)
+
+
+@plant(CHANGING, FLOWING)
+def wrap_up_counts_as_absent(patch: pytest.MonkeyPatch) -> None:
+    right = overflow.absence
+
+    def absence(w: World, queue: str) -> str:
+        here = {a.shown[0] for a in w.agents.values() if queue in a.plan.queues and a.logged_in}
+        return "nobody" if here <= {"wrap_up"} else right(w, queue)
+
+    patch.setattr(overflow, "absence", absence)
+
+
+@plant(BUSY, FLOWING)
+def another_queue_means_the_end_of_its_line(patch: pytest.MonkeyPatch) -> None:
+    right = moves._enter_queue
+
+    def enter(w: World, call: Any, queue: str, own: int, at: float, since: Any = None, **more: Any) -> None:
+        right(w, call, queue, own, at, at, **more)
+
+    patch.setattr(moves, "_enter_queue", enter)
 
 
 @plant(PASSED_ON)

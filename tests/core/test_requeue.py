@@ -44,7 +44,9 @@ def test_he_keeps_his_place_and_begins_another_stint() -> None:
     assert queued.data == {
         "queue": "help", "priority": 1, "brought": 2, "since": began, "entered": EPOCH + 27.0, "why": "moved",
         "by": "eva",
-        "stint": {"queue": "sales", "answered": False, "wait_s": 25.0, "talk_s": 0.0, "offers": 0},
+        "stint": {
+            "queue": "sales", "answered": False, "wait_s": 25.0, "talk_s": 0.0, "offers": 0, "end": "left",
+        },
     }  # fmt: skip
     assert (holding.kind, holding.data) == ("holding", {"queue": "help"})
     assert [x for x in said if isinstance(x, TellQueue)] == [TellQueue("c1", "help", 2, began)]

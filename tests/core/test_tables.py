@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccbridge.core import calls, moves, offers, reconcile, talks
+from ccbridge.core import calls, moves, offers, overflow, reconcile, talks
 from ccbridge.core import inputs as i
 from ccbridge.core.calls import (
     CALL_LIMIT,
@@ -14,7 +14,7 @@ from ccbridge.core.calls import (
     OfferState,
 )
 
-ROOMS = (moves, offers, reconcile, talks)
+ROOMS = (moves, offers, overflow, reconcile, talks)
 # Without a limit of their own: what ends each of them stands in the comment beside it in ``calls``.
 CALL_EXCEPTIONS = {CallState.HOLDING, CallState.OFFERED, CallState.TALKING}
 OFFER_EXCEPTIONS = {OfferState.DIALLED, OfferState.RINGING}

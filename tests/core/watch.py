@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from watch_ways_out import WaysOut
 from watch_why import WhyWatch
 
 from ccbridge.core import effects as e
@@ -98,6 +99,7 @@ class Watch:
         self.why = WhyWatch()
         self.results: dict[str, str] = {}  # agent -> of the last offer that he did not take
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
+        self.ways = WaysOut(self.fault)
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -157,7 +159,7 @@ class Watch:
             case e.TellQueue():
                 if w.account(effect.call) not in self.holds:
                     self.fault(f"{effect} for a call that does not hold")
-            case e.MoveOut():
+            case e.MoveOut() | e.PlayOut():
                 if w.account(effect.call) in self.live_offer:
                     self.fault(f"{effect} for a call that is offered or talking")
                 if w.account(effect.call) not in self.holds and self.fair:
@@ -219,6 +221,10 @@ class Watch:
             self.fault(f"{event} of a closed call")
         if kind == "holding":
             self.holds.add(call)
+        elif kind == "left":
+            self.counts["left by key"] += 1
+        elif kind in ("queued", "overflowed"):
+            self.ways.see(event, w)
         elif kind == "offered":
             agent = event.data["agent"]
             beside = self.live_offer.setdefault(call, set())
@@ -308,6 +314,7 @@ class Watch:
                 for agent in free:
                     if fits(w, agent, call):
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
+            self.ways.look(w, waiting)
         for effect in effects:
             if isinstance(effect, e.PlaceOffer) and effect.call in w.calls:
                 call = w.calls[effect.call]
@@ -412,10 +419,11 @@ class Watch:
         assert self.sim is not None
         self.link = False
         self.why.told.clear()
+        self.ways.restarted(self.sim.board.world)
         # a call that had been moved out when the daemon died is asked for once more
         self.holds |= {call.account for call in self.sim.board.world.calls.values() if eligible(call)}
 
-    def redirected(self, caller: Caller, effect: e.PlaceOffer | e.MoveOut) -> None:
+    def redirected(self, caller: Caller, effect: e.PlaceOffer | e.MoveOut | e.PlayOut) -> None:
         assert self.sim is not None
         if caller.channel.context != "ccbridge-hold" and self.fair:
             self.fault(f"{effect} met {caller.id} in {caller.channel.context}")

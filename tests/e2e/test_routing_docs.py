@@ -16,7 +16,7 @@ from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
-SKILLS, STRATEGY = (
+SKILLS, STRATEGY, WAYS_OUT = (
     yaml.safe_load(block)
     for block in re.findall(
         r"^```yaml routing\n(.*?)^```$", (PROJECT / "docs" / "routing.md").read_text(), re.M | re.S
@@ -27,7 +27,9 @@ SKILLS, STRATEGY = (
 async def test_a_rule_relaxes_and_the_best_comes_first(
     make_site: Callable[..., Site], phones: dict[str, Phone], carrier: Carrier
 ) -> None:
-    queues = {"sales": SKILLS["queues"]["sales"] | STRATEGY["queues"]["sales"]}
+    queues = {"sales": {}}
+    for block in (SKILLS, STRATEGY, WAYS_OUT):
+        queues["sales"] |= block["queues"]["sales"]
     site = make_site(agents=SKILLS["agents"], queues=queues)
     assert load(site.config).warnings == ()
     site.login("ben")

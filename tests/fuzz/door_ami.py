@@ -28,6 +28,7 @@ from ccbridge.core.effects import (
     LookUpCustomer,
     MoveOut,
     PlaceOffer,
+    PlayOut,
     TellQueue,
 )
 from ccbridge.core.memory import Memory
@@ -147,7 +148,7 @@ class House:
         match effect:
             case Append():
                 self.write(effect.record)
-            case PlaceOffer() | MoveOut() | TellQueue() | DropLeg():
+            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | DropLeg():
                 if isinstance(effect, PlaceOffer):
                     self.offers.append(effect.offer.encode())
                 self.send(effect)
@@ -162,7 +163,7 @@ class House:
         self.memory.apply(record)
         json.dumps(to_dict(record), allow_nan=False).encode("ascii")
 
-    def send(self, effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> None:
+    def send(self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | DropLeg) -> None:
         """As the routing loop does it: of what cannot be put on the wire the core is told."""
         actions = [
             {**fields, "ActionID": f"f/{next(self.numbers)}"} for fields in translate.to_actions(effect)

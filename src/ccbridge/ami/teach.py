@@ -18,6 +18,7 @@ TARGETS = (
     ("ccbridge-offer", "_o."),
     ("ccbridge-outcome", "_o."),
     ("ccbridge-exit", "_[0-9A-Za-z*#_]!"),
+    ("ccbridge-message", "s"),
     ("ccbridge-fallback", "s"),
 )
 

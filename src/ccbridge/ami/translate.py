@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from panoramisk.message import Message
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, TellQueue
-from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_OFFER
+from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
+from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_MESSAGE, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
 from .wire import Fields, values
@@ -76,7 +76,7 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     )
 
 
-def to_actions(effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> list[Fields]:
+def to_actions(effect: PlaceOffer | MoveOut | PlayOut | TellQueue | DropLeg) -> list[Fields]:
     """The AMI actions that perform an effect, to be sent in one write and in this order.
 
     A channel is named by its uniqueid: its name may change under a transfer, that does not.
@@ -85,6 +85,9 @@ def to_actions(effect: PlaceOffer | MoveOut | TellQueue | DropLeg) -> list[Field
         return [{"Action": "Hangup", "Channel": effect.leg, "Cause": "16"}]
     if isinstance(effect, MoveOut):
         return [_redirect(effect.call, CONTEXT_EXIT, effect.target)]
+    if isinstance(effect, PlayOut):
+        sounds = {"CCB_SOUNDS": "&".join(effect.sounds)}
+        return [*_set(effect.call, sounds), _redirect(effect.call, CONTEXT_MESSAGE, "s")]
     if isinstance(effect, TellQueue):
         told = {
             "CCB_QUEUE": effect.queue,
@@ -152,6 +155,8 @@ def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
             return i.OfferEnded(at, call, m.get("offer", ""), m.get("dialstatus", ""), cause)
         case "CcbExit":
             return i.CallExited(at, call, m.get("target", ""))
+        case "CcbKey":
+            return i.KeyPressed(at, call, m.get("key", ""))
         case "CcbFallback":
             return i.CallInFallback(at, call, **_who(m))
     return None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ccbridge.config import ways_out
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import StepSection
 
@@ -26,6 +27,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
         _loops(("flows", flow, "steps"), steps, notes)
         _reach(("flows", flow, "steps"), raw, steps, notes)
     _skills(data, notes)
+    ways_out.check(_mapping(data, "queues"), notes)
     _unused(data, notes)
     _paths(data, folder, notes)
 

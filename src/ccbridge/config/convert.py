@@ -13,6 +13,7 @@ from ccbridge.core.plan import (
     QueuePlan,
     Rule,
     Step,
+    Target,
     ToQueue,
     Transfer,
 )
@@ -61,12 +62,25 @@ def _queue(name: str, queue: m.QueueSection) -> QueuePlan:
         wrap_up=queue.wrap_up,
         max_wait=queue.max_wait,
         overflow=queue.overflow,
+        overflow_to={why: _target(to) for why, to in queue.overflow_to.items()},
+        keys={key: _target(to) for key, to in queue.keys.items()},
+        max_waiting=queue.max_waiting,
         service_level=queue.service_level,
         priority=queue.priority,
         strategy=queue.strategy,
         rules=tuple(Rule(one.after, dict(one.require), dict(one.prefer)) for one in queue.skills)
         or (Rule(),),
     )
+
+
+def _target(to: m.TargetSection) -> Target:
+    if to.queue is not None:
+        return ToQueue(queue=to.queue, priority=to.priority)
+    if to.extension is not None:
+        return Transfer(extension=to.extension)
+    if to.message is not None:
+        return HangUp(prompts=to.message)
+    raise ValueError("a way out without a target got past the checks")
 
 
 def _step(body: m.StepSection) -> Step:

@@ -26,6 +26,7 @@ from ccbridge.config.shapes import (
     Key,
     Level,
     MaybePrompts,
+    Message,
     Name,
     Number,
     OutcomeKey,
@@ -128,11 +129,23 @@ class RuleSection(Section):
     prefer: dict[Name, Level] = {}
 
 
+class TargetSection(Section):
+    """Where a queue's caller may leave to. Exactly one kind, which ``checks`` looks after."""
+
+    extension: Extension | None = None
+    queue: QueueRef | None = None
+    priority: Priority = 0
+    message: Message | None = None
+
+
 class QueueSection(Section):
     ring: Annotated[Number, Between(3, 120, "seconds")] = 15.0
     wrap_up: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
     max_wait: Annotated[Number, Between(10, 86_400, "seconds")] = 600.0
+    max_waiting: Annotated[Whole, Between(0, 10_000)] = 0
     overflow: Extension
+    overflow_to: dict[Literal["time", "full", "nobody", "paused"], TargetSection] = {}
+    keys: dict[Key, TargetSection] = {}
     service_level: Annotated[Number, Between(1, 3600, "seconds")] = 20.0
     priority: Priority = 0
     strategy: Literal[

@@ -179,4 +179,5 @@ StepRef = Annotated[Text, Ref("step")]
 Priority = Annotated[Whole, Between(-100, 100)]
 Level = Annotated[Whole, Between(1, 100)]
 Prompts = Annotated[tuple[Sound, ...], Count(1, 20)]
+Message = Annotated[tuple[Sound, ...], Count(1, 4)]  # one variable of a channel, set in one line of AMI
 MaybePrompts = Annotated[tuple[Sound, ...], Count(0, 20)]

@@ -12,7 +12,7 @@ A *call* is a caller's channel from its arrival to its end. It is always in one 
     TALKING    with an agent
     RELEASED   the agent has hung up first; the caller's channel is about to end
     TRANSFERRED  passed on by the agent: parked, ringing somewhere, or with somebody who is no agent of ours
-    LEAVING    max_wait is over: under way to the overflow extension
+    LEAVING    under way out of his queue, to an extension or a message
     FALLBACK   in the PBX's own fallback queue: ours to watch, never to redirect
 
 An *offer* is one attempt to give a call to an agent; it lives on its own because its end and the call's
@@ -113,6 +113,8 @@ class Call:
     exit_told_by: float = 0.0  # loop's clock: the way out that led here may still be told until then
     customer: int | None = None
     name: str = ""  # the customer's: for the phone's display only, never in an event
+    way_out: str = ""  # under way out of his queue: why, as in ``overflow``, and where to
+    way_to: str = ""
     hold_off: bool = False  # the last Redirect was lost: not moved again before a second has passed
     nth: int = 1  # of the channel's calls: who comes back to our numbers after the end of one is a new call
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is
@@ -183,6 +185,7 @@ CALL_TABLE: dict[CallState, dict[type, str]] = {
     },
     CallState.HOLDING: {
         i.CallHolding: "ignore",  # a look or the snapshot was faster
+        i.KeyPressed: "key_pressed",
         i.CallExited: "exited",
         i.FlowEnded: "ignore",
     },
@@ -225,6 +228,7 @@ for _cells in CALL_TABLE.values():
     _cells[i.ChannelGone] = "caller_gone"
     _cells[i.ChannelCut] = "caller_cut"
     _cells.setdefault(i.CallInFallback, "in_fallback")
+    _cells.setdefault(i.KeyPressed, "ignore")  # he has left the line in the same moment
     _cells[i.CustomerFound] = "customer_found"
     _cells[i.CallLooked] = "looked"
     _cells[i.ChannelTransferred] = "ignore"  # the caller passes our agent on: his own end follows

@@ -40,6 +40,14 @@ class MoveOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayOut:
+    """Redirect the held caller to ``[ccbridge-message]``, which plays ``sounds`` and hangs up."""
+
+    call: str
+    sounds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TellQueue:
     """Write on the held caller's channel that he waits in another queue: it stays where it is.
 
@@ -108,6 +116,7 @@ Effect = (
     Append
     | PlaceOffer
     | MoveOut
+    | PlayOut
     | TellQueue
     | DropLeg
     | LookAt

@@ -122,6 +122,15 @@ class CallHolding:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed a key in the hold loop."""
+
+    at: float
+    call: str
+    key: str  # 0-9, * or #
+
+
+@dataclass(frozen=True, slots=True)
 class CallExited:
     """The caller reached the way out: overflow, or the menu's transfer."""
 
@@ -350,6 +359,7 @@ Input = (
     | CallQueued
     | FlowEnded
     | CallHolding
+    | KeyPressed
     | CallExited
     | CallInFallback
     | OfferReached

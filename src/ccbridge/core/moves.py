@@ -11,7 +11,7 @@ from typing import Any
 from ccbridge.core import inputs as i
 from ccbridge.core import offers, talks
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
-from ccbridge.core.effects import Append, LookUpCustomer, MoveOut, TellQueue
+from ccbridge.core.effects import Append, LookUpCustomer, TellQueue
 from ccbridge.core.records import (
     CallClosed,
     CallOpened,
@@ -56,7 +56,7 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
 
 def back_already(w: World, call: Call, a: i.CallArrived) -> None:
     """His way out led to one of our numbers, whose door (AGI) was faster than the way's own report (AMI)."""
-    target = a.did if call.state is CallState.FLOW else w.queue(call.queue).overflow
+    target = a.did if call.state is CallState.FLOW else call.way_to
     exited(w, call, i.CallExited(a.at, call.id, target))
     arrived(w, a).exit_told_by = w.now + LATE_REPORT
 
@@ -90,30 +90,47 @@ def in_line(call: Call) -> bool:
     return call.state is CallState.HOLDING and not call.offer
 
 
-def requeue(w: World, call: Call, queue: str, why: str, *, priority: int | None = None, **more: Any) -> None:
+def requeue(
+    w: World,
+    call: Call,
+    queue: str,
+    why: str,
+    *,
+    priority: int | None = None,
+    end: str = "left",
+    **more: Any,
+) -> None:
     """Put a caller who is ``in_line`` into another queue of the plan, while the link is up.
 
     He stays in the hold loop, the same call with a new stint: wait, ``max_wait`` and rules of skills begin
     anew. His virtual start stays, so that he does not lose his place to those who came later. ``priority``
-    is his own from now on (None: as it was); the new queue's is added. ``why`` and ``more`` stand in the
-    event.
+    is his own from now on (None: as it was); the new queue's is added. ``end`` is the disposition of the
+    stay that ends here: left or overflowed. ``why`` and ``more`` stand in the event.
     """
     w.leave_line(call)
     own = call.brought if priority is None else priority
-    _enter_queue(w, call, queue, own, w.at, since=call.since, why=why, **more)
+    _enter_queue(w, call, queue, own, w.at, since=call.since, end=end, why=why, **more)
     w.event(call, "holding", queue=queue)
     w.emit(TellQueue(call.id, queue, call.brought, call.since))
+    w.entered[call.id] = None
     w.line_up(call)
 
 
 def _enter_queue(
-    w: World, call: Call, queue: str, priority: int, at: float, since: float | None = None, **more: Any
+    w: World,
+    call: Call,
+    queue: str,
+    priority: int,
+    at: float,
+    since: float | None = None,
+    end: str = "",
+    **more: Any,
 ) -> None:
     if queue not in w.plan.queues:
         w.oddity("unknown_queue", call=call.id, queue=queue)
     if call.queued_at is not None:
         # again: a stint of its own, whose wait is counted anew
-        more["stint"] = _stint(w, call)
+        more["stint"] = _stint(w, call) | ({"end": end} if end else {})
         call.stints.append(more["stint"])
         talks.end_recordings(w, call)
     call.answered_at = None
@@ -166,12 +183,6 @@ def holding_again(w: World, call: Call, h: i.CallHolding) -> None:
     holding_unannounced(w, call, h)
 
 
-def max_wait_over(w: World, call: Call) -> None:
-    target = w.queue(call.queue).overflow or "none"  # the dialplan sends an unknown one to the fallback
-    w.call_state(call, CallState.LEAVING)
-    w.emit(MoveOut(call.id, target))
-
-
 def exited(w: World, call: Call, x: i.CallExited) -> None:
     """Left our control by our own doing: overflow, or the menu's transfer."""
     if w.now < call.exit_told_by:
@@ -182,8 +193,12 @@ def exited(w: World, call: Call, x: i.CallExited) -> None:
         close(w, call, "left" if call.answered_at is None else "answered", "system")
     else:
         let_go(w, call)
-        w.event(call, "overflowed", target=x.target)
-        close(w, call, "overflowed", "system")
+        why = call.way_out or "time"  # sent by a former run, which did not say why
+        if why == "key":
+            w.event(call, "left", how=why, target=x.target)
+        else:
+            w.event(call, "overflowed", target=x.target, reason=why)
+        close(w, call, "left" if why == "key" else "overflowed", "system")
 
 
 def in_fallback(w: World, call: Call, f: i.CallInFallback) -> None:
@@ -283,25 +298,6 @@ def close(
         )
     )  # fmt: skip
     w.forget(call, ended_by)
-
-
-# -- limits
-
-
-def call_due(w: World, call: Call) -> None:
-    if call.state is not CallState.HOLDING:
-        w.call_state(call, call.state)  # the same state, its limit anew
-        offers.look(w, call)
-        return
-    queued_at = call.queued_at or w.at
-    if w.at - queued_at >= w.queue(call.queue).max_wait - 0.001:
-        if w.link and not call.offer:
-            max_wait_over(w, call)
-        else:  # no link, or his last offer's result is a moment away
-            w.arm("call", call.id, w.now + 1.0)
-    else:
-        call.hold_off = False
-        w.line_up(call)
 
 
 def ignore(w: World, call: Call, what: Any) -> None:

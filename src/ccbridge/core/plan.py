@@ -27,6 +27,9 @@ class QueuePlan:
     wrap_up: float = 10.0  # after a talk, 0-3600
     max_wait: float = 600.0  # 10-86400
     overflow: str = ""  # extension in the site's exit context; required by the config check
+    overflow_to: Mapping[str, Target] = field(default_factory=dict)  # by reason: core.overflow
+    keys: Mapping[str, Target] = field(default_factory=dict)  # by a key that a caller in line presses
+    max_waiting: int = 0  # so many in line, and it is full, 1-10000; 0: it never is
     service_level: float = 20.0  # T of the service level
     priority: int = 0  # added to the flow's own; higher is served first, -100..100
     strategy: str = "longest_idle"  # of core.strategies
@@ -85,6 +88,7 @@ class HangUp:
 
 
 Step = Play | Menu | ToQueue | Transfer | HangUp
+Target = ToQueue | Transfer | HangUp  # where a queue's caller may leave to; HangUp: a message, and the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,14 @@ class Plan:
     outcomes: Mapping[str, str] = field(
         default_factory=lambda: {"1": "resolved", "2": "closed", "3": "follow_up", "4": "open"}
     )
+
+    def ways_out(self) -> set[str]:
+        """Every extension of the site's that callers may be sent to."""
+        targets: list[Step] = [step for flow in self.flows.values() for step in flow.steps.values()]
+        for queue in self.queues.values():
+            targets += (*queue.overflow_to.values(), *queue.keys.values())
+        found = {one.extension for one in targets if isinstance(one, Transfer)}
+        return found | {queue.overflow for queue in self.queues.values()}
 
     def flow_for(self, did: str) -> Flow:
         return self.flows[self.numbers.get(did, self.default_flow)]

@@ -20,8 +20,10 @@ CONTEXT_IN = "ccbridge-in"
 CONTEXT_HOLD = "ccbridge-hold"
 CONTEXT_OFFER = "ccbridge-offer"
 CONTEXT_EXIT = "ccbridge-exit"
+CONTEXT_MESSAGE = "ccbridge-message"
 CONTEXT_FALLBACK = "ccbridge-fallback"
 UNANSWERED = (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED, OfferState.RINGING)
+ON_THE_WAY_OUT = (CONTEXT_EXIT, CONTEXT_MESSAGE)
 WITH_US = (CONTEXT_HOLD, CONTEXT_OFFER, CONTEXT_EXIT, CONTEXT_FALLBACK)
 
 
@@ -55,6 +57,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
         if call.e164 and not call.name:
             w.emit(LookUpCustomer(call.id, call.e164))
     w.touched.update(line.queue for line in w.waiting)
+    w.unstaffed.update(dict.fromkeys(line.queue for line in w.waiting))
 
 
 def _pbx_restarted(w: World, started: float, places: Mapping[str, i.Place]) -> None:
@@ -128,7 +131,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
             w.call_state(call, CallState.FLOW)
     elif call.answered_at is not None:
         _found_passed_on(w, call, place, places)
-    elif place.context == CONTEXT_EXIT or call.state is CallState.LEAVING or _due_out(w, call):
+    elif place.context in ON_THE_WAY_OUT or call.state is CallState.LEAVING or _due_out(w, call):
         moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
     else:
         # not by us: somebody else moved the caller away

@@ -55,7 +55,8 @@ CALL_KINDS = (
     "held",
     "resumed",
     "offer_ended",
-    "overflowed",
+    "overflowed",  # out of a queue: reason, and target or queue
+    "left",  # out of a queue by a key: target or queue
     "in_fallback",
     "fallback_answered",  # by a member of the PBX's own fallback queue
     "transferred",
@@ -97,8 +98,8 @@ DISPOSITIONS = (
     "answered",  # talked with an agent
     "abandoned",  # hung up while queued, unanswered
     "menu_ended",  # ended inside the menu, never queued
-    "overflowed",  # max_wait over, sent to the overflow extension
-    "left",  # left our control: the menu's transfer, or somebody else's, unanswered by our agents
+    "overflowed",  # sent out of a queue unanswered, to an extension or a message
+    "left",  # left our control unanswered: the menu's transfer, a key, or somebody else's doing
     "fallback",  # handed to the PBX's own fallback queue while the daemon was away
     "pbx_restart",  # cut off by a stop or a crash of the PBX; after a crash the end time is inferred
     "lost",  # ended while nobody watched; end time inferred

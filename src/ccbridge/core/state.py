@@ -41,6 +41,8 @@ class State:
     last_sign: float = 0.0
     suspects: list[Difference] = field(default_factory=list)
     told_version: str = ""  # "": written by a version that told none
+    entered: list[str] = field(default_factory=list)
+    unstaffed: list[str] = field(default_factory=list)
 
 
 def freeze(w: World) -> State:
@@ -66,6 +68,8 @@ def freeze(w: World) -> State:
         w.last_sign,
         sorted(w.suspects),
         w.told_version,
+        list(w.entered),
+        list(w.unstaffed),
     )
 
 
@@ -86,6 +90,8 @@ def thaw(plan: Plan, state: State) -> World:
     w.closed = OrderedDict(state.closed)
     w.gone = OrderedDict.fromkeys(state.gone)
     w.touched = set(state.touched)
+    w.entered = dict.fromkeys(state.entered)
+    w.unstaffed = dict.fromkeys(state.unstaffed)
     w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
     w.told_version = state.told_version or w.version
     w._due = {(kind, key): due for kind, key, due in state.due}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, reconcile, strategies, sweep, talks, why
+from ccbridge.core import acd, moves, offers, overflow, reconcile, strategies, sweep, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, round_of
@@ -23,7 +23,7 @@ from ccbridge.core.world import World
 
 def _actions(table: Mapping[Any, Mapping[type, str]]) -> dict[str, Callable[[World, Any, Any], None]]:
     """The functions that a table names, from the room each stands in."""
-    rooms = (moves, offers, reconcile, talks)
+    rooms = (moves, offers, overflow, reconcile, talks)
     names = {name for cells in table.values() for name in cells.values()}
     return {name: next(getattr(room, name) for room in rooms if hasattr(room, name)) for name in names}
 
@@ -56,8 +56,10 @@ class Switchboard:
         w.tell_plan()
         self._fire_timers()
         self._dispatch(event)
-        if w.link and w.touched:
-            self._match()
+        while w.link and (w.touched or w.entered or w.unstaffed):
+            if w.touched:
+                self._match()
+            overflow.sort_out(w)  # which may put callers into other queues
         if w.newcomers:
             why.tell_who_waits(w)
         out, w.out = w.out, []
@@ -87,7 +89,7 @@ class Switchboard:
             if kind == "agent":
                 self._agent_due(w.agents[name])
             elif kind == "call":
-                moves.call_due(w, w.calls[name])
+                overflow.call_due(w, w.calls[name])
             else:
                 offers.offer_due(w, w.offers[name])
 

@@ -63,6 +63,9 @@ class World:
         self.newcomers: list[str] = []  # calls that have just got in line, or into another
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
         self.touched: set[str] = set()
+        # since ``overflow`` looked last: who came into a line, and queues whose line or agents changed
+        self.entered: dict[str, None] = {}
+        self.unstaffed: dict[str, None] = {}
         self.link = False
         self.link_since = 0.0  # monotonic
         self.last_sign = 0.0  # epoch: while there is no link, the PBX is known to have lived up to here
@@ -183,6 +186,8 @@ class World:
     def line_up(self, call: Call) -> None:
         """The call holds: put it in the line of the rule that is in force, if nothing stands against it."""
         was = self.leave_line(call)
+        if call.state is CallState.QUEUED:
+            self.entered[call.id] = None
         if call.state is not CallState.HOLDING:
             self.call_state(call, CallState.HOLDING)
         queue = self.queue(call.queue)
@@ -198,6 +203,7 @@ class World:
             self.touched.add(call.queue)
             if was != Line(call.queue, call.rule):
                 self.newcomers.append(call.id)
+            self.unstaffed[call.queue] = None
         self.arm("call", call.id, due)
 
     def insert(self, call: Call) -> None:
@@ -326,6 +332,7 @@ class World:
         shown = agent.state()
         if shown == agent.shown:
             return
+        self.unstaffed.update(dict.fromkeys(agent.plan.queues))
         for queue in agent.plan.queues:
             self.census[queue][agent.shown[0]] -= 1
             self.census[queue][shown[0]] += 1

@@ -6,7 +6,6 @@ import os
 from collections import defaultdict
 
 from ccbridge.ami.teach import TARGETS
-from ccbridge.core.plan import Transfer
 from ccbridge.doctor.finding import Findings, fail, ok, skip, warn
 from ccbridge.doctor.visit import Visit
 
@@ -44,9 +43,7 @@ async def check(visit: Visit) -> Findings:
         )
     async for finding in _codes(visit, includes):
         yield finding
-    steps = [step for flow in site.plan.flows.values() for step in flow.steps.values()]
-    exits = {queue.overflow for queue in site.plan.queues.values()}
-    exits |= {step.extension for step in steps if isinstance(step, Transfer)}
+    exits = site.plan.ways_out()
     context = site.asterisk.exit_context
     dead = [
         one for one in sorted(exits) if await visit.variable(f"DIALPLAN_EXISTS({context},{one},1)") != "1"

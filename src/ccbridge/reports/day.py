@@ -31,7 +31,8 @@ WITH calls AS (
     ) AS former
     WHERE queue IS NOT NULL
     UNION ALL
-    SELECT s ->> 'queue', CASE WHEN (s ->> 'answered')::boolean THEN 'answered' ELSE 'left' END,
+    SELECT s ->> 'queue',
+           CASE WHEN (s ->> 'answered')::boolean THEN 'answered' ELSE coalesce(s ->> 'end', 'left') END,
            (s ->> 'wait_s')::float, '[]'::jsonb, (s ->> 'offers')::int, (s ->> 'talk_s')::float
     FROM calls, jsonb_array_elements(stints) s
 )

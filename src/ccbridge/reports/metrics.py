@@ -71,13 +71,13 @@ FIGURES = (
     ),
     Figure(
         "overflowed",
-        "Calls whose max_wait was over, sent to the overflow extension.",
+        "Calls that were sent out of a queue unanswered: max_wait over, the line full, or nobody there.",
         _count("c.disposition = 'overflowed'"),
         "20 -> 20",
     ),
     Figure(
         "left",
-        "Calls that left our control unanswered, as by the menu's transfer.",
+        "Calls that left our control or a queue unanswered, as by the menu's transfer or a key.",
         _count("c.disposition = 'left'"),
         "none -> 0",
     ),

@@ -121,8 +121,9 @@ class _Play:
         match effect:
             case e.PlaceOffer():
                 self.dial(self.callers[effect.call], effect)
-            case e.MoveOut():
-                self.tell(i.CallExited(self.now, effect.call, effect.target))
+            case e.MoveOut() | e.PlayOut():
+                target = effect.target if isinstance(effect, e.MoveOut) else "message"
+                self.tell(i.CallExited(self.now, effect.call, target))
                 del self.callers[effect.call]  # what becomes of him there is not ours
             case e.LookAt():
                 self.tell(i.CallLooked(self.now, effect.call, self.place(effect.call)))

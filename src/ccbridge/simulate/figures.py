@@ -99,7 +99,7 @@ class Figures:
 
     def _closed(self, call: r.CallClosed) -> None:
         for stint in call.stints:
-            end = "answered" if stint["answered"] else "left"
+            end = "answered" if stint["answered"] else stint.get("end", "left")
             self.queues[stint["queue"]].add(end, stint["wait_s"], self._t(stint["queue"]))
         if call.queue is not None and call.wait is not None and call.disposition in OFFERED:
             t = self._t(call.queue)
