@@ -303,8 +303,8 @@ class RoutingLoop:
 
     async def _look_up(self, wanted: LookUpCustomer) -> None:
         found = await self._lookup.find_customer(wanted.e164)
-        customer, name = found if found is not None else (None, "")
-        self.post(i.CustomerFound(time.time(), wanted.call, customer, name))
+        customer, name, priority = found if found is not None else (None, "", 0)
+        self.post(i.CustomerFound(time.time(), wanted.call, customer, name, priority))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

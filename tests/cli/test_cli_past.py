@@ -266,3 +266,13 @@ def test_a_day_far_back_is_searched_to_its_end() -> None:
     assert asked == [30, 120, 480]
     assert of_day(newest, "at", day, 5) == rows[240 - 72 : 240 - 67]
     assert of_day(newest, "at", None, 5) == rows[:5]
+
+
+def test_a_customer_gets_a_priority(archive: Shell) -> None:
+    said = archive.run("customer", "priority", "210", "1234567", "--to", "20").stdout
+    assert said == "+302101234567 has the priority 20\n"
+    assert archive.json("customer", "show", "2101234567")["priority"] == 20
+    unknown = archive.run("customer", "priority", "2107654321", "--to", "5", code=1)
+    assert unknown.stderr == "there is no customer with the number +302107654321\n"
+    archive.run("customer", "priority", "2101234567", "--to", "101", code=2)
+    assert archive.json("customer", "priority", "2101234567", "--to", "0")["priority"] == 0

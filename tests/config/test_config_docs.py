@@ -19,7 +19,13 @@ from ccbridge.config.translate import unwrapped
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 ROW = re.compile(r"\| `([a-z_.<>]+)` \| ([^|]*) \| ([^|]*) \|([^|]*)\| ([^|]+) \|")
-FREE = {"outcomes": "<digit>", "choices": "<key>", "keys": "<key>", "numbers": "<number>"}
+FREE = {
+    "outcomes": "<digit>",
+    "choices": "<key>",
+    "keys": "<key>",
+    "numbers": "<number>",
+    "number_priority": "<number>",
+}
 SECRETS = {".".join(map(str, slot.loc)): slot for slot in SLOTS}
 
 Row = tuple[str, str, str]  # type, default, allowed

@@ -378,7 +378,8 @@ class Simulator(Passing):
             case e.Drift():
                 self.drift.append(effect)
             case e.LookUpCustomer():
-                found = i.CustomerFound(0, effect.call, self.random.choice((None, 7)), "Zoë")
+                customer, priority = self.random.choice(((None, 0), (7, 7)))
+                found = i.CustomerFound(0, effect.call, customer, "Zoë", priority)
                 self.agi(lambda: replace(found, at=self.at))
             case _:
                 pass

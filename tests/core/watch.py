@@ -100,6 +100,7 @@ class Watch:
         self.results: dict[str, str] = {}  # agent -> of the last offer that he did not take
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
         self.ways = WaysOut(self.fault)
+        self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -124,6 +125,12 @@ class Watch:
     def _heard(self, w: World, event: i.Input) -> None:
         """What the core was told of: the link, and what ends an agent's pause after a failed offer."""
         match event:
+            case i.CustomerFound() if event.call in w.calls and event.customer is not None:
+                self.regard[w.account(event.call)] = event.priority
+            case i.CallQueued() if event.call in w.calls and not w.calls[event.call].stints:
+                brought = event.priority + self.regard.get(w.account(event.call), 0)
+                if w.calls[event.call].state is CallState.QUEUED and w.calls[event.call].brought != brought:
+                    self.fault(f"{w.calls[event.call]} brings {brought}")
             case i.LinkUp():
                 self.link = True
                 self.rests.clear()
@@ -374,6 +381,11 @@ class Watch:
                     self.fault(f"{call} but {offer}")
             elif call.state in (CallState.OFFERED, CallState.TALKING):
                 self.fault(f"{call.id} is {call.state.value} without an offer")
+            if call.regard != self.regard.get(call.account, 0):
+                self.fault(f"{call} is regarded with {call.regard}, not {self.regard.get(call.account, 0)}")
+            limit = max(-100, min(100, call.brought + w.queue(call.queue).priority))
+            if call.queued_at is not None and call.priority != limit:
+                self.fault(f"{call} has a priority of {call.priority}, not {limit}")
             if ("call", call.id) not in timers and ("offer", call.offer) not in timers:
                 self.fault(f"{call} waits for nothing")
             if CALL_LIMIT[call.state] is not None and ("call", call.id) not in timers:
@@ -533,9 +545,9 @@ def _essence(w: World) -> dict[str, Any]:
     """What a restart must not change, once all is quiet."""
     calls = {
         call.account: (
-            call.state, call.queue, call.brought, call.priority, call.since, call.queued_at, call.answered_at,
-            call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer, call.legs,
-            call.stints, call.recordings,
+            call.state, call.queue, call.brought, call.regard, call.priority, call.since, call.queued_at,
+            call.answered_at, call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer,
+            call.legs, call.stints, call.recordings,
         )
         for call in w.calls.values()
     }  # fmt: skip

@@ -25,7 +25,7 @@ async def ready(lookup: CustomerLookup) -> None:
         await asyncio.sleep(0.05)
 
 
-async def timed(lookup: CustomerLookup, number: str = NUMBER) -> tuple[tuple[int, str] | None, float]:
+async def timed(lookup: CustomerLookup, number: str = NUMBER) -> tuple[tuple[int, str, int] | None, float]:
     started = time.monotonic()
     found = await lookup.find_customer(number)
     return found, time.monotonic() - started
@@ -34,13 +34,13 @@ async def timed(lookup: CustomerLookup, number: str = NUMBER) -> tuple[tuple[int
 async def test_known_unknown_frozen_dead_and_back(own_server: LabPostgres) -> None:
     with Database(own_server.url) as base:
         with psycopg.connect(base.url) as db:
-            db.execute("INSERT INTO customer (id, name, created_at) VALUES (7, 'Zoë', now())")
+            db.execute("INSERT INTO customer (id, name, created_at, priority) VALUES (7, 'Zoë', now(), 9)")
             db.execute("INSERT INTO phone_number VALUES (%s, 7)", (NUMBER,))
         lookup = CustomerLookup(base.url, 0.5, rest=0.2)
         await lookup.open()
         try:
             await ready(lookup)
-            assert await lookup.find_customer(NUMBER) == (7, "Zoë")
+            assert await lookup.find_customer(NUMBER) == (7, "Zoë", 9)
             assert await lookup.find_customer("+15550100") is None
             assert lookup.failures == 0
 

@@ -108,11 +108,12 @@ class Doors:
         now = time.time()
         match ending:
             case ToQueue():
+                priority = ending.priority + self._plan().number_priority.get(did, 0)
                 await session.set_variable("CCB_QUEUE", ending.queue)
-                await session.set_variable("CCB_PRIORITY", ending.priority)
+                await session.set_variable("CCB_PRIORITY", priority)
                 await session.set_variable("CCB_SINCE", f"{now:.3f}")
                 await session.set_variable("CCB_STATUS", "queue")
-                self._post(i.CallQueued(now, call, ending.queue, ending.priority))
+                self._post(i.CallQueued(now, call, ending.queue, priority))
             case Transfer():
                 await session.set_variable("CCB_TARGET", ending.extension)
                 await session.set_variable("CCB_STATUS", "transfer")

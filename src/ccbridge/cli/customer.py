@@ -24,11 +24,7 @@ def customer() -> None:
 @pass_here
 def show_(here: Here, number: tuple[str, ...], as_json: bool) -> None:
     """The customer of NUMBER, as people write it: national or with +, with blanks and slashes."""
-    text = " ".join(number)
-    country = here.site().callers.country
-    e164 = parse_caller(text, country).e164
-    if e164 is None:
-        raise WrongUse(f"{show.plain(text)} is no telephone number, seen from {country}")
+    e164 = _e164(here, number)
     with database(here) as db:
         row = queries.customer_by_number(db, e164)
     if row is None:
@@ -42,6 +38,7 @@ def show_(here: Here, number: tuple[str, ...], as_json: bool) -> None:
             ("name", row["name"]),
             ("numbers", row["numbers"]),
             ("language", row["language"]),
+            ("priority", row["priority"]),
             ("since", show.when(row["created_at"])),
         ]
     )
@@ -51,3 +48,31 @@ def show_(here: Here, number: tuple[str, ...], as_json: bool) -> None:
     if row["tickets"]:
         click.echo()
         show.table(*ticket_rows(row["tickets"]))
+
+
+@customer.command()
+@click.argument("number", nargs=-1, required=True)
+@click.option(
+    "--to", "value", type=click.IntRange(-100, 100), required=True, help="Added to the priority of his calls."
+)
+@common
+@pass_here
+def priority(here: Here, number: tuple[str, ...], value: int, as_json: bool) -> None:
+    """Put the customer of NUMBER before others, or behind: from his next call on."""
+    e164 = _e164(here, number)
+    with database(here) as db:
+        if not queries.rank_customer(db, e164, value):
+            raise NotDone(f"there is no customer with the number {e164}")
+    if as_json:
+        show.as_json({"number": e164, "priority": value})
+    else:
+        click.echo(f"{e164} has the priority {value}")
+
+
+def _e164(here: Here, number: tuple[str, ...]) -> str:
+    text = " ".join(number)
+    country = here.site().callers.country
+    e164 = parse_caller(text, country).e164
+    if e164 is None:
+        raise WrongUse(f"{show.plain(text)} is no telephone number, seen from {country}")
+    return e164

@@ -44,6 +44,7 @@ def to_plan(site: m.SiteFile) -> Plan:
         },
         numbers=dict(site.numbers),
         default_flow=site.default_flow,
+        number_priority=dict(site.number_priority),
         unreachable_backoff=routing.unreachable_backoff,
         miss_cooldown=routing.miss_cooldown,
         refuse_cooldown=routing.refuse_cooldown,

@@ -240,4 +240,5 @@ class SiteFile(Section):
     agents: dict[Name, AgentSection] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
+    number_priority: dict[Did, Priority] = {}
     default_flow: FlowRef

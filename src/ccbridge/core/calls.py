@@ -96,7 +96,8 @@ class Call:
     queue: str = ""
     rule: int = 0  # of his queue's rules: the one in force while he is in line
     brought: int = 0  # his own priority, to which each queue adds its own
-    priority: int = 0  # the sum
+    regard: int = 0  # for his customer's sake: a part of what he brings
+    priority: int = 0  # the sum, within -100..100
     since: float = 0.0  # virtual start: he may have brought it from another queue
     queued_at: float | None = None  # start of his stay in this queue
     answered_at: float | None = None

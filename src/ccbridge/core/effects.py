@@ -56,7 +56,7 @@ class TellQueue:
 
     call: str
     queue: str
-    priority: int  # his own, without the queue's
+    priority: int  # his own, without the queue's and his customer's
     since: float  # virtual start, epoch seconds
 
 

@@ -295,6 +295,7 @@ class CustomerFound:
     call: str
     customer: int | None
     name: str
+    priority: int = 0  # added for this customer, -100..100
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,9 @@ class Memory:
         call["state"] = _STATE.get(event.kind, call["state"])
         call["inferred"] |= bool(data.get("inferred"))
         if event.kind == "customer":
-            call["customer"] = data["customer"]
+            call.update(customer=data["customer"], regard=data.get("regard", 0))
+            if "brought" in data:
+                call.update(brought=data["brought"], priority=data["priority"])
         elif event.kind == "queued":
             call.update(queue=data["queue"], priority=data["priority"], since=data["since"])
             # told only where they differ; version 0.1.0 told neither

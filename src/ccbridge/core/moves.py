@@ -12,12 +12,14 @@ from ccbridge.core import inputs as i
 from ccbridge.core import offers, talks
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import Append, LookUpCustomer, TellQueue
+from ccbridge.core.plan import QueuePlan
 from ccbridge.core.records import (
     CallClosed,
     CallOpened,
 )
 from ccbridge.core.world import World
 
+LEAST_PRIORITY, MOST_PRIORITY = -100, 100
 LATE_REPORT = 5.0  # seconds by which AMI may tell later than AGI
 
 # -- arrival and menu
@@ -69,7 +71,28 @@ def customer_found(w: World, call: Call, c: i.CustomerFound) -> None:
     call.name = c.name
     if c.customer is not None and c.customer != call.customer:
         call.customer = c.customer
-        w.event(call, "customer", customer=c.customer)
+        regarded(w, call, c.priority)
+    elif c.customer is not None and c.priority != call.regard:
+        regarded(w, call, c.priority)
+
+
+def regarded(w: World, call: Call, priority: int) -> None:
+    """Who he is, and what his customer's own priority makes of it; in line his place may change."""
+    more, line = {}, w.leave_line(call)
+    change, call.regard = priority - call.regard, priority
+    if call.queued_at is not None and change:
+        call.brought += change
+        call.priority = total(call.brought, w.queue(call.queue))
+        more = {"priority": call.priority, "brought": call.brought}
+    if priority:
+        more["regard"] = priority
+    w.event(call, "customer", customer=call.customer, **more)
+    if line is not None:
+        w.insert(call)
+
+
+def total(own: int, queue: QueuePlan) -> int:
+    return max(LEAST_PRIORITY, min(MOST_PRIORITY, own + queue.priority))
 
 
 def flow_ended(w: World, call: Call, f: i.FlowEnded) -> None:
@@ -81,7 +104,7 @@ def flow_ended(w: World, call: Call, f: i.FlowEnded) -> None:
 
 
 def queued(w: World, call: Call, q: i.CallQueued) -> None:
-    _enter_queue(w, call, q.queue, q.priority, q.at)
+    _enter_queue(w, call, q.queue, q.priority + call.regard, q.at)
     w.call_state(call, CallState.QUEUED)
 
 
@@ -111,7 +134,7 @@ def requeue(
     own = call.brought if priority is None else priority
     _enter_queue(w, call, queue, own, w.at, since=call.since, end=end, why=why, **more)
     w.event(call, "holding", queue=queue)
-    w.emit(TellQueue(call.id, queue, call.brought, call.since))
+    w.emit(TellQueue(call.id, queue, call.brought - call.regard, call.since))
     w.entered[call.id] = None
     w.line_up(call)
 
@@ -136,7 +159,7 @@ def _enter_queue(
     call.answered_at = None
     call.queue = queue
     call.brought = priority
-    call.priority = priority + w.queue(queue).priority
+    call.priority = total(priority, w.queue(queue))
     call.queued_at = at
     call.since = at if since is None else since
     if call.brought != call.priority:
@@ -172,7 +195,7 @@ def holding_unannounced(w: World, call: Call, h: i.CallHolding) -> None:
     """The channel says that its menu ended in a queue, while nobody told us: we were away just then."""
     # a channel variable: what is not a moment before this one was not written by us
     since = h.since if 0.0 < h.since <= h.at else h.at
-    _enter_queue(w, call, h.queue, h.priority, since)
+    _enter_queue(w, call, h.queue, h.priority + call.regard, since)
     w.call_state(call, CallState.QUEUED)
     holding(w, call, h)
 

@@ -109,6 +109,7 @@ class Plan:
     flows: Mapping[str, Flow]
     numbers: Mapping[str, str]  # DID as the trunk dials it -> flow name
     default_flow: str
+    number_priority: Mapping[str, int] = field(default_factory=dict)  # DID -> added, -100..100
     unreachable_backoff: tuple[float, ...] = (5.0, 15.0, 60.0)  # the last one repeats
     miss_cooldown: float = 10.0  # after a ring-out, before the same agent is offered a call again
     refuse_cooldown: float = 10.0  # after a refusal (or busy)

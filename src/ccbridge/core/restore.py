@@ -65,6 +65,7 @@ def _restore_call(
         e164=known["e164"],
         queue=known.get("queue", ""),
         brought=known.get("brought", 0),
+        regard=known.get("regard", 0),
         priority=known.get("priority", 0),
         since=known.get("since", 0.0),
         queued_at=known.get("queued_at"),

@@ -20,7 +20,8 @@ QUEUE = 50  # lookups waiting for a connection; more is a storm, and those calle
 REST = 5.0  # seconds without a question after a failure
 
 FIND = """
-SELECT c.id, c.name FROM phone_number p JOIN customer c ON c.id = p.customer_id WHERE p.e164 = %s"""
+SELECT c.id, c.name, c.priority
+FROM phone_number p JOIN customer c ON c.id = p.customer_id WHERE p.e164 = %s"""
 
 
 class CustomerLookup:
@@ -58,8 +59,8 @@ class CustomerLookup:
             task.cancel()
         await self._pool.close(timeout=1.0)
 
-    async def find_customer(self, e164: str) -> tuple[int, str] | None:
-        """``(id, name)``, or None: unknown, or no answer in time. A database's fault raises nothing."""
+    async def find_customer(self, e164: str) -> tuple[int, str, int] | None:
+        """``(id, name, priority)``, or None: unknown, or no answer in time. Faults raise nothing."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._resting_until:
             self.skipped += 1
@@ -83,7 +84,7 @@ class CustomerLookup:
         log.warning("lookup_failed", reason=reason, rest=self._rest)
         return None
 
-    async def _ask(self, e164: str) -> tuple[int, str] | None:
+    async def _ask(self, e164: str) -> tuple[int, str, int] | None:
         loop = asyncio.get_running_loop()
         limit = loop.time() + self.limit
         async with self._pool.connection(timeout=self.limit) as db:
@@ -93,7 +94,7 @@ class CustomerLookup:
                 row = await (await db.execute(FIND, (e164,))).fetchone()
             finally:
                 timer.cancel()
-        return (int(row[0]), str(row[1])) if row else None
+        return (int(row[0]), str(row[1]), int(row[2])) if row else None
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:
         """Let it end by itself (its connection is cut at this moment), without anybody waiting."""

@@ -88,6 +88,15 @@ def save_customer(db: Connection, e164: str, name: str) -> int:
     return int(new)
 
 
+def rank_customer(db: Connection, e164: str, priority: int) -> bool:
+    """Give the customer of a number this priority, -100 to 100; False when nobody has the number."""
+    owner = select(phone_number.c.customer_id).where(phone_number.c.e164 == e164)
+    changed = db.execute(
+        update(customer).where(customer.c.id == owner.scalar_subquery()).values(priority=priority)
+    )
+    return changed.rowcount == 1
+
+
 # -- tickets --------------------------------------------------------------------------------------
 
 _TICKETS = (

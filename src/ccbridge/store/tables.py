@@ -60,6 +60,8 @@ customer = Table(
     Column("language", Text),
     Column("created_at", Moment, nullable=False),
     Column("created_by_call", Text),
+    Column("priority", Integer, nullable=False, server_default=text("0")),  # of his calls, added
+    CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
 )
 
 phone_number = Table(
