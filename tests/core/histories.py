@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from collections import Counter
 
 from simulator import RINGING, SITE, SKILLED, Simulator
@@ -22,8 +23,12 @@ PLANS = {"plain": SITE, "skilled": SKILLED, "ringing": RINGING}
 
 def play(what: tuple[int, str, str]) -> tuple[tuple[int, str, str], list[str], Counter[str]]:
     seed, weather, plan = what
-    watch = Simulator(seed, WEATHERS[weather], PLANS[plan]).run().watch
-    return what, watch.faults, watch.counts
+    sim = Simulator(seed, WEATHERS[weather], PLANS[plan])
+    try:
+        sim.run()
+    except (AssertionError, LookupError, TypeError, ValueError, AttributeError):  # a fault, too
+        sim.watch.fault(traceback.format_exc())
+    return what, sim.watch.faults, sim.watch.counts
 
 
 def main() -> int:
@@ -47,7 +52,7 @@ def main() -> int:
                 faulty += 1
                 print(
                     f"seed, weather, plan: {what}",
-                    *(f"   {one[:500]}" for one in faults),
+                    *(f"   {one[-900:]}" for one in faults),
                     sep="\n",
                     flush=True,
                 )

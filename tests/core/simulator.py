@@ -400,8 +400,10 @@ class Simulator(Passing):
                 self._told_queue(effect)
             case e.DropLeg():
                 leg = self.legs.get(effect.leg)
-                if leg is not None and not leg.over:
+                if leg is not None and leg in leg.caller.rung:
                     self.dial_over(leg, 16, "NOANSWER")
+                elif leg is not None and not leg.over:
+                    self.talking(leg, 0.0, lambda: self.agent_ends(leg))  # answered in that moment
             case e.LookAt():
                 place = self.place_of(effect.call)
                 self.in_flight += 1
