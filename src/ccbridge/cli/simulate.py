@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ccbridge.cli import show
+from ccbridge.cli import loads, show
 from ccbridge.cli.here import Here, NotDone, WrongUse, common, pass_here
 from ccbridge.cli.levels import service_level
-from ccbridge.config import ConfigErrors
+from ccbridge.cli.loads import Load
+from ccbridge.cli.past import to_day
 from ccbridge.core.plan import Plan
 from ccbridge.reports.metrics import formula
-from ccbridge.simulate import spec as load
-from ccbridge.simulate.arrivals import synthetic
 from ccbridge.simulate.driver import NotPlayed, play
 from ccbridge.simulate.figures import Figures, Result
 
@@ -39,9 +39,22 @@ COLUMNS = (
 @click.option(
     "--synthetic",
     "source",
-    required=True,
     metavar="SPEC",
-    help='The load: a YAML file, or text such as "calls=60 talk=180 patience=120 hours=8".',
+    help='A made-up load: a YAML file, or text such as "calls=60 talk=180 patience=120 hours=8".',
+)
+@click.option(
+    "--day",
+    callback=to_day,
+    metavar="YYYY-MM-DD",
+    help="Who came on this day, as the database has it, and the agents who were at work.",
+)
+@click.option(
+    "--journal",
+    "journals",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The same from the daemon's journal of events: a segment, or its folder. May be given again.",
 )
 @click.option(
     "--against",
@@ -60,31 +73,43 @@ COLUMNS = (
 @service_level
 @common
 @pass_here
-def simulate(here: Here, source: str, base: Path | None, seed: int, variant: str, as_json: bool) -> None:
-    """Let a made-up load come to the configuration, on a simulated clock; nothing real is touched.
+def simulate(
+    here: Here,
+    source: str | None,
+    day: date | None,
+    journals: tuple[Path, ...],
+    base: Path | None,
+    seed: int,
+    variant: str,
+    as_json: bool,
+) -> None:
+    """Let callers come to the configuration, on a simulated clock; nothing real is touched.
 
-    The routing core itself decides, all agents are logged in, and each takes his calls. Exit codes: 0 done,
-    1 the simulation broke off, 2 the configuration or SPEC is wrong.
+    They are made up (--synthetic), or those of a past day (--day, --journal). The routing core itself
+    decides, and every agent takes his calls. Exit codes: 0 done, 1 the simulation broke off, or nobody came;
+    2 the configuration or the load is wrong, 3 the database is away.
     """
+    if sum((source is not None, day is not None, bool(journals))) != 1:
+        raise WrongUse("give one of --synthetic, --day and --journal: where the callers come from")
     sites = {str(here.config_path()): here.site().plan}
     if base is not None:
         sites[str(base)] = Here(base).site().plan
-    try:
-        spec = load.read(source, sites)
-    except ConfigErrors as errors:
-        raise WrongUse("\n".join(str(mistake) for mistake in errors.mistakes)) from errors
-    results = {name: _run(plan, spec, seed, variant) for name, plan in sites.items()}
+    if source is not None:
+        load = loads.made_up(source, sites, seed)
+    elif day is not None:
+        load = loads.of_day(here, day, sites, seed)
+    else:
+        load = loads.of_journal(journals, sites, seed)
+    results = {name: _run(plan, load, seed, variant) for name, plan in sites.items()}
     name, *others = results
     against = others[0] if others else None
     if as_json:
-        head = {"config": name, "seed": seed, "hours": spec.hours}
+        head: dict[str, Any] = {"config": name, **load.about}
         head |= {"variant": variant, "variant_formula": formula(variant)}
         beside = None if against is None else {"config": against, **asdict(results[against])}
         show.as_json({**head, **asdict(results[name]), "against": beside})
         return
-    click.echo(
-        f"seed {seed}, {spec.hours:g} h; service level: {variant}, {formula(variant)}; waits in seconds"
-    )
+    click.echo(f"{load.title}; service level: {variant}, {formula(variant)}; waits in seconds")
     click.echo()
     if against is None:
         _show(results[name])
@@ -92,10 +117,11 @@ def simulate(here: Here, source: str, base: Path | None, seed: int, variant: str
         _compare(against, results[against], name, results[name])
 
 
-def _run(plan: Plan, spec: load.Spec, seed: int, variant: str) -> Result:
-    figures = Figures(plan, spec.hours * 3600)
+def _run(plan: Plan, load: Load, seed: int, variant: str) -> Result:
+    figures = Figures(plan, load.hours * 3600)
+    duties = load.duties(plan)
     try:
-        play(plan, synthetic(spec, seed), figures.see, answer=spec.answer, seed=seed)
+        play(plan, load.arrivals(plan), figures.see, answer=load.answer, seed=seed, duties=duties)
     except NotPlayed as error:
         raise NotDone(f"the simulation broke off: {show.plain(str(error))}") from error
     return figures.result(variant)

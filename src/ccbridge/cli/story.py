@@ -34,7 +34,15 @@ OFFERS = {
     "busy": "{agent}'s phone was busy",
     "unreachable": "{agent}'s phone did not ring",
     "withdrawn": "{agent} is not rung any more: the caller was gone",
+    "elsewhere": "{agent} is not rung any more: a colleague has answered",
     "lost": "what came of the offer to {agent} was not seen",
+}
+WAYS_OUT = {
+    "time": "he has waited as long as the queue lets anybody wait",
+    "full": "the queue was full",
+    "nobody": "nobody was logged in",
+    "paused": "all agents were paused",
+    "key": "he pressed the key for it",
 }
 SILENT = {"dialled", "held", "resumed", "customer"}  # nothing that a wait or a choice is explained by
 
@@ -148,8 +156,8 @@ class _Story:
                 return f"{who} to {show.plain(data.get('target'))} ({show.plain(data.get('how'))}).", ()
             case "parked":
                 return f"Parked on {show.plain(data.get('space'))}.", ()
-            case "overflowed":
-                return f"Leaves for {show.plain(data.get('target'))}{self._waited(event['at'])}.", ()
+            case "overflowed" | "left":
+                return self._way_out(event), ()
             case "abandoned":
                 return f"The caller hangs up{self._waited(event['at'])}.", ()
             case "in_fallback":
@@ -167,8 +175,15 @@ class _Story:
         data, former = event["data"], event["data"].get("stint")
         self.queued, self.rule = event["at"], None
         out_of = f", out of {show.plain(former['queue'])}" if former else ""
-        why = f" ({show.plain(data['why']).replace('_', ' ')})" if data.get("why") else ""
+        told = data.get("why", "") in ("", *WAYS_OUT)  # the step before this one has said it
+        why = "" if told else f" ({show.plain(data['why']).replace('_', ' ')})"
         return f"Enters the queue {show.plain(data['queue'])}{out_of}{why}, priority {data['priority']}."
+
+    def _way_out(self, event: Mapping[str, Any]) -> str:
+        data = event["data"]
+        why = WAYS_OUT.get(data.get("how", data.get("reason", "")), "")
+        to = f"the queue {show.plain(data['queue'])}" if "queue" in data else show.plain(data.get("target"))
+        return f"Leaves for {to}{self._waited(event['at'])}{f': {why}' if why else ''}."
 
     def _rule(self, data: Mapping[str, Any]) -> str:
         """The rule of skills, when it is another one than was told before."""
@@ -188,8 +203,10 @@ class _Story:
         if why is None:  # written by an older version, or found after a lost link
             return f"{text}.", ()
         people = sum(why["counts"].values())
-        behind = why["counts"].get("behind", 0)
-        if behind:
+        behind, chosen = why["counts"].get("behind", 0), why["counts"].get("chosen", 1)
+        if chosen > 1:
+            text += f": one of {chosen} who are rung at once."
+        elif behind:
             text += f": the first in the order of the {behind + 1} who are free and qualify."
         else:
             text += ": the only one who is free and qualifies." if people > 1 else "."

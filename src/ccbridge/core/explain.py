@@ -74,9 +74,11 @@ def _queue(w: World, who: Agent, queue: str, at: float) -> dict[str, Any]:
         else:
             beyond += places
     with_others = [
-        {"call": one.account, "agent": w.offers[one.offer].agent}
+        {"call": one.account, "agent": w.offers[offer].agent}
         for one in w.calls.values()
-        if one.queue == queue and one.state is CallState.OFFERED and one.offer in w.offers
+        if one.queue == queue and one.state is CallState.OFFERED
+        for offer in (one.offer, *one.others)
+        if offer in w.offers
     ]
     return {
         "queue": queue,

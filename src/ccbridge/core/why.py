@@ -48,7 +48,7 @@ def tell_who_waits(w: World) -> None:
     """An event for each caller who has just got in line, and whom nobody can take now."""
     newcomers, w.newcomers = w.newcomers, []
     told: dict[Line, dict[str, Any]] = {}
-    for name in newcomers:
+    for name in dict.fromkeys(newcomers):  # who went from queue to queue at this moment is there twice
         call = w.calls.get(name)
         if call is None or call.state is not CallState.HOLDING or call.hold_off or call.offer:
             continue

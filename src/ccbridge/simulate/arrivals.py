@@ -24,6 +24,7 @@ class Arrival:
     talk: float  # how long he talks if he is answered
     patience: float | None  # hangs up after so long in the queue, ringing included; None: never
     priority: int = 0  # of the menu; the queue's own is added
+    answer: float | None = None  # an agent's phone rings so long before he takes the call; None: as all do
 
 
 def synthetic(spec: Spec, seed: int) -> Iterator[Arrival]:

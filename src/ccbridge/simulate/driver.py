@@ -1,7 +1,7 @@
 """The PBX, its callers and phones, played for the real core on a clock that jumps from event to event.
 
-All goes well: no event is late or lost, and every agent is logged in and takes each call after ``answer``
-seconds of ringing. What Asterisk and the network take for a step (some milliseconds) is not there.
+All goes well: no event is late or lost, and every agent who is there takes each call after ``answer`` seconds
+of ringing. What Asterisk and the network take for a step (some milliseconds) is not there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 
 from ccbridge.core import effects as e
@@ -18,6 +19,7 @@ from ccbridge.core.reconcile import CONTEXT_OFFER
 from ccbridge.core.records import Record
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.simulate.arrivals import Arrival
+from ccbridge.simulate.past import Duty
 
 # What both of the core's clocks show at the opening. To it 0 is "not known", and a fresh link forgives much.
 OPENING = 60.0
@@ -44,14 +46,15 @@ def play(
     *,
     answer: float = 0.0,
     seed: int = 0,
+    duties: Iterable[Duty] | None = None,
 ) -> None:
     """Let the callers in, in the order of time, until the last one is gone; ``see`` gets all records.
 
     Records are stamped in seconds, the opening being ``OPENING``. ``answer`` must be shorter than any queue's
-    ``ring``. ``seed`` names the core's run, which is all the chance that a strategy may draw from. Raises
-    NotPlayed.
+    ``ring``. ``seed`` names the core's run, which is all the chance that a strategy may draw from. ``duties``
+    say who is at work when; None: all are, from first to last. Raises NotPlayed.
     """
-    _Play(plan, iter(arrivals), see, answer, seed).run()
+    _Play(plan, iter(arrivals), see, answer, seed, duties).run()
 
 
 class _Play:
@@ -62,6 +65,7 @@ class _Play:
         see: Callable[[Record], None],
         answer: float,
         seed: int,
+        duties: Iterable[Duty] | None,
     ) -> None:
         self.board = Switchboard(plan, f"s{seed}")
         self.arrivals = arrivals
@@ -69,13 +73,15 @@ class _Play:
         self.answer = answer
         self.now = 1.0
         self.callers: dict[str, Caller] = {}
-        self.todo: list[tuple[float, int, Callable[[Caller, str], None], Caller, str]] = []
+        self.todo: list[tuple[float, int, Callable[[], None]]] = []
         self.serial = 0
         phones = {agent.device: "NOT_INUSE" for agent in plan.agents.values()}
         self.tell(i.LinkUp(self.now, i.Snapshot((), phones)))
         self.now = OPENING
-        for agent in plan.agents:
-            self.tell(i.LogIn(self.now, agent, 1))
+        if duties is None:
+            duties = [Duty(0.0, agent, there=True) for agent in plan.agents]
+        for one in duties:
+            self.later(one.at, partial(self.report, one))
 
     def run(self) -> None:
         coming = next(self.arrivals, None)
@@ -88,8 +94,8 @@ class _Play:
                 self.now = max(self.now, due)
                 self.tell(i.Tick(self.now))
             elif happens < inf and happens <= comes:
-                self.now, _, what, caller, leg = heapq.heappop(self.todo)
-                what(caller, leg)
+                self.now, _, what = heapq.heappop(self.todo)
+                what()
             elif coming is not None:
                 self.now = comes
                 self.arrive(coming)
@@ -99,11 +105,9 @@ class _Play:
         if self.callers:
             raise NotPlayed(f"{len(self.callers)} callers wait, and nothing is to happen any more")
 
-    def later(
-        self, seconds: float, what: Callable[[Caller, str], None], caller: Caller, leg: str = ""
-    ) -> None:
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
         self.serial += 1
-        heapq.heappush(self.todo, (self.now + seconds, self.serial, what, caller, leg))
+        heapq.heappush(self.todo, (self.now + seconds, self.serial, what))
 
     # -- the core
 
@@ -132,6 +136,21 @@ class _Play:
             case _:
                 raise NotPlayed(str(effect))
 
+    # -- the agents
+
+    def report(self, duty: Duty) -> None:
+        """An agent comes, goes, pauses, or is back from his pause, if he is not so already."""
+        agent = self.board.world.agents.get(duty.agent)
+        if agent is None:
+            return  # this configuration has not got him
+        if duty.there != agent.logged_in:
+            self.tell((i.LogIn if duty.there else i.LogOut)(self.now, agent.id, 1))
+        if not duty.there or bool(duty.pause) == bool(agent.pause):
+            return
+        reasons = self.board.world.plan.pause_reasons
+        reason = duty.pause if duty.pause in reasons else reasons[0]
+        self.tell(i.Pause(self.now, agent.id, reason, 1) if duty.pause else i.Unpause(self.now, agent.id, 1))
+
     # -- the PBX
 
     def arrive(self, arrival: Arrival) -> None:
@@ -139,7 +158,7 @@ class _Play:
         caller = Caller(f"c{self.serial}", arrival)
         self.callers[caller.id] = caller
         if arrival.patience is not None:
-            self.later(arrival.patience, self.lose_patience, caller)
+            self.later(arrival.patience, partial(self.lose_patience, caller))
         self.tell(i.CallArrived(self.now, caller.id, "", "anonymous", None, "", ""))
         self.tell(i.CallQueued(self.now, caller.id, arrival.queue, arrival.priority))
         self.tell(i.CallHolding(self.now, caller.id, arrival.queue, arrival.priority, self.now))
@@ -152,8 +171,9 @@ class _Play:
             self.tell(i.LegDialled(self.now, caller.id, offer.offer, leg, device))
             self.tell(i.LegRinging(self.now, leg))
         leg = legs[0]  # of several who are rung at once any may be the first
-        if self.answer:
-            self.later(self.answer, self.connect, caller, leg)
+        rings = self.answer if caller.arrival.answer is None else caller.arrival.answer
+        if rings:
+            self.later(rings, partial(self.connect, caller, leg))
         else:
             self.connect(caller, leg)
 
@@ -167,13 +187,13 @@ class _Play:
         for other in sorted(caller.rings):
             self.tell(i.ChannelGone(self.now, other, ANSWERED_ELSEWHERE))
         caller.rings.clear()
-        self.later(caller.arrival.talk, self.hang_up, caller)
+        self.later(caller.arrival.talk, partial(self.hang_up, caller))
 
-    def lose_patience(self, caller: Caller, _: str) -> None:
+    def lose_patience(self, caller: Caller) -> None:
         if not caller.leg and caller.id in self.callers:
             self.hang_up(caller)
 
-    def hang_up(self, caller: Caller, _: str = "") -> None:
+    def hang_up(self, caller: Caller) -> None:
         del self.callers[caller.id]
         legs = [leg for leg in (*sorted(caller.rings), caller.leg) if leg]
         caller.rings.clear()
