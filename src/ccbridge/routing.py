@@ -27,6 +27,7 @@ from ccbridge.captures.journal import InputJournal
 from ccbridge.core import inputs as i
 from ccbridge.core import view
 from ccbridge.core.effects import (
+    Announce,
     Append,
     Drift,
     DropLeg,
@@ -235,7 +236,7 @@ class RoutingLoop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | DropLeg():
+            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | Announce() | DropLeg():
                 self._act_on_channel(effect)
             case LookAt():
                 self._spawn(self._look(effect.call))
@@ -255,18 +256,20 @@ class RoutingLoop:
             case SweepAgain():
                 self._sweep_due = min(self._sweep_due, time.monotonic() + SWEEP_AGAIN)
 
-    def _act_on_channel(self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | DropLeg) -> None:
+    def _act_on_channel(
+        self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropLeg
+    ) -> None:
         try:
             futures = self._client.send_many(translate.to_actions(effect))
         except (ValueError, TypeError) as error:
             # cannot be put on the wire: our own fault, and no reason to leave the caller hanging
             log.error("ami.unsendable", effect=type(effect).__name__, why=str(error))
             futures = []
-            if not isinstance(effect, TellQueue | DropLeg):
+            if isinstance(effect, PlaceOffer | MoveOut | PlayOut):
                 self._move_failed(effect, str(error))
         for future in futures:
             future.add_done_callback(_consume)
-        if futures and not isinstance(effect, TellQueue | DropLeg):
+        if futures and isinstance(effect, PlaceOffer | MoveOut | PlayOut):
             futures[-1].add_done_callback(lambda done: self._moved(effect, done))
 
     def _moved(self, effect: PlaceOffer | MoveOut | PlayOut, done: asyncio.Future[Message]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.wire import AmiMessage, encode
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, TellQueue
+from ccbridge.core.effects import Announce, DropLeg, MoveOut, PlaceOffer, TellQueue
 
 
 def event(text: str) -> AmiMessage:
@@ -206,6 +206,9 @@ def test_another_queue_is_written_on_the_channel() -> None:
 
 
 def test_other_effects() -> None:
+    assert translate.to_actions(Announce("c", 3, 12)) == [
+        {"Action": "Setvar", "Channel": "c", "Variable": "CCB_SAY", "Value": "3-12"}
+    ]
     assert translate.to_actions(DropLeg("l")) == [{"Action": "Hangup", "Channel": "l", "Cause": "16"}]
     (moved,) = translate.to_actions(MoveOut("c", "100"))
     assert (moved["Context"], moved["Exten"]) == ("ccbridge-exit", "100")

@@ -63,7 +63,7 @@ class Told:
         steps = [
             [after(one.at), names[one.call], one.kind, one.data.get("agent"), _details(one)]
             for one in self.records
-            if isinstance(one, CallEvent) and one.kind != EXPLAINED
+            if isinstance(one, CallEvent) and one.kind not in (EXPLAINED, "estimated")
         ]
         agents = [
             [one.agent, after(at), told]

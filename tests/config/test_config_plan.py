@@ -12,7 +12,18 @@ from config_bench import EXAMPLE, Bench
 
 from ccbridge.cli import main
 from ccbridge.config import ConfigErrors, load
-from ccbridge.core.plan import AgentPlan, HangUp, Menu, Plan, Play, QueuePlan, Rule, ToQueue, Transfer
+from ccbridge.core.plan import (
+    AgentPlan,
+    Announce,
+    HangUp,
+    Menu,
+    Plan,
+    Play,
+    QueuePlan,
+    Rule,
+    ToQueue,
+    Transfer,
+)
 
 
 def test_the_whole_plan(bench: Bench) -> None:
@@ -275,3 +286,12 @@ def test_skills_and_strategies(bench: Bench) -> None:
     assert plan.queues["sales"].rules == (Rule(),)
     assert plan.agents["dimitris"].skills == {"greek": 5}
     assert plan.ageing == 30
+
+
+def test_announcements(bench: Bench) -> None:
+    plan = bench.site(
+        ("  ring: 20", "  ring: 20\n    expected_talk: 90\n    announce: {every: 45, wait: false}"),
+    ).plan
+    assert plan.queues["support"].announce == Announce(True, False, 10.0, 45.0, 10)
+    assert plan.queues["support"].expected_talk == 90
+    assert plan.queues["sales"].announce is None

@@ -148,10 +148,10 @@ class Afterwards(Simulator):
     def __init__(self, seed: int, lines: Sequence[Line], fate: str, rest: Sequence[Line] = ()) -> None:
         first = lines[0]
         assert isinstance(first, Start)
+        self._zero = (first.n, first.w)  # the clocks of what follows
         super().__init__(seed, FATE, first.plan)
         self.fate = fate
         self.truth = Truth()
-        self._zero = (first.n, first.w)
         self._pending: dict[str, e.PlaceOffer | e.MoveOut] = {}  # a Redirect that has not arrived
         self._placed: dict[str, e.PlaceOffer] = {}  # the last one of each call
         self._undone: set[str] = set()

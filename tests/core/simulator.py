@@ -20,7 +20,7 @@ from watch import Watch
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import AgentPlan, HangUp, Plan, QueuePlan, Rule, ToQueue, Transfer
+from ccbridge.core.plan import AgentPlan, Announce, HangUp, Plan, QueuePlan, Rule, ToQueue, Transfer
 from ccbridge.core.switchboard import Switchboard
 
 EPOCH = 1_700_000_000.0
@@ -43,7 +43,9 @@ def plan_of(
 
 SITE = plan_of(
     {
-        "sales": QueuePlan("sales", ring=8, wrap_up=5, max_wait=60, overflow="900"),
+        "sales": QueuePlan(
+            "sales", ring=8, wrap_up=5, max_wait=60, overflow="900", announce=Announce(first=5, every=12)
+        ),
         "help": QueuePlan("help", ring=5, wrap_up=0, max_wait=90, overflow="901", priority=5),
         "late": QueuePlan("late", ring=12, wrap_up=15, max_wait=40, overflow="902"),
     },
@@ -67,7 +69,8 @@ SKILLED = plan_of(
         ),
         "help": QueuePlan(
             "help", ring=5, wrap_up=0, max_wait=90, overflow="901", priority=5, strategy="round_robin",
-            rules=(Rule(0, {"english": 2}), Rule(15, {}, {"english": 1})),
+            rules=(Rule(0, {"english": 2}), Rule(15, {}, {"english": 1})), expected_talk=40,
+            announce=Announce(first=0, every=10, max_position=2),
         ),
         "late": QueuePlan(
             "late", ring=12, wrap_up=15, max_wait=40, overflow="902", strategy="fewest_calls",
@@ -373,6 +376,10 @@ class Simulator(Passing):
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
                 elif isinstance(effect, e.PlaceOffer | e.MoveOut | e.PlayOut):
                     self.agi(lambda: self._failed(effect))
+            case e.Announce():
+                if self.link:
+                    self.in_flight += 1
+                    self.after(self.lane("out"), lambda: self._arrive(effect, session))
             case e.SweepAgain():
                 self.after(2.0, self.sweep)
             case e.Drift():
@@ -398,6 +405,10 @@ class Simulator(Passing):
                 self.redirect(effect)
             case e.TellQueue():
                 self._told_queue(effect)
+            case e.Announce():
+                caller = self.callers.get(effect.call)
+                if caller is not None:
+                    caller.channel.variables["CCB_SAY"] = f"{effect.position}-{effect.minutes}"
             case e.DropLeg():
                 leg = self.legs.get(effect.leg)
                 if leg is not None and leg in leg.caller.rung:
@@ -654,7 +665,12 @@ class Simulator(Passing):
     def reload(self) -> None:
         rnd, plan = self.random, self.plan
         queues = {
-            name: replace(queue, ring=rnd.choice((4.0, 8.0)), wrap_up=rnd.choice((0.0, 5.0)))
+            name: replace(
+                queue,
+                ring=rnd.choice((4.0, 8.0)),
+                wrap_up=rnd.choice((0.0, 5.0)),
+                announce=rnd.choice((None, self.site.queues[name].announce, Announce(wait=False))),
+            )
             for name, queue in plan.queues.items()
         }
         agents = dict(plan.agents)
@@ -773,6 +789,7 @@ class Simulator(Passing):
     def hold(self, caller: Caller) -> None:
         c = caller.channel
         c.context, c.exten = "ccbridge-hold", "s"
+        c.variables.pop("CCB_SAY", None)
         caller.moving = False
         caller.in_hold = self.t
         # the step has begun, its event is a moment away: a look in between is legal
@@ -803,7 +820,12 @@ class Simulator(Passing):
         elif self.t - max(self.alive_seen, caller.in_hold) >= ALIVE_LIMIT:
             self.fall_back(caller)
             return
-        self.next_step(caller, self.loops(caller), self.hold_loop)
+        # told after the music, which that makes longer: a Redirect ends either
+        told = caller.channel.variables.pop("CCB_SAY", "")
+        caller.channel.exten = "say" if told else "s"
+        self.next_step(
+            caller, self.loops(caller) + (self.random.uniform(0, 8) if told else 0.0), self.hold_loop
+        )
 
     def fall_back(self, caller: Caller) -> None:
         caller.channel.context, caller.channel.exten = "ccbridge-fallback", "s"

@@ -113,7 +113,7 @@ class Rough(Watch):
     """With inputs at random an account of the stream makes no sense, but for what must never be."""
 
     def _call_event(self, event: Any, w: Any) -> None:
-        pass
+        self.told.event(w, event)
 
     def _effect(self, w: Any, event: i.Input, effect: Any) -> None:
         if isinstance(effect, Append):

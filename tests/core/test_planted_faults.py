@@ -8,13 +8,27 @@ import pytest
 from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator
 from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
 
-from ccbridge.core import acd, moves, offers, overflow, reconcile, restore, skills, strategies, talks, why
+from ccbridge.core import (
+    acd,
+    announce,
+    estimate,
+    moves,
+    offers,
+    overflow,
+    reconcile,
+    restore,
+    skills,
+    strategies,
+    talks,
+    why,
+)
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CallState, OfferState
 from ccbridge.core.effects import Append
 from ccbridge.core.memory import Memory
+from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallClosed
 from ccbridge.core.switchboard import Switchboard
@@ -414,6 +428,56 @@ def a_restart_knows_one_of_those_who_ring(patch: pytest.MonkeyPatch) -> None:
         right(w, call_id, {**known, "others": others}, agents)
 
     patch.setattr(restore, "_restore_call", alone)
+
+
+# -- what callers are told
+
+
+@plant(BUSY)
+def everybody_is_next(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(estimate, "position", lambda w, call: 1)
+
+
+@plant(CHANGING)
+def who_is_away_serves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(estimate, "_counts", lambda agent: True)
+
+
+@plant(BUSY)
+def told_all_the_time(patch: pytest.MonkeyPatch) -> None:
+    right = World.tell_in_time
+
+    def tell_in_time(self: World, call: Any) -> None:
+        right(self, call)
+        self.arm("say", call.id, self.now + 3.0)
+
+    patch.setattr(World, "tell_in_time", tell_in_time)
+
+
+@plant(BUSY)
+def told_the_second_time_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(announce, "tell", lambda w: w.untold.clear())
+
+
+@plant(KILLED)
+def told_anew_after_a_restart(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Any) -> None:
+        if getattr(record, "kind", "") != "estimated":
+            right(self, record)
+
+    patch.setattr(Memory, "apply", apply)
+
+
+@plant(KILLED)
+def a_restart_forgets_how_fast_a_queue_is(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memory, "_pace", nothing)
+
+
+@plant(CALM)
+def app_queue_said_better(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pace, "app_queue", lambda self, waited: max(0.0, self.hold - waited))
 
 
 @pytest.fixture(params=PLANTS)

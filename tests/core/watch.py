@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from watch_told import Told
 from watch_ways_out import WaysOut
 from watch_why import WhyWatch
 
@@ -17,6 +18,7 @@ from ccbridge.core import sweep
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState, channel_of, round_of
 from ccbridge.core.memory import Memory
+from ccbridge.core.pace import Pace
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import Difference, World
@@ -101,6 +103,7 @@ class Watch:
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
         self.ways = WaysOut(self.fault)
         self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
+        self.told = Told(self.fault)
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -166,6 +169,8 @@ class Watch:
             case e.TellQueue():
                 if w.account(effect.call) not in self.holds:
                     self.fault(f"{effect} for a call that does not hold")
+            case e.Announce():
+                self.told.announced(w, effect, self.holds)
             case e.MoveOut() | e.PlayOut():
                 if w.account(effect.call) in self.live_offer:
                     self.fault(f"{effect} for a call that is offered or talking")
@@ -220,6 +225,7 @@ class Watch:
 
     def _call_event(self, event: r.CallEvent, w: World) -> None:
         call, kind, offer = event.call, event.kind, event.data.get("offer", "")
+        self.told.event(w, event)
         if kind not in r.CALL_KINDS:
             self.fault(f"what is {kind}?")
         if call not in self.opened:
@@ -314,6 +320,7 @@ class Watch:
 
     def _state(self, w: World, effects: list[e.Effect], now: float) -> None:
         self._built_right(w)
+        self.told.after(w)
         free = [a for a in w.agents.values() if a.state()[0] == "available"]
         waiting = [c for c in w.calls.values() if eligible(c)]
         if self.link:
@@ -547,7 +554,7 @@ def _essence(w: World) -> dict[str, Any]:
         call.account: (
             call.state, call.queue, call.brought, call.regard, call.priority, call.since, call.queued_at,
             call.answered_at, call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer,
-            call.legs, call.stints, call.recordings,
+            call.legs, call.stints, call.recordings, call.told,
         )
         for call in w.calls.values()
     }  # fmt: skip
@@ -561,4 +568,4 @@ def _essence(w: World) -> dict[str, Any]:
         )
         for agent in w.agents.values()
     }
-    return calls | agents
+    return calls | agents | {"paces": {name: one for name, one in w.paces.items() if one != Pace()}}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from panoramisk.message import Message
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
+from ccbridge.core.effects import Announce, DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_MESSAGE, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
@@ -76,13 +76,17 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     )
 
 
-def to_actions(effect: PlaceOffer | MoveOut | PlayOut | TellQueue | DropLeg) -> list[Fields]:
+def to_actions(effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropLeg) -> list[Fields]:
     """The AMI actions that perform an effect, to be sent in one write and in this order.
 
     A channel is named by its uniqueid: its name may change under a transfer, that does not.
     """
     if isinstance(effect, DropLeg):
         return [{"Action": "Hangup", "Channel": effect.leg, "Cause": "16"}]
+    if isinstance(effect, Announce):
+        # one variable, so that the hold loop never finds half of it
+        value = f"{effect.position}-{effect.minutes}"
+        return [{"Action": "Setvar", "Channel": effect.call, "Variable": "CCB_SAY", "Value": value}]
     if isinstance(effect, MoveOut):
         return [_redirect(effect.call, CONTEXT_EXIT, effect.target)]
     if isinstance(effect, PlayOut):

@@ -235,6 +235,7 @@ def _account(name: str, live: dict[str, Any] | None, kept: dict[str, Any]) -> No
             ("queue", live["queue"]),
             ("position", live["position"]),
             ("waited", show.minutes(live["wait_s"])),
+            ("to wait", show.minutes(live["expected_wait_s"])),
             ("talk", show.minutes(live["talk_s"])),
             ("agent", live["agent"]),
             ("offer", None if offer is None else f"{offer['state']} for {show.minutes(offer['for_s'])}"),

@@ -66,7 +66,10 @@ def show_(here: Here, name: str, as_json: bool) -> None:
     )
     if row["line"]:
         click.echo()
-        show.table(["", "call", "caller", ">waited", ">priority", "state", "agent"], map(_line, row["line"]))
+        show.table(
+            ["", "call", "caller", ">waited", ">to wait", ">priority", "state", "agent"],
+            map(_line, row["line"]),
+        )
     click.echo()
     show.table(["agent", "name", "state", "reason", ">for", ">left", "call"], map(agent_row, row["members"]))
 
@@ -77,6 +80,7 @@ def _line(row: dict[str, Any]) -> list[Any]:
         row["call"],
         row["name"] or row["caller"] or row["caller_kind"],
         show.minutes(row["wait_s"]),
+        show.minutes(row["expected_wait_s"]),
         row["priority"],
         row["state"],
         row["agent"],

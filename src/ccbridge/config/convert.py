@@ -5,6 +5,7 @@ from __future__ import annotations
 from ccbridge.config import models as m
 from ccbridge.core.plan import (
     AgentPlan,
+    Announce,
     Flow,
     HangUp,
     Menu,
@@ -71,6 +72,8 @@ def _queue(name: str, queue: m.QueueSection) -> QueuePlan:
         strategy=queue.strategy,
         rules=tuple(Rule(one.after, dict(one.require), dict(one.prefer)) for one in queue.skills)
         or (Rule(),),
+        expected_talk=queue.expected_talk,
+        announce=None if queue.announce is None else Announce(**queue.announce.model_dump()),
     )
 
 

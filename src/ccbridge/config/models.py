@@ -129,6 +129,14 @@ class RuleSection(Section):
     prefer: dict[Name, Level] = {}
 
 
+class AnnounceSection(Section):
+    position: YesNo = True
+    wait: YesNo = True
+    first: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
+    every: Annotated[Number, Between(10, 3600, "seconds")] = 30.0
+    max_position: Annotated[Whole, Between(1, 1000)] = 10
+
+
 class TargetSection(Section):
     """Where a queue's caller may leave to. Exactly one kind, which ``checks`` looks after."""
 
@@ -159,6 +167,8 @@ class QueueSection(Section):
         "ring_all",
     ] = "longest_idle"
     skills: Annotated[tuple[RuleSection, ...], Count(0, 10)] = ()
+    expected_talk: Annotated[Number, Between(1, 36_000, "seconds")] = 180.0
+    announce: AnnounceSection | None = None
 
 
 class AgentSection(Section):

@@ -101,6 +101,7 @@ class Call:
     since: float = 0.0  # virtual start: he may have brought it from another queue
     queued_at: float | None = None  # start of his stay in this queue
     answered_at: float | None = None
+    told: float | None = None  # when his wait was reckoned last in this stay
     agent: str = ""  # the last one who talked with him
     offers: int = 0
     offer: str = ""

@@ -61,6 +61,18 @@ class TellQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Have the hold loop tell the caller his place and his wait, after its present stretch of music.
+
+    0 for what is not to be told. One who is given to an agent meanwhile hears nothing, or no more of it.
+    """
+
+    call: str
+    position: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class DropLeg:
     """Hang up an agent's leg that was dialled and does not even ring. Its ``OfferEnded`` follows."""
 
@@ -118,6 +130,7 @@ Effect = (
     | MoveOut
     | PlayOut
     | TellQueue
+    | Announce
     | DropLeg
     | LookAt
     | LookUpCustomer

@@ -6,10 +6,12 @@ a restart is a function of what was written, and of nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ccbridge.core.calls import round_of
+from ccbridge.core.pace import Pace
 from ccbridge.core.records import (
     AgentEvent,
     CallClosed,
@@ -54,6 +56,7 @@ class Memory:
             _up_to_date(call)
         self.agents: dict[str, dict[str, Any]] = dumped.get("agents", {})
         self.closed: dict[str, str] = dumped.get("closed", {})  # call -> ended by whom
+        self.queues: dict[str, dict[str, Any]] = dumped.get("queues", {})  # the fields of each one's Pace
         self.last: float = dumped.get("last", 0.0)  # the latest moment that a record tells of
         self.plan: str = dumped.get("plan", "")  # version of the plan in force
 
@@ -61,6 +64,7 @@ class Memory:
         return {
             "calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last,
             "plan": self.plan,
+            "queues": self.queues,
         }  # fmt: skip
 
     def apply(self, record: Record) -> None:
@@ -131,6 +135,7 @@ class Memory:
             call["brought"] = data.get("brought", data["priority"])
             call["queued_at"] = data.get("entered", data["since"])
             call.pop("answered_at", None)
+            call.pop("told", None)
             if "stint" in data:
                 call["stints"].append(data["stint"])
         elif event.kind == "offered":
@@ -146,9 +151,17 @@ class Memory:
                 "rang": False,
                 "recording": data.get("recording", ""),
             }
+            if "queue" in data:
+                call["offer"]["queue"] = data["queue"]
+        elif event.kind == "estimated":
+            call["told"] = event.at
         elif event.kind == "ringing":
             _open(call, data["offer"])["rang"] = True
         elif event.kind in ("answered", "joined"):
+            mine = _open(call, data["offer"])
+            if event.kind == "answered" and not data.get("found") and mine.get("queue"):
+                wait = event.at - call.get("queued_at", event.at)
+                self._pace(mine["queue"], lambda pace: pace.answered(event.at - mine["at"], wait))
             call.setdefault("answered_at", event.at)
             call["agent"] = data["agent"]
             if event.kind == "joined":
@@ -182,6 +195,8 @@ class Memory:
                     call["offer"] = call["others"].pop()
             if data["result"] == "talked":
                 call["legs"].append(_leg(data, offer, event.at))
+                if offer.get("queue") and "from" in data:
+                    self._pace(offer["queue"], lambda pace: pace.talked(data["to"] - data["from"]))
                 agent = self.agents.setdefault(data["agent"], {})
                 agent["last_offer"] = data["offer"]
                 agent["talks"] = agent.get("talks", 0) + 1
@@ -192,6 +207,11 @@ class Memory:
                 call["state"] = "returning"
         elif event.kind == "parked" and call["legs"]:
             call["legs"][-1]["end"] = "park"
+
+    def _pace(self, queue: str, told: Callable[[Pace], None]) -> None:
+        pace = Pace(**self.queues.get(queue, {}))
+        told(pace)
+        self.queues[queue] = asdict(pace)
 
 
 def _open(call: Mapping[str, Any], offer: str) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _enter_queue(
         more["stint"] = _stint(w, call) | ({"end": end} if end else {})
         call.stints.append(more["stint"])
         talks.end_recordings(w, call)
-    call.answered_at = None
+    call.answered_at = call.told = None
     call.queue = queue
     call.brought = priority
     call.priority = total(priority, w.queue(queue))

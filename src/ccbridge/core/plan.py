@@ -19,6 +19,17 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """What a waiting caller is told, and when: see ``core.announce``."""
+
+    position: bool = True
+    wait: bool = True
+    first: float = 10.0  # seconds in line until the first time, 0-3600
+    every: float = 30.0  # seconds between two, 10-3600
+    max_position: int = 10  # a place behind it is not told, 1-1000
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePlan:
     """One queue. ``max_wait`` (> 0) is how long a caller may wait before he leaves to ``overflow``."""
 
@@ -34,6 +45,8 @@ class QueuePlan:
     priority: int = 0  # added to the flow's own; higher is served first, -100..100
     strategy: str = "longest_idle"  # of core.strategies
     rules: tuple[Rule, ...] = (Rule(),)  # ascending; the first one from 0 s on
+    expected_talk: float = 180.0  # until there are talks to take the mean of, 1-36000
+    announce: Announce | None = None  # None: nothing is told
 
 
 @dataclass(frozen=True, slots=True)

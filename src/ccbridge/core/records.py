@@ -47,6 +47,7 @@ CALL_KINDS = (
     "queued",
     "holding",
     "waiting",  # nobody can take him now, and why: told when he gets in line, and when his rule relaxes
+    "estimated",  # his place in line and his wait, as reckoned: when he enters it, and each time he is told
     "offered",
     "joined",  # an agent has the caller without an offer of ours: passed on to him, or taken by him
     "dialled",

@@ -12,12 +12,15 @@ from ccbridge.core import offers
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, channel_of
 from ccbridge.core.memory import Memory
+from ccbridge.core.pace import Pace
 from ccbridge.core.plan import AgentPlan
 from ccbridge.core.world import World
 
 
 def take_up(w: World, memory: Memory) -> None:
     w.last_sign, w.told_version = memory.last, memory.plan
+    w.last_sign = memory.last
+    w.paces = {queue: Pace(**known) for queue, known in memory.queues.items()}
     for call_id, ended_by in memory.closed.items():
         w.remember_call(call_id, ended_by)
     for agent_id, known in memory.agents.items():
@@ -70,6 +73,7 @@ def _restore_call(
         since=known.get("since", 0.0),
         queued_at=known.get("queued_at"),
         answered_at=known.get("answered_at"),
+        told=known.get("told"),
         agent=known.get("agent", ""),
         offers=known["offers"],
         customer=known.get("customer"),
@@ -101,7 +105,7 @@ def _restore_call(
 def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: bool) -> None:
     agent = w.agents[saved["agent"]]
     ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
-    offer = Offer(saved["id"], call.id, agent.id, call.queue, saved["at"], ring)
+    offer = Offer(saved["id"], call.id, agent.id, saved.get("queue", call.queue), saved["at"], ring)
     offer.rang, offer.recording = saved["rang"], saved["recording"]
     w.add_offer(offer)
     agent.offer = offer.id

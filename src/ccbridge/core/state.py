@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer
+from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
 from ccbridge.core.world import Difference, World
 
@@ -43,10 +44,12 @@ class State:
     told_version: str = ""  # "": written by a version that told none
     entered: list[str] = field(default_factory=list)
     unstaffed: list[str] = field(default_factory=list)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    untold: list[str] = field(default_factory=list)
 
 
 def freeze(w: World) -> State:
-    """The world as it stands. It shares calls, offers, bridges and agents: use it before the next input."""
+    """The world as it stands. It shares what it holds: use it before the next input."""
     return State(
         w.run,
         w.at,
@@ -70,6 +73,8 @@ def freeze(w: World) -> State:
         w.told_version,
         list(w.entered),
         list(w.unstaffed),
+        w.paces,
+        sorted(w.untold),
     )
 
 
@@ -92,6 +97,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.touched = set(state.touched)
     w.entered = dict.fromkeys(state.entered)
     w.unstaffed = dict.fromkeys(state.unstaffed)
+    w.paces, w.untold = state.paces, set(state.untold)
     w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
     w.told_version = state.told_version or w.version
     w._due = {(kind, key): due for kind, key, due in state.due}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, moves, offers, overflow, reconcile, strategies, sweep, talks, why
+from ccbridge.core import acd, announce, moves, offers, overflow, reconcile, strategies, sweep, talks, why
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, round_of
@@ -62,6 +62,8 @@ class Switchboard:
             overflow.sort_out(w)  # which may put callers into other queues
         if w.newcomers:
             why.tell_who_waits(w)
+        if w.link and w.untold:
+            announce.tell(w)
         out, w.out = w.out, []
         return out
 
@@ -90,6 +92,8 @@ class Switchboard:
                 self._agent_due(w.agents[name])
             elif kind == "call":
                 overflow.call_due(w, w.calls[name])
+            elif kind == "say":
+                announce.due(w, w.calls[name])
             else:
                 offers.offer_due(w, w.offers[name])
 

@@ -67,6 +67,8 @@ def _together(w: World, call: Call, offer: Offer, found: bool) -> None:
 
 def answered(w: World, call: Call, offer: Offer, found: bool) -> None:
     """Agent and caller are, or were, in one bridge. ``found``: since some time ago."""
+    if not found and offer.queue:
+        w.pace(offer.queue).answered(w.at - offer.placed, w.at - (call.queued_at or w.at))
     if call.answered_at is None:
         call.answered_at = w.at
     call.bind(offer)
@@ -244,6 +246,8 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     agent.last_call, agent.last_offer = call.account, offer.id
     agent.talks += 1
     agent.talk_s = round(agent.talk_s + leg["talk_s"], 3)
+    if offer.ring and offer.queue:  # not one who was put through to him by somebody else
+        w.pace(offer.queue).talked(w.at - since)
     wrap_up = w.queue(offer.queue).wrap_up
     agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
     offers.part(w, offer)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from ccbridge.core import talks
+from ccbridge.core import estimate, talks
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, channel_of
 from ccbridge.core.switchboard import Switchboard
@@ -26,6 +26,8 @@ WAITING = (CallState.QUEUED, CallState.HOLDING, CallState.OFFERED, CallState.RET
 
 # Rows of calls in one answer: they are made in the thread that routes, 10 us each.
 ROWS = 500
+# ... and of them so many with an expected wait: one takes up to some milliseconds.
+EXPECTED_ROWS = 10
 # ... in one that is asked for each second, by each who looks on: more than a terminal is high.
 SCREEN_ROWS = 200
 
@@ -75,7 +77,10 @@ def queue(board: Switchboard, name: str, at: float, now: float, rows: int = ROWS
     members = [agent for agent in w.agents.values() if name in agent.plan.queues]
     return {
         **_queue(w, name, calls, at),
-        "line": [{"position": place, **_call(w, call, at)} for place, call in enumerate(line[:rows], 1)],
+        "line": [
+            {"position": place, **_call(w, call, at), "expected_wait_s": _expected(w, call, place)}
+            for place, call in enumerate(line[:rows], 1)
+        ],
         "members": [_agent(w, agent, at, now) for agent in sorted(members, key=lambda agent: agent.id)],
     }
 
@@ -134,6 +139,7 @@ def call(board: Switchboard, name: str, at: float) -> dict[str, Any] | None:
     return {
         **_call(w, one, at),
         "position": _position(w, one),
+        "expected_wait_s": _expected(w, one),
         "inferred": one.inferred,
         "offer": None
         if offer is None
@@ -243,6 +249,11 @@ def _position(w: World, call: Call) -> int | None:
     mine = w.place(call)[:3]
     others = (one for one in w.calls.values() if one.queue == call.queue and one.state in WAITING)
     return 1 + sum(w.place(one)[:3] < mine for one in others)
+
+
+def _expected(w: World, call: Call, place: int = 1) -> float | None:
+    """Seconds until he is answered, as of the last input; None where that cannot be said, or need not."""
+    return estimate.wait(w, call) if call.state is CallState.HOLDING and place <= EXPECTED_ROWS else None
 
 
 def _longest(waiting: Iterable[Call], at: float) -> float | None:

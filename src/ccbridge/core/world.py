@@ -16,6 +16,7 @@ from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of, round_of
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
+from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan, QueuePlan
 from ccbridge.core.records import AgentEvent, CallEvent, PlanBegan
 from ccbridge.core.version import told, version_of
@@ -24,6 +25,9 @@ from ccbridge.core.version import told, version_of
 GONE_KEPT = 1_000
 # How many deadlines that hold no more lie about, beside as many as hold: a call's last is often an hour off.
 VOID_KEPT = 100
+# Of all callers together so many a second are told their place at most: an estimate takes some milliseconds
+# of the thread that routes. Where more are here, each is told less often.
+TOLD_A_SECOND = 50
 
 
 class Difference(NamedTuple):
@@ -66,6 +70,8 @@ class World:
         # since ``overflow`` looked last: who came into a line, and queues whose line or agents changed
         self.entered: dict[str, None] = {}
         self.unstaffed: dict[str, None] = {}
+        self.paces: dict[str, Pace] = {}  # queue -> how fast it is served
+        self.untold: set[str] = set()  # calls new in line, or due: their wait is to be reckoned
         self.link = False
         self.link_since = 0.0  # monotonic
         self.last_sign = 0.0  # epoch: while there is no link, the PBX is known to have lived up to here
@@ -204,7 +210,19 @@ class World:
             if was != Line(call.queue, call.rule):
                 self.newcomers.append(call.id)
             self.unstaffed[call.queue] = None
+            self.tell_in_time(call)
         self.arm("call", call.id, due)
+
+    def tell_in_time(self, call: Call) -> None:
+        """Have his wait reckoned when it is time: at once when he is new in line, then as his queue tells."""
+        announce = self.queue(call.queue).announce
+        if call.told is None:
+            self.untold.add(call.id)
+        elif announce is not None:
+            first = (call.queued_at or call.told) + announce.first
+            again = call.told + max(announce.every, len(self.calls) / TOLD_A_SECOND)
+            due = first if call.told < first else again
+            self.arm("say", call.id, self.now + due - self.at)
 
     def insert(self, call: Call) -> None:
         """Into its line, by the order of service."""
@@ -215,6 +233,8 @@ class World:
         """Out of the line that it was in, if any."""
         if call.state is not CallState.HOLDING:
             return None
+        self.arm("say", call.id, None)
+        self.untold.discard(call.id)
         place = self.place(call)
         line = self.waiting.get(place.line)
         if line:
@@ -289,6 +309,9 @@ class World:
         self.gone[channel] = None
         while len(self.gone) > GONE_KEPT:
             self.gone.popitem(last=False)
+
+    def pace(self, queue: str) -> Pace:
+        return self.paces.setdefault(queue, Pace())
 
     # -- agents
 

@@ -133,6 +133,8 @@ class _Play:
                 self.tell(i.CallLooked(self.now, effect.call, self.place(effect.call)))
             case e.TellQueue() | e.Reply(ok=True):
                 pass
+            case e.Announce():
+                pass  # he hears it, and waits on
             case _:
                 raise NotPlayed(str(effect))
 
