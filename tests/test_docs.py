@@ -173,7 +173,7 @@ def test_the_comments_were_found() -> None:
     lines = {line for _, line in commands_in_comments()}
     assert {"ccbridge config check -c ccbridge.yml", "ccbridge agent pause anna --reason lunch"} <= lines
     with pytest.raises(click.UsageError):
-        parse(shlex.split("ccbridge agent pause anna lunch"))
+        parse(shlex.split("ccbridge agent show anna lunch"))
 
 
 def test_links_lead_somewhere() -> None:

@@ -220,7 +220,7 @@ class Daemon:
                 now,
                 at,
                 world.run,
-                world.plan,
+                world.base,
                 self.journal.last_seq,
                 memory=self.memory.dump() if restored else None,
                 state=None if restored else freeze(world),

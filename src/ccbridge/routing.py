@@ -30,6 +30,7 @@ from ccbridge.core.effects import (
     Announce,
     Append,
     Drift,
+    DropCall,
     DropLeg,
     Effect,
     LookAt,
@@ -236,7 +237,7 @@ class RoutingLoop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | Announce() | DropLeg():
+            case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | Announce() | DropCall() | DropLeg():
                 self._act_on_channel(effect)
             case LookAt():
                 self._spawn(self._look(effect.call))
@@ -257,7 +258,7 @@ class RoutingLoop:
                 self._sweep_due = min(self._sweep_due, time.monotonic() + SWEEP_AGAIN)
 
     def _act_on_channel(
-        self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropLeg
+        self, effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropCall | DropLeg
     ) -> None:
         try:
             futures = self._client.send_many(translate.to_actions(effect))

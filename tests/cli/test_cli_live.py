@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from control_rig import Board, Daemon
 from ccbridge import __version__
 from ccbridge.cli import NOUNS, main
 from ccbridge.cli.show import minutes
+from ccbridge.core.effects import DropCall, MoveOut
+from ccbridge.core.records import QueueEvent
 
 LIVE = [
     ["status"],
@@ -22,6 +25,15 @@ LIVE = [
     ["reload", "--dry-run"],
     ["queue", "list"],
     ["queue", "show", "sales"],
+    ["queue", "pause", "sales"],
+    ["queue", "drain", "sales"],
+    ["queue", "resume", "sales"],
+    ["queue", "set", "sales", "ring", "20"],
+    ["call", "pull", "1.1", "anna"],
+    ["call", "move", "1.1", "sales"],
+    ["call", "priority", "1.1", "5"],
+    ["call", "redirect", "1.1", "100"],
+    ["call", "hangup", "1.1"],
     ["agent", "list"],
     ["agent", "show", "anna"],
     ["agent", "explain", "anna"],
@@ -163,9 +175,9 @@ def test_queues(shell: Shell, daemon: Daemon, board: Board) -> None:
     board.caller("sales", None)
     board.go(65)
     assert shell.run("queue", "list").stdout.splitlines() == [
-        "queue    waiting  longest  talking  free  agents in  fallback",
-        "sales          2     9:25        0     0        0/2         0",
-        "support        0        -        0     1        1/2         0",
+        "queue    state  waiting  longest  talking  free  agents in  fallback",
+        "sales    open         2     9:25        0     0        0/2         0",
+        "support  open         0        -        0     1        1/2         0",
     ]
     shown = shell.run("queue", "show", "sales").stdout
     headings = ["call", "caller", "waited", "priority", "state", "agent"]
@@ -224,6 +236,81 @@ def test_a_live_call_is_shown_without_the_database(shell: Shell, daemon: Daemon,
     assert shell.run("call", "show", "1.1", code=3).stderr.startswith(
         "The database 127.0.0.1:1/none does not"
     )
+
+
+def test_queues_by_hand(shell: Shell, daemon: Daemon) -> None:
+    board = daemon.board
+    assert shell.run("queue", "pause", "sales").stdout == (
+        "sales is paused: its calls are offered to nobody\n"
+    )
+    assert shell.json("queue", "drain", "sales")["queue"]["draining"] is True
+    shell.run("queue", "set", "sales", "ring", "20")
+    shell.run("queue", "set", "sales", "priority", "--", "-7")
+    row = shell.json("queue", "show", "sales")
+    assert row["set"] == {"ring": {"value": 20, "file": 15}, "priority": {"value": -7, "file": 0}}
+    shown = shell.run("queue", "show", "sales").stdout
+    assert re.search(r"^state +paused, draining$", shown, re.M)
+    assert re.search(r"^set: ring +20, in the file 15$", shown, re.M)
+    assert "sales (paused, draining)" in shell.run("top", "--once").stdout
+    refused = shell.run("queue", "set", "sales", "ring", "2", code=1)
+    assert refused.stderr == "queues.sales.ring: must be 3 to 120 seconds, not 2\n"
+    refused = shell.run("queue", "set", "sales", "colour", "2", code=1)
+    assert refused.stderr.startswith("queues.sales.colour: cannot be set while it runs; ")
+    refused = shell.run("queue", "set", "nowhere", "ring", code=1)
+    assert refused.stderr.startswith('queues.nowhere.ring: no queue "nowhere"; ')
+    assert shell.run("queue", "set", "sales", "ring").stdout == "sales.ring is 15, as the file says\n"
+    events = [one.record for one in board.effects if isinstance(getattr(one, "record", None), QueueEvent)]
+    assert {event.by for event in events} == {getpass.getuser()}
+    assert [event.kind for event in events] == ["paused", "draining", "set", "set", "unset"]
+    shell.run("queue", "resume", "sales")
+    assert shell.json("queue", "list")[0]["paused"] is False
+
+
+def test_callers_in_line_by_hand(shell: Shell, daemon: Daemon) -> None:
+    one, two = (daemon.do(lambda: daemon.board.caller("sales")) for _ in range(2))
+    assert shell.run("call", "priority", two, "30").stdout == f"{two} has its new priority\n"
+    assert [row["call"] for row in shell.json("queue", "show", "sales")["line"]] == [two, one]
+    assert shell.json("call", "move", one, "support")["call"]["queue"] == "support"
+    for words, why in (
+        (("priority", one, "soon"), "priority: must be a plain whole number\n"),
+        (("priority", one, "101"), "priority: must be -100 to 100, not 101\n"),
+        (("redirect", one, "a b"), "extension: must be an extension"),
+        (("pull", one, "anna"), f"{one} stays: anna is logged_out\n"),
+        (("hangup", "9.9"), "there is no live call '9.9'\n"),
+    ):
+        assert shell.run("call", *words, code=1).stderr.startswith(why)
+    assert shell.run("call", "redirect", one, "100").stdout == f"{one} is sent there\n"
+    assert shell.run("call", "hangup", two).stdout == f"{two} is being hung up\n"
+    assert [type(x).__name__ for x in daemon.board.effects if isinstance(x, MoveOut | DropCall)] == [
+        "MoveOut", "DropCall",
+    ]  # fmt: skip
+
+
+def test_departments_and_several_agents(shell: Shell, daemon: Daemon) -> None:
+    def names(*words: str) -> list[str]:
+        return [row["agent"] for row in shell.json("agent", "list", *words)]
+
+    assert [row["queue"] for row in shell.json("queue", "list", "--department", "house")] == ["support"]
+    assert shell.json("queue", "show", "support")["departments"] == ["house"]
+    assert names("--department", "house") == names("--queue", "support") == ["ben", "chloe"]
+    assert names("--department", "house", "--queue", "sales") == ["ben"]
+    for words in (("queue", "list"), ("agent", "list"), ("agent", "pause")):
+        refused = shell.run(*words, "--department", "none", code=1)
+        assert refused.stderr == 'there is no department "none"\n'
+    assert shell.run("agent", "list", "--queue", "none", code=1).stderr == 'there is no queue "none"\n'
+    assert shell.run("agent", "login", "anna", "ben").stdout == "anna is logged in\nben is logged in\n"
+    paused = shell.run("agent", "pause", "--department", "house", "--reason", "lunch")
+    assert paused.stdout == "ben is paused: lunch\n"  # chloe is not logged in
+    mixed = shell.run("agent", "pause", "anna", "zed", "chloe", code=1)
+    assert mixed.stdout == "anna is paused: break\n"
+    assert mixed.stderr == "no agent 'zed' in the configuration\nchloe is not logged in\n"
+    told = shell.json("agent", "unpause", "anna", "ben")
+    assert [(one["ok"], one["agent"]["agent"]) for one in told] == [(True, "anna"), (True, "ben")]
+    for words in (("login",), ("login", "anna", "--queue", "sales")):
+        assert "Usage:" in shell.run("agent", *words, code=2).stderr
+    assert shell.run("agent", "logout", "--queue", "sales").stdout.splitlines() == [
+        "anna is logged out", "ben is logged out",
+    ]  # fmt: skip
 
 
 def test_reload(shell: Shell, daemon: Daemon) -> None:

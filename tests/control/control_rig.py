@@ -38,6 +38,7 @@ PLAN = Plan(
     numbers={},
     default_flow="main",
     pause_reasons=("break", "lunch"),
+    departments={"house": ("support",)},
 )
 
 

@@ -145,6 +145,7 @@ class Weather:
     elsewhere: float = 0.0  # a call of his own
     commands: int = 0  # log-ins, log-outs, pauses
     reloads: int = 0
+    supervisor: int = 0  # what people ask of queues and of callers who wait
     outages: int = 0
     crashes: int = 0  # of the PBX
     kills: int = 0
@@ -370,7 +371,15 @@ class Simulator(Passing):
     def perform(self, effect: e.Effect) -> None:
         session = self.session
         match effect:
-            case e.PlaceOffer() | e.MoveOut() | e.PlayOut() | e.TellQueue() | e.DropLeg() | e.LookAt():
+            case (
+                e.PlaceOffer()
+                | e.MoveOut()
+                | e.PlayOut()
+                | e.TellQueue()
+                | e.DropLeg()
+                | e.DropCall()
+                | e.LookAt()
+            ):
                 if self.link:
                     self.in_flight += 1
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
@@ -409,6 +418,11 @@ class Simulator(Passing):
                 caller = self.callers.get(effect.call)
                 if caller is not None:
                     caller.channel.variables["CCB_SAY"] = f"{effect.position}-{effect.minutes}"
+            case e.DropCall():
+                caller = self.callers.get(effect.call)
+                if caller is not None and not caller.dying:
+                    self.watch.dropped(caller)
+                    self.next_step(caller, self.ms(), self.end)
             case e.DropLeg():
                 leg = self.legs.get(effect.leg)
                 if leg is not None and leg in leg.caller.rung:
@@ -627,6 +641,8 @@ class Simulator(Passing):
                 self.after(rnd.uniform(1, w.span), lambda phone=phone: self.elsewhere(phone))
         for _ in range(w.commands):
             self.after(rnd.uniform(5, w.span), self.some_command)
+        for _ in range(w.supervisor):
+            self.after(rnd.uniform(5, w.span), self.supervise)
         for _ in range(w.reloads):
             self.after(rnd.uniform(5, w.span), self.reload)
         for _ in range(w.crashes):
@@ -661,6 +677,43 @@ class Simulator(Passing):
             self.command(i.LogIn, agent)
         else:
             self.agi(lambda: i.OutcomeKeyed(self.at, "3", 7, device=f"PJSIP/{agent}"))
+
+    def supervise(self) -> None:
+        """Somebody at a terminal, now and then about what is not there any more."""
+        rnd = self.random
+        queue = rnd.choice([*self.site.queues, "nowhere"] if self.chance(0.1) else [*self.site.queues])
+        rest = ("sue", rnd.randrange(10**6))
+        if self.chance(0.4):
+            kind = rnd.choice((i.QueuePause, i.QueueDrain, i.QueueSet, i.QueueSet))
+            if kind is not i.QueueSet:
+                self.agi(lambda: kind(self.at, queue, *rest))
+                self.after(rnd.uniform(1, 25), lambda: self.agi(lambda: i.QueueResume(self.at, queue, *rest)))
+                return
+            values = {
+                "ring": (4.0, 9.0), "wrap_up": (0.0, 3.0), "max_wait": (15.0, 70.0), "priority": (-4, 8),
+                "strategy": ("linear", "longest_idle"), "name": ("x",),
+            }  # fmt: skip
+            key = rnd.choice([*values])
+            value = rnd.choice((*values[key], None))
+            self.agi(lambda: i.QueueSet(self.at, queue, key, value, *rest))
+            return
+        calls = self.board.world.calls
+        held = [one.account for one in calls.values() if one.state.value == "holding"]
+        call = rnd.choice([*(held or [one.account for one in calls.values()]), "1700.none"])
+        free = sorted(self.board.world.free)
+        agent = rnd.choice(free if free and self.chance(0.8) else [*self.site.agents, "nobody"])
+        target = rnd.choice(("55", "56"))
+        event: Callable[[], i.Input] = rnd.choice(
+            (
+                lambda: i.CallPull(self.at, call, agent, *rest),
+                lambda: i.CallPull(self.at, call, agent, *rest),
+                lambda: i.CallMove(self.at, call, queue, *rest),
+                lambda: i.CallPriority(self.at, call, rnd.choice((-9, 3, 20)), *rest),
+                lambda: i.CallRedirect(self.at, call, target, *rest),
+                lambda: i.CallHangup(self.at, call, *rest),
+            )
+        )
+        self.agi(event)
 
     def reload(self) -> None:
         rnd, plan = self.random, self.plan

@@ -14,8 +14,8 @@ from ccbridge.core.records import from_dict, to_dict
 
 CALM = Weather()
 BUSY = Weather(callers=60, patience=40.0, commands=10)
-CHANGING = Weather(unregister=0.5, elsewhere=0.5, commands=15, reloads=2)
-LINK_LOST = Weather(unregister=0.3, elsewhere=0.3, commands=8, reloads=1, outages=4)
+CHANGING = Weather(unregister=0.5, elsewhere=0.5, commands=15, reloads=2, supervisor=15)
+LINK_LOST = Weather(unregister=0.3, elsewhere=0.3, commands=8, reloads=1, outages=4, supervisor=8)
 KILLED = Weather(unregister=0.3, commands=8, outages=1, kills=3)
 ROUGH = Weather(
     unregister=0.5, elsewhere=0.5, commands=8, reloads=1, outages=2, kills=2,

@@ -99,7 +99,7 @@ def test_a_contradiction_between_two_files_is_told() -> None:
 
 def test_the_state_holds_all_of_the_world() -> None:
     """A new attribute of World must be told by ``freeze``, too, or be derived in ``thaw``."""
-    own = {"legs", "out", "_due", "_heap", "plan", "version"} | {
+    own = {"legs", "out", "_due", "_heap", "plan", "version", "base"} | {
         "waiting",
         "free",
         "census",
@@ -118,6 +118,7 @@ def test_every_kind_of_input_can_be_kept() -> None:
     site = load(EXAMPLE, secrets=False)
     values = {
         "float": 1.25, "str": "Ελένη \u2028\x01", "int": 7, "str | None": "+30", "int | None": None,
+            "bool | int | float | str | None": 2.5,
         "Plan": site.plan, "Place | None": place, "Snapshot": i.Snapshot((place,), {"PJSIP/1": "NOT_INUSE"}),
     }  # fmt: skip
     for kind in typing.get_args(i.Input):

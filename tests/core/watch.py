@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from watch_ops import OpsWatch
 from watch_told import Told
 from watch_ways_out import WaysOut
 from watch_why import WhyWatch
@@ -17,6 +18,7 @@ from ccbridge.core import records as r
 from ccbridge.core import sweep
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, OfferState, channel_of, round_of
+from ccbridge.core.controls import Control
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import QueuePlan, Rule
@@ -36,7 +38,7 @@ STEADY = (
 
 
 def eligible(call: Call) -> bool:
-    return call.state is CallState.HOLDING and not call.hold_off and not call.offer
+    return call.state is CallState.HOLDING and not (call.hold_off or call.offer or call.turned_away)
 
 
 def turn(w: World, call: Call) -> tuple[float, float, int]:
@@ -106,6 +108,7 @@ class Watch:
         self.ways = WaysOut(self.fault)
         self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
         self.told = Told(self.fault)
+        self.ops = OpsWatch(self.fault)
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -122,7 +125,8 @@ class Watch:
         self._heard(w, event)
         for effect in effects:
             self._effect(w, event, effect)
-        self._state(w, effects, now)
+        self.ops.see(w, event, effects)
+        self._state(w, event, effects, now)
         self.faults += self.why.see(w, event, effects, [c for c in w.calls.values() if eligible(c)])
         if len(self.faults) > before:
             self.faults.append(f"... after {event}, giving {effects}")
@@ -173,7 +177,7 @@ class Watch:
                     self.fault(f"{effect} for a call that does not hold")
             case e.Announce():
                 self.told.announced(w, effect, self.holds)
-            case e.MoveOut() | e.PlayOut():
+            case e.MoveOut() | e.PlayOut() | e.DropCall():
                 if w.account(effect.call) in self.live_offer:
                     self.fault(f"{effect} for a call that is offered or talking")
                 if w.account(effect.call) not in self.holds and self.fair:
@@ -196,6 +200,7 @@ class Watch:
                 if record.disposition not in r.DISPOSITIONS:
                     self.fault(f"what is {record.disposition}?")
                 self._account(record)
+                self.ops.closed(record)
                 self.closed[record.call] = record
                 self.holds.discard(record.call)
             case r.CallEvent():
@@ -320,7 +325,7 @@ class Watch:
 
     # -- the state after it
 
-    def _state(self, w: World, effects: list[e.Effect], now: float) -> None:
+    def _state(self, w: World, event: i.Input, effects: list[e.Effect], now: float) -> None:
         self._built_right(w)
         self.told.after(w)
         free = [a for a in w.agents.values() if a.state()[0] == "available"]
@@ -328,11 +333,12 @@ class Watch:
         if self.link:
             for call in waiting:
                 for agent in free:
-                    if fits(w, agent, call):
+                    if fits(w, agent, call) and self.ops.free_for_all(call):
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
             self.ways.look(w, waiting)
         for effect in effects:
-            if isinstance(effect, e.PlaceOffer) and effect.call in w.calls:
+            in_turn = isinstance(effect, e.PlaceOffer) and not isinstance(event, i.CallPull)
+            if in_turn and effect.call in w.calls:
                 call = w.calls[effect.call]
                 for offer in w.rounds[effect.offer]:
                     self._fair_turn(w, call, offer.agent, waiting, free)
@@ -361,7 +367,7 @@ class Watch:
         if call.queue not in agent.plan.queues or any(agent.plan.skills.get(s, 0) < n for s, n in required):
             self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {required}")
         for other in waiting:
-            if fits(w, agent, other) and turn(w, other) < turn(w, call):
+            if fits(w, agent, other) and turn(w, other) < turn(w, call) and self.ops.free_for_all(other):
                 self.fault(f"{call.id} overtook {other.id} for {agent.id}")
         mine = favour(w, agent, call)
         if w.queue(call.queue).strategy == "round_robin":
@@ -393,7 +399,7 @@ class Watch:
             if call.regard != self.regard.get(call.account, 0):
                 self.fault(f"{call} is regarded with {call.regard}, not {self.regard.get(call.account, 0)}")
             limit = max(-100, min(100, call.brought + w.queue(call.queue).priority))
-            if call.queued_at is not None and call.priority != limit:
+            if call.queued_at is not None and call.priority != limit and call.queue not in self.ops.repriced:
                 self.fault(f"{call} has a priority of {call.priority}, not {limit}")
             if ("call", call.id) not in timers and ("offer", call.offer) not in timers:
                 self.fault(f"{call} waits for nothing")
@@ -452,6 +458,10 @@ class Watch:
             self.fault(f"{effect} {self.sim.t - caller.moved:.4f} s after another Redirect that is under way")
         caller.moved, caller.moving = self.sim.t, True
 
+    def dropped(self, caller: Caller) -> None:
+        if caller.channel.context != "ccbridge-hold" and self.fair:
+            self.fault(f"{caller.id} was hung up in {caller.channel.context}")
+
     def dialled(self, phone: Phone) -> None:
         assert self.sim is not None
         if phone.leg is not None and self.sim.weather.calm:
@@ -491,7 +501,7 @@ class Watch:
         if any(offer.state is OfferState.OVER for offer in w.offers.values()):
             return  # a phone still asks for the outcome or stops ringing: that a restart forgets
         self.counts["compared"] += 1
-        twin = Switchboard(w.plan, "twin")
+        twin = Switchboard(w.base, "twin")
         twin.restore(Memory(json.loads(json.dumps(sim.memory.dump()))), sim.at, sim.now)
         for effect in twin.handle(i.LinkUp(sim.at, sim.snapshot()), sim.now):
             if isinstance(effect, e.Append) and isinstance(effect.record, r.CallOpened | r.CallClosed):
@@ -570,4 +580,6 @@ def _essence(w: World) -> dict[str, Any]:
         )
         for agent in w.agents.values()
     }
-    return calls | agents | {"paces": {name: one for name, one in w.paces.items() if one != Pace()}}
+    queues = {name: control for name, control in w.controls.items() if control != Control()}
+    paces = {name: one for name, one in w.paces.items() if one != Pace()}
+    return calls | agents | {"paces": paces, "queues": (queues, w.version)}

@@ -16,7 +16,7 @@ LATE = 1.0  # seconds: a deadline is on another clock than the stamps
 
 
 def waits(call: Call) -> bool:
-    return call.state is CallState.HOLDING and not call.hold_off and not call.offer
+    return call.state is CallState.HOLDING and not (call.hold_off or call.offer or call.turned_away)
 
 
 class Told:

@@ -44,7 +44,11 @@ class WaysOut:
             self.fault(f"{event} loses his place")
         queue = w.queue(stint["queue"])
         call = next((one for one in w.calls.values() if one.account == event.call), None)
-        if call is not None and sum(not one["answered"] for one in call.stints) > MOST and why != "key":
+        if (
+            call is not None
+            and sum(not one["answered"] for one in call.stints) > MOST
+            and why not in ("key", "moved")
+        ):
             self.fault(f"{event}, and has been sent round {len(call.stints)} times")
         if why == "time" and stint["wait_s"] < queue.max_wait - 1.0:
             self.fault(f"{event} after {stint['wait_s']} s")

@@ -39,7 +39,7 @@ class WhyWatch:
             one = effect.record
             if one.kind == "holding":
                 held.add(one.call)
-            elif one.kind == "offered" and not one.data.get("found"):
+            elif one.kind == "offered" and not {"found", "pulled"} & one.data.keys():
                 round_, _, n = one.data["offer"].partition(".")
                 if n in ("", "1"):  # of several who are rung at once the first one's says it for all
                     yield from self._offered(w, one, round_)
@@ -64,6 +64,10 @@ class WhyWatch:
         if why == {"link": False}:
             if w.link:
                 yield f"{one}, and the link is up"
+            return
+        if why == {"queue": "paused"}:
+            if not w.is_paused(one.data["queue"]):
+                yield f"{one}, and it is not"
             return
         required = one.data.get("rule", {}).get("require", {})
         stand: Counter[str] = Counter()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ccbridge.core.memory import Memory
-from ccbridge.core.records import AgentEvent, CallClosed, CallEvent, CallOpened, PlanBegan, Record
+from ccbridge.core.records import AgentEvent, CallClosed, CallEvent, CallOpened, PlanBegan, QueueEvent, Record
 from ccbridge.lab.database import Database
 from ccbridge.lab.postgres import LabPostgres
 from ccbridge.store.journal import Journal
@@ -67,6 +67,10 @@ def closed(call: str, at: float, ended_by: str = "caller") -> list[Record]:
 
 IN = {"in": True}
 HISTORY: list[Record] = [
+    QueueEvent("sales", NOW - 30, "paused", "sue"),
+    QueueEvent("sales", NOW - 29, "set", "sue", {"key": "ring", "value": 9.0, "before": 15.0, "file": 15.0}),
+    QueueEvent("help", NOW - 28, "draining", "sue"),
+    QueueEvent("help", NOW - 27, "resumed", "sue"),
     PlanBegan(NOW - 20, "aaaaaaaaaa", {"queues": {}}),
     PlanBegan(NOW - 10, "bbbbbbbbbb", {"queues": {}}),
     *(AgentEvent(one, NOW - 9, "available", "", None, IN) for one in ("anna", "ben", "chloe", "dan")),
@@ -121,6 +125,7 @@ async def test_the_rows_add_up_to_what_the_journal_would_have_told(fresh: Databa
     memory, last = await take_over(fresh.url, 5.0)
     assert last == len(HISTORY)
     assert memory.dump() == folded(HISTORY).dump()
+    assert memory.controls["sales"] == {"paused": True, "draining": False, "set": {"ring": [9.0, 15.0]}}
     assert memory.plan == "bbbbbbbbbb"
     assert set(memory.calls) == {"menu", "waits", "rings", "talks", "fell back"}
     assert memory.calls["rings"]["offer"]["rang"]

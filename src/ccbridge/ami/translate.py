@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from panoramisk.message import Message
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import Announce, DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
+from ccbridge.core.effects import Announce, DropCall, DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_MESSAGE, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
@@ -76,13 +76,16 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     )
 
 
-def to_actions(effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropLeg) -> list[Fields]:
+def to_actions(
+    effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropCall | DropLeg,
+) -> list[Fields]:
     """The AMI actions that perform an effect, to be sent in one write and in this order.
 
     A channel is named by its uniqueid: its name may change under a transfer, that does not.
     """
-    if isinstance(effect, DropLeg):
-        return [{"Action": "Hangup", "Channel": effect.leg, "Cause": "16"}]
+    if isinstance(effect, DropLeg | DropCall):
+        channel = effect.leg if isinstance(effect, DropLeg) else effect.call
+        return [{"Action": "Hangup", "Channel": channel, "Cause": "16"}]
     if isinstance(effect, Announce):
         # one variable, so that the hold loop never finds half of it
         value = f"{effect.position}-{effect.minutes}"

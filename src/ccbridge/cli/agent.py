@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from ccbridge.cli import idle, show
-from ccbridge.cli.here import Here, common, pass_here
+from ccbridge.cli.here import Command, Here, NotDone, common, pass_here
+
+Names = tuple[str, ...]
 
 
 @click.group()
@@ -28,12 +30,23 @@ def agent_row(row: dict[str, Any]) -> list[Any]:
     ]
 
 
+def whose(command: Command) -> Command:
+    """``--queue`` and ``--department``."""
+    for option in (
+        click.option("--department", metavar="DEPARTMENT", help="Who serves one of its queues."),
+        click.option("--queue", metavar="QUEUE", help="Who serves this queue."),
+    ):
+        command = option(command)
+    return command
+
+
 @agent.command(name="list")
+@whose
 @common
 @pass_here
-def list_(here: Here, as_json: bool) -> None:
+def list_(here: Here, queue: str | None, department: str | None, as_json: bool) -> None:
     """All agents, and what each one is doing."""
-    rows = here.ask("agent.list").data
+    rows = _of(here, queue, department)
     if as_json:
         show.as_json(rows)
         return
@@ -41,6 +54,14 @@ def list_(here: Here, as_json: bool) -> None:
         ["agent", "name", "state", "reason", ">for", ">left", "call", "device", "queues"],
         [[*agent_row(row), row["device"], row["queues"]] for row in rows],
     )
+
+
+def _of(here: Here, queue: str | None, department: str | None) -> list[dict[str, Any]]:
+    given = {"queue": queue, "department": department}
+    rows: list[dict[str, Any]] = here.ask(
+        "agent.list", **{name: value for name, value in given.items() if value is not None}
+    ).data
+    return rows
 
 
 @agent.command(name="show")
@@ -89,45 +110,78 @@ def explain(here: Here, name: str, as_json: bool) -> None:
 
 
 @agent.command()
-@click.argument("name", metavar="AGENT")
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@whose
 @common
 @pass_here
-def login(here: Here, name: str, as_json: bool) -> None:
-    """Log an agent in: calls are offered to him."""
-    _changed(here, as_json, "agent.login", agent=name)
+def login(here: Here, names: Names, queue: str | None, department: str | None, as_json: bool) -> None:
+    """Log agents in: calls are offered to them."""
+    _changed(here, as_json, "agent.login", names, queue, department)
 
 
 @agent.command()
-@click.argument("name", metavar="AGENT")
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@whose
 @common
 @pass_here
-def logout(here: Here, name: str, as_json: bool) -> None:
-    """Log an agent out; the call he is in goes on."""
-    _changed(here, as_json, "agent.logout", agent=name)
+def logout(here: Here, names: Names, queue: str | None, department: str | None, as_json: bool) -> None:
+    """Log agents out; the call one is in goes on."""
+    _changed(here, as_json, "agent.logout", names, queue, department)
 
 
 @agent.command()
-@click.argument("name", metavar="AGENT")
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
 @click.option("--reason", help="One of the site's pause_reasons; the first of them if not given.")
+@whose
 @common
 @pass_here
-def pause(here: Here, name: str, reason: str | None, as_json: bool) -> None:
-    """Offer no more calls to an agent until he is unpaused; the call he is in goes on."""
-    _changed(here, as_json, "agent.pause", agent=name, **({} if reason is None else {"reason": reason}))
+def pause(
+    here: Here, names: Names, reason: str | None, queue: str | None, department: str | None, as_json: bool
+) -> None:
+    """Offer no more calls to agents until they are unpaused; the call one is in goes on.
+
+    With --queue or --department only those who are logged in are paused.
+    """
+    fields = {} if reason is None else {"reason": reason}
+    _changed(here, as_json, "agent.pause", names, queue, department, logged_in=True, **fields)
 
 
 @agent.command()
-@click.argument("name", metavar="AGENT")
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@whose
 @common
 @pass_here
-def unpause(here: Here, name: str, as_json: bool) -> None:
-    """End an agent's pause."""
-    _changed(here, as_json, "agent.unpause", agent=name)
+def unpause(here: Here, names: Names, queue: str | None, department: str | None, as_json: bool) -> None:
+    """End agents' pauses."""
+    _changed(here, as_json, "agent.unpause", names, queue, department, logged_in=True)
 
 
-def _changed(here: Here, as_json: bool, do: str, **fields: str) -> None:
-    answer = here.ask(do, **fields)
+def _changed(
+    here: Here,
+    as_json: bool,
+    do: str,
+    names: Names,
+    queue: str | None,
+    department: str | None,
+    *,
+    logged_in: bool = False,
+    **fields: str,
+) -> None:
+    """Each in turn, also after one who was refused: then the exit code is 1."""
+    grouped = queue is not None or department is not None
+    if grouped:
+        if names:
+            raise click.UsageError("name agents, or choose them by --queue and --department")
+        rows = _of(here, queue, department)
+        names = tuple(row["agent"] for row in rows if row["logged_in"] or not logged_in)
+    elif not names:
+        raise click.UsageError("which agents? Name them, or choose them by --queue and --department")
+    answers = [here.asked(do, agent=name, **fields) for name in dict.fromkeys(names)]
     if as_json:
-        show.as_json({"text": answer.text, "agent": answer.data})
-    else:
-        click.echo(show.plain(answer.text))
+        told = [{"ok": one.ok, "text": one.text, "agent": one.data} for one in answers]
+        show.as_json(told[0] if len(told) == 1 and not grouped else told)
+    for answer in answers:
+        if not as_json or not answer.ok:
+            click.echo(show.plain(answer.text), err=not answer.ok)
+    if not all(answer.ok for answer in answers):
+        raise SystemExit(NotDone.exit_code)

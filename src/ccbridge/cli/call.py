@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ccbridge.cli import show, story
+from ccbridge.cli import show, story, supervise
 from ccbridge.cli.here import Away, Here, NotDone, Stop, common, pass_here
 from ccbridge.cli.past import database, day_option, limit_option, local_day
 from ccbridge.store import queries
@@ -17,6 +17,10 @@ from ccbridge.store import queries
 @click.group()
 def call() -> None:
     """Calls: live ones, and those of a day."""
+
+
+for _command in supervise.COMMANDS:
+    call.add_command(_command)
 
 
 @call.command(name="list")

@@ -15,6 +15,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from ccbridge.cli.queue import standing
 from ccbridge.cli.show import clock, minutes, plain
 
 GAP = "  "  # between two columns
@@ -141,7 +142,7 @@ def _queue(row: dict[str, Any]) -> list[Any]:
     agents, states = row["agents"], row["agents"]["states"]
     level = row["since_start"].get("service_level")
     return [
-        row["queue"] if row["configured"] else f"{row['queue']} (removed)",
+        row["queue"] if (state := standing(row)) == "open" else f"{row['queue']} ({state})",
         row["waiting"],
         minutes(row["longest_wait_s"]),
         *(states.get(state, 0) for state in ("available", "talking", "wrap_up", "paused")),

@@ -24,14 +24,19 @@ def report() -> None:
 @report.command(name="day")
 @click.argument("day", callback=to_day, required=False, metavar="[YYYY-MM-DD]")
 @click.option("--queue", metavar="QUEUE", help="This queue only.")
+@click.option("--department", metavar="DEPARTMENT", help="The queues of this department only.")
 @service_level
 @common
 @pass_here
-def day_(here: Here, day: date | None, queue: str | None, variant: str, as_json: bool) -> None:
+def day_(
+    here: Here, day: date | None, queue: str | None, department: str | None, variant: str, as_json: bool
+) -> None:
     """The figures of the calls that arrived on a day (today if not given), by queue and by agent."""
     zone = local_zone()
     plan = here.site().plan
     levels = {name: one.service_level for name, one in plan.queues.items()}
+    if department is not None and department not in plan.departments:
+        raise NotDone(f"there is no department {show.plain(department)}")
     with database(here) as db:
         found = day_report(db, day or datetime.now(ZoneInfo(zone)).date(), levels, zone=zone, variant=variant)
     if queue is not None:
@@ -40,13 +45,17 @@ def day_(here: Here, day: date | None, queue: str | None, variant: str, as_json:
                 f"there is no queue {show.plain(queue)}, neither configured nor in that day's calls"
             )
         found = {**found, "queues": {queue: found["queues"][queue]}}
+    if department is not None:
+        its = plan.departments[department]
+        found = {**found, "queues": {name: one for name, one in found["queues"].items() if name in its}}
     if as_json:
         show.as_json(found)
         return
     click.echo(f"{found['day']} ({found['zone']}); service level: {variant}, {found['variant_formula']}")
     click.echo()
     lines = list(found["queues"].items())
-    if queue is None:
+    everything = queue is None and department is None
+    if everything:
         lines.append(("total", found["total"]))
     show.table(
         [
@@ -63,7 +72,7 @@ def day_(here: Here, day: date | None, queue: str | None, variant: str, as_json:
         ],
         [_queue(name, line) for name, line in lines],
     )
-    if queue is None and found["agents"]:
+    if everything and found["agents"]:
         click.echo()
         show.table(
             [

@@ -38,6 +38,8 @@ OFFERS = {
     "lost": "what came of the offer to {agent} was not seen",
 }
 WAYS_OUT = {
+    "draining": "the queue takes no new callers",
+    "redirected": "a supervisor sends it there",
     "time": "he has waited as long as the queue lets anybody wait",
     "full": "the queue was full",
     "nobody": "nobody was logged in",
@@ -63,6 +65,8 @@ def waits(found: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     why = found["why"]
     if why.get("link") is False:
         return "The link to Asterisk is down: nobody can be rung.", ()
+    if why.get("queue") == "paused":
+        return "The queue is paused: its calls are offered to nobody.", ()
     counts = why["counts"]
     people = sum(counts.values())
     if not people:
@@ -156,6 +160,14 @@ class _Story:
                 return f"{who} to {show.plain(data.get('target'))} ({show.plain(data.get('how'))}).", ()
             case "parked":
                 return f"Parked on {show.plain(data.get('space'))}.", ()
+            case "pulled":
+                return f"{show.plain(data.get('by'))} has the call offered to {agent}.", ()
+            case "prioritised":
+                return f"{show.plain(data.get('by'))} gives it the priority {data.get('priority')}.", ()
+            case "redirected":
+                return f"{show.plain(data.get('by'))} sends it to {show.plain(data.get('target'))}.", ()
+            case "dropped":
+                return f"{show.plain(data.get('by'))} hangs it up.", ()
             case "overflowed" | "left":
                 return self._way_out(event), ()
             case "abandoned":

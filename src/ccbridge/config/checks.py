@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config import ways_out
+from ccbridge.config import departments, ways_out
+from ccbridge.config.departments import served
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import StepSection
 
@@ -20,6 +21,7 @@ VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set
 
 def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     _devices(data, notes)
+    departments.check(data, notes)
     for flow, raw in _mapping(data, "flows").items():
         steps = _mapping(raw, "steps")
         for step, body in steps.items():
@@ -71,7 +73,7 @@ def _skills(data: Mapping[str, Any], notes: Notes) -> None:
                 )
             last = after
             require = _mapping(rule, "require")
-            serving = [_mapping(one, "skills") for one in people if queue in _list(one, "queues")]
+            serving = [_mapping(one, "skills") for one in people if queue in served(data, one)]
             if serving and require and not any(_has(skills, require) for skills in serving):
                 notes.warn((*loc, index, "require"), "warning: no agent of this queue has all of it")
 
@@ -82,11 +84,6 @@ def _has(skills: Mapping[str, Any], require: Mapping[str, Any]) -> bool:
         isinstance(level, int) and isinstance(levels[name], int) and levels[name] >= level
         for name, level in require.items()
     )
-
-
-def _list(data: Any, key: str) -> list[Any]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, list) else []
 
 
 def _verb(loc: Loc, body: Any, notes: Notes) -> None:
@@ -179,11 +176,9 @@ def _reach(loc: Loc, flow: Any, steps: Mapping[str, Any], notes: Notes) -> None:
 
 
 def _unused(data: Mapping[str, Any], notes: Notes) -> None:
-    agents = [raw for raw in _mapping(data, "agents").values() if isinstance(raw, dict)]
-    lists = [raw.get("queues") for raw in agents]
-    served = {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
+    taken = {name for raw in _mapping(data, "agents").values() for name in served(data, raw)}
     for queue in _mapping(data, "queues"):
-        if queue not in served:
+        if queue not in taken:
             notes.warn(("queues", queue), "warning: no agent serves it; its callers wait for max_wait")
     used = {target for target in _mapping(data, "numbers").values() if isinstance(target, str)}
     for flow in _mapping(data, "flows"):

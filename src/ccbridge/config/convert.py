@@ -23,13 +23,13 @@ from ccbridge.core.plan import (
 def to_plan(site: m.SiteFile) -> Plan:
     routing = site.routing
     return Plan(
-        queues={name: _queue(name, queue) for name, queue in site.queues.items()},
+        queues={name: to_queue(name, queue) for name, queue in site.queues.items()},
         agents={
             id_: AgentPlan(
                 id=id_,
                 name=agent.name,
                 device=agent.device,
-                queues=agent.queues,
+                queues=_serves(site, agent),
                 skills=dict(agent.skills),
                 number=number,
             )
@@ -43,6 +43,7 @@ def to_plan(site: m.SiteFile) -> Plan:
             )
             for name, flow in site.flows.items()
         },
+        departments=dict(site.departments),
         numbers=dict(site.numbers),
         default_flow=site.default_flow,
         number_priority=dict(site.number_priority),
@@ -57,7 +58,13 @@ def to_plan(site: m.SiteFile) -> Plan:
     )
 
 
-def _queue(name: str, queue: m.QueueSection) -> QueuePlan:
+def _serves(site: m.SiteFile, agent: m.AgentSection) -> tuple[str, ...]:
+    """His own queues, then those of his departments, each once."""
+    shared = (queue for name in agent.departments for queue in site.departments[name])
+    return tuple(dict.fromkeys((*agent.queues, *shared)))
+
+
+def to_queue(name: str, queue: m.QueueSection) -> QueuePlan:
     return QueuePlan(
         name=name,
         ring=queue.ring,

@@ -60,6 +60,8 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
     context = Declared(
         folder=folder,
         queues=_names(tree.data, "queues"),
+        # a section that may be left out: then there is none
+        departments=_names({"departments": {}, **tree.data}, "departments"),
         flows=_names(tree.data, "flows"),
     )
     checked: m.SiteFile | None = None

@@ -18,6 +18,7 @@ from ccbridge.config.shapes import (
     Count,
     Country,
     Declared,
+    DepartmentRef,
     Device,
     Did,
     Extension,
@@ -174,7 +175,8 @@ class QueueSection(Section):
 class AgentSection(Section):
     name: Title
     device: Device
-    queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]
+    queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(0, 100)] = ()
+    departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
     skills: dict[Name, Level] = {}
 
 
@@ -247,6 +249,7 @@ class SiteFile(Section):
         "4": "open",
     }
     queues: dict[Name, QueueSection]
+    departments: dict[Name, Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]] = {}
     agents: dict[Name, AgentSection] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}

@@ -24,6 +24,7 @@ class Declared:
 
     folder: Path  # relative paths start here
     queues: frozenset[str] | None = None
+    departments: frozenset[str] | None = None
     flows: frozenset[str] | None = None
     steps: frozenset[str] | None = None  # of the flow being validated
 
@@ -87,7 +88,7 @@ class Count:
 class Ref:
     """The name of something that stands elsewhere in the file."""
 
-    kind: Literal["queue", "flow", "step"]
+    kind: Literal["queue", "department", "flow", "step"]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
@@ -96,7 +97,9 @@ class Ref:
         names: frozenset[str] | None = None
         if isinstance(info.context, Declared):
             at = info.context
-            names = {"queue": at.queues, "flow": at.flows, "step": at.steps}[self.kind]
+            names = {
+                "queue": at.queues, "department": at.departments, "flow": at.flows, "step": at.steps,
+            }[self.kind]  # fmt: skip
         if names is None or value in names:
             return value
         where = "in this flow: " if self.kind == "step" else ""
@@ -172,6 +175,7 @@ Key = Annotated[Text, Shaped(r"[0-9*#]", "one key of a phone: 0-9, * or #")]
 OutcomeKey = Annotated[Text, Shaped(r"[0-9]", "one digit, 0-9")]
 Country = Annotated[Text, AfterValidator(_country)]
 
+DepartmentRef = Annotated[Text, Ref("department")]
 QueueRef = Annotated[Text, Ref("queue")]
 FlowRef = Annotated[Text, Ref("flow")]
 StepRef = Annotated[Text, Ref("step")]

@@ -12,6 +12,7 @@ from typing import Any
 
 from ccbridge import __version__
 from ccbridge.control.server import Handler
+from ccbridge.control.supervising import Supervising
 from ccbridge.control.wire import Answer, Refused, quoted, texts
 from ccbridge.core import explain, view
 from ccbridge.core import inputs as i
@@ -54,6 +55,7 @@ class Commands:
         self._since_start = since_start
         self._clock = clock
         self._monotonic = monotonic
+        self._supervising = Supervising(board, ask, clock, monotonic)
         self._started = monotonic()
 
     def handlers(self) -> dict[str, Handler]:
@@ -75,6 +77,7 @@ class Commands:
             "call.show": self._call_show,
             "call.explain": self._call_explain,
             "agent.explain": self._agent_explain,
+            **self._supervising.handlers(),
         }
 
     async def _status(self, fields: dict[str, Any]) -> Answer:
@@ -118,8 +121,12 @@ class Commands:
         return await self._reload(dry_run == "yes")
 
     async def _queue_list(self, fields: dict[str, Any]) -> Answer:
-        texts("queue.list", fields)
+        """``department``: its queues only."""
+        department = texts("queue.list", fields, optional=("department",))["department"]
         seen = view.queues(self._board, self._clock())
+        if department:
+            its = self._of_department(department)
+            seen = [row for row in seen if row["queue"] in its]
         rows = [{**row, "since_start": dict(self._since_start(row["queue"]))} for row in seen]
         waiting = sum(row["waiting"] for row in rows)
         return Answer(True, f"{len(rows)} queues, {waiting} callers waiting", rows)
@@ -132,10 +139,24 @@ class Commands:
         return Answer(True, f"{name}: {row['waiting']} waiting", row)
 
     async def _agent_list(self, fields: dict[str, Any]) -> Answer:
-        texts("agent.list", fields)
+        """``queue``, ``department``: who serves it, or any of its queues."""
+        given = texts("agent.list", fields, optional=("queue", "department"))
         rows = view.agents(self._board, self._clock(), self._monotonic())
+        if given["queue"]:
+            if given["queue"] not in self._board.world.plan.queues:
+                raise Refused(f"there is no queue {quoted(given['queue'])}")
+            rows = [row for row in rows if given["queue"] in row["queues"]]
+        if given["department"]:
+            its = self._of_department(given["department"])
+            rows = [row for row in rows if its & set(row["queues"])]
         logged_in = sum(row["logged_in"] for row in rows)
         return Answer(True, f"{len(rows)} agents, {logged_in} logged in", rows)
+
+    def _of_department(self, name: str) -> set[str]:
+        departments = self._board.world.plan.departments
+        if name not in departments:
+            raise Refused(f"there is no department {quoted(name)}")
+        return set(departments[name])
 
     async def _agent_show(self, fields: dict[str, Any]) -> Answer:
         agent = texts("agent.show", fields, required=("agent",))["agent"]

@@ -20,6 +20,7 @@ from typing import cast
 import structlog
 
 from ccbridge.control.address import reachable
+from ccbridge.control.peer import NOBODY, asker, user_of
 from ccbridge.control.wire import (
     LINE_LIMIT,
     Answer,
@@ -202,6 +203,7 @@ class Connection(asyncio.Protocol):
         self._peer_done = False  # it has sent all it wanted, and may still read
         self._silent_since = 0.0  # the loop's clock
         self._stopping = False
+        self._user = NOBODY
         self._can_write = asyncio.Event()
 
     def stop(self) -> None:
@@ -225,6 +227,7 @@ class Connection(asyncio.Protocol):
         server = self._server
         self._transport = cast(asyncio.Transport, transport)
         self._can_write.set()
+        self._user = user_of(transport.get_extra_info("socket"))
         server.counts["connections"] += 1
         if len(server.connections) >= server.connection_cap and not server.make_room():
             server.counts["over_cap"] += 1
@@ -284,6 +287,7 @@ class Connection(asyncio.Protocol):
                 line = bytes(self._buffer[:end])
                 del self._buffer[: end + 1]
                 try:
+                    asker.set(self._user)
                     answer = await self._server.answer(line)
                 except NotARequest as error:
                     self._server.counts["garbage"] += 1

@@ -117,6 +117,7 @@ class Call:
     name: str = ""  # the customer's: for the phone's display only, never in an event
     way_out: str = ""  # under way out of his queue: why, as in ``overflow``, and where to
     way_to: str = ""
+    turned_away: bool = False  # his queue was draining when he came
     hold_off: bool = False  # the last Redirect was lost: not moved again before a second has passed
     nth: int = 1  # of the channel's calls: who comes back to our numbers after the end of one is a new call
     asked: tuple[str, str, str] | None = None  # what we knew when we last asked where the channel is

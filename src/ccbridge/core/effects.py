@@ -73,6 +73,13 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class DropCall:
+    """Hang up the held caller. His ``ChannelGone`` follows."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropLeg:
     """Hang up an agent's leg that was dialled and does not even ring. Its ``OfferEnded`` follows."""
 
@@ -131,6 +138,7 @@ Effect = (
     | PlayOut
     | TellQueue
     | Announce
+    | DropCall
     | DropLeg
     | LookAt
     | LookUpCustomer

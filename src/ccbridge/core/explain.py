@@ -48,7 +48,7 @@ def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any
 
 
 def _in_line(one: Call) -> bool:
-    return one.state is CallState.HOLDING and not one.hold_off and not one.offer
+    return one.state is CallState.HOLDING and not (one.hold_off or one.offer or one.turned_away)
 
 
 def _waits(w: World, one: Call, at: float, now: float) -> dict[str, Any]:

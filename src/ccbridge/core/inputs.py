@@ -328,6 +328,102 @@ class Unpause:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePause:
+    """Offer this queue's calls to nobody. ``by``: who asks, here and below."""
+
+    at: float
+    queue: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDrain:
+    """Let this queue take no new callers."""
+
+    at: float
+    queue: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResume:
+    """End both."""
+
+    at: float
+    queue: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSet:
+    """Another value for one of ``controls.SETTABLE``, checked as the file's are; None: the file's again."""
+
+    at: float
+    queue: str
+    key: str
+    value: bool | int | float | str | None
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallPull:
+    """Offer this waiting call to this agent, whoever's turn it is. ``call``: an account's id."""
+
+    at: float
+    call: str
+    agent: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallMove:
+    """Put this waiting call into another queue."""
+
+    at: float
+    call: str
+    queue: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallPriority:
+    """Give this waiting call another priority, -100..100, instead of the menu's and the queue's."""
+
+    at: float
+    call: str
+    priority: int
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRedirect:
+    """Send this waiting call to an extension of the site's exit context."""
+
+    at: float
+    call: str
+    target: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallHangup:
+    """Hang up this waiting call."""
+
+    at: float
+    call: str
+    by: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeKeyed:
     """An agent keyed his call's outcome. Exactly one of ``offer``, ``device`` says who."""
 
@@ -385,6 +481,15 @@ Input = (
     | LogOut
     | Pause
     | Unpause
+    | QueuePause
+    | QueueDrain
+    | QueueResume
+    | QueueSet
+    | CallPull
+    | CallMove
+    | CallPriority
+    | CallRedirect
+    | CallHangup
     | OutcomeKeyed
     | PlanLoaded
     | Tick

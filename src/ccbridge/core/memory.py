@@ -18,6 +18,7 @@ from ccbridge.core.records import (
     CallEvent,
     CallOpened,
     PlanBegan,
+    QueueEvent,
     Record,
     RecordingEnded,
     RecordingStarted,
@@ -59,12 +60,15 @@ class Memory:
         self.queues: dict[str, dict[str, Any]] = dumped.get("queues", {})  # the fields of each one's Pace
         self.last: float = dumped.get("last", 0.0)  # the latest moment that a record tells of
         self.plan: str = dumped.get("plan", "")  # version of the plan in force
+        # what was changed of a queue while it runs: paused, draining, set {key: [value, file's]}
+        self.controls: dict[str, dict[str, Any]] = dumped.get("controls", {})
 
     def dump(self) -> dict[str, Any]:
         return {
             "calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last,
             "plan": self.plan,
             "queues": self.queues,
+            "controls": self.controls,
         }  # fmt: skip
 
     def apply(self, record: Record) -> None:
@@ -92,6 +96,8 @@ class Memory:
             self._agent(record)
         elif isinstance(record, PlanBegan):
             self.plan = record.version
+        elif isinstance(record, QueueEvent):
+            self._queue(record)
         elif isinstance(record, RecordingStarted | RecordingEnded):
             open_ones = self.calls.get(record.call, {}).get("recordings", [])
             if isinstance(record, RecordingStarted):
@@ -121,10 +127,25 @@ class Memory:
         if event.state == "wrap_up" and event.call:
             known["last_call"] = event.call
 
+    def _queue(self, event: QueueEvent) -> None:
+        known = self.controls.setdefault(event.queue, {"paused": False, "draining": False, "set": {}})
+        if event.kind == "resumed":
+            known.update(paused=False, draining=False)
+        elif event.kind == "set":
+            known["set"][event.data["key"]] = [event.data["value"], event.data["file"]]
+        elif event.kind == "unset":
+            known["set"].pop(event.data["key"], None)
+        elif event.kind in known:
+            known[event.kind] = True
+        if not any(known.values()):
+            del self.controls[event.queue]
+
     def _call(self, call: dict[str, Any], event: CallEvent) -> None:
         data = event.data
         call["state"] = _STATE.get(event.kind, call["state"])
         call["inferred"] |= bool(data.get("inferred"))
+        if event.kind == "holding":
+            call.pop("way_out", None)
         if event.kind == "customer":
             call.update(customer=data["customer"], regard=data.get("regard", 0))
             if "brought" in data:
@@ -134,6 +155,7 @@ class Memory:
             # told only where they differ; version 0.1.0 told neither
             call["brought"] = data.get("brought", data["priority"])
             call["queued_at"] = data.get("entered", data["since"])
+            call["turned_away"] = bool(data.get("draining"))
             call.pop("answered_at", None)
             call.pop("told", None)
             if "stint" in data:
@@ -173,6 +195,10 @@ class Memory:
             call["offer"] |= {"answered_at": event.at, "talk_from": event.at, "talk": 0.0, "held": False}
             call["offer"]["leg"] = data.get("leg", "")
             call["inferred"] |= bool(data.get("found"))
+        elif event.kind in ("redirected", "dropped"):
+            call["way_out"] = event.kind
+        elif event.kind == "prioritised":
+            call.update(priority=data["priority"], brought=data["brought"])
         elif event.kind == "fallback_answered":
             call["answered_at"] = event.at
         elif event.kind == "transferred":

@@ -157,6 +157,9 @@ def _enter_queue(
         call.stints.append(more["stint"])
         talks.end_recordings(w, call)
     call.answered_at = call.told = None
+    call.turned_away = w.is_draining(queue)
+    if call.turned_away:
+        more["draining"] = True
     call.queue = queue
     call.brought = priority
     call.priority = total(priority, w.queue(queue))
@@ -217,11 +220,11 @@ def exited(w: World, call: Call, x: i.CallExited) -> None:
     else:
         let_go(w, call)
         why = call.way_out or "time"  # sent by a former run, which did not say why
-        if why == "key":
+        if why in ("key", "redirected"):
             w.event(call, "left", how=why, target=x.target)
         else:
             w.event(call, "overflowed", target=x.target, reason=why)
-        close(w, call, "left" if why == "key" else "overflowed", "system")
+        close(w, call, "left" if why in ("key", "redirected") else "overflowed", "system")
 
 
 def in_fallback(w: World, call: Call, f: i.CallInFallback) -> None:
@@ -282,6 +285,8 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
             ended_by = "target" if call.reached else "system"
         # no such extension, or busy, or not answered: Asterisk does not tell these apart
         close(w, call, "answered", ended_by, reason="nobody_reached" if ended_by == "system" else "")
+    elif state is CallState.LEAVING and call.way_out == "dropped" and isinstance(g, i.ChannelGone):
+        close(w, call, "left", "system", reason="dropped")
     elif state is CallState.FLOW:
         close(w, call, "menu_ended", "system" if call.menu_end == "hangup" else "caller")
     else:

@@ -27,14 +27,17 @@ BY_DIAL = (0, 16, 26)
 # -- placing and ringing
 
 
-def place_offer(w: World, pair: Pair) -> None:
-    """One Redirect, and an offer for each agent whose phone it is to ring."""
+def place_offer(w: World, pair: Pair, **reasons: Any) -> None:
+    """One Redirect, and an offer for each agent whose phone it is to ring.
+
+    ``reasons``: why he is rung, where it is not that his turn has come.
+    """
     call, plan = w.calls[pair.call], w.queue(pair.queue)
     turn, recording = w.offer_id(), ""
     if w.plan.recording:
         recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{turn}"
-    census = {state: count for state, count in w.census[call.queue].items() if count}
-    reasons = why.choice(w, pair)
+    census = {state: count for state, count in w.census.get(call.queue, {}).items() if count}
+    reasons = reasons or why.choice(w, pair)
     w.call_state(call, CallState.OFFERED)
     agents = [w.agents[name] for name in pair.agents]
     for n, agent in enumerate(agents, 1):

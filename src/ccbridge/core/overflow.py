@@ -6,6 +6,7 @@ Each leads to an extension of the site's, to another queue, or to a message that
     full     max_waiting callers were in line before him
     nobody   none of the queue's agents is logged in
     paused   some are logged in, and all of those are paused
+    draining the queue took no new callers when he came: as ``time``, and at once
 
 ``full`` is looked at once for each stint, when he begins to hold and nobody was free for him; ``nobody`` and
 ``paused`` whenever somebody comes into the line, or an agent of the queue changes. ``nobody`` and ``paused``
@@ -112,12 +113,12 @@ def key_pressed(w: World, call: Call, pressed: i.KeyPressed) -> None:
         leave(w, call, "key", to)
 
 
-def max_wait_over(w: World, call: Call) -> None:
+def max_wait_over(w: World, call: Call, why: str) -> None:
     queue = w.queue(call.queue)
     to = target(queue, "time")
     if to is None or (isinstance(to, ToQueue) and hops(call) >= HOPS):
         to = Transfer(queue.overflow or "none")
-    leave(w, call, "time", to)
+    leave(w, call, why, to)
 
 
 def call_due(w: World, call: Call) -> None:
@@ -130,9 +131,9 @@ def call_due(w: World, call: Call) -> None:
     if call.hold_off:
         call.hold_off = False
         w.line_up(call)
-    elif w.at - queued_at >= w.queue(call.queue).max_wait - 0.001:
+    elif call.turned_away or w.at - queued_at >= w.queue(call.queue).max_wait - 0.001:
         if w.link and moves.in_line(call):
-            max_wait_over(w, call)
+            max_wait_over(w, call, "draining" if call.turned_away else "time")
         else:  # no link, or his last offer's result is a moment away
             w.arm("call", call.id, w.now + LATER)
     else:

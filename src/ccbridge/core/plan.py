@@ -56,7 +56,7 @@ class AgentPlan:
     id: str
     name: str
     device: str
-    queues: tuple[str, ...]
+    queues: tuple[str, ...]  # his own and those of his departments
     skills: Mapping[str, int] = field(default_factory=dict)  # level 1-100 of each
     number: int = 0  # his place in the configuration, for the linear strategy
 
@@ -129,6 +129,7 @@ class Plan:
     reach_timeout: float = 6.0  # dialled but not ringing for this long: the phone is dead, 2-30
     ageing: float = 0.0  # seconds of waiting that count as one point of priority; 0: waiting counts none
     recording: bool = True
+    departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)
     outcomes: Mapping[str, str] = field(
         default_factory=lambda: {"1": "resolved", "2": "closed", "3": "follow_up", "4": "open"}

@@ -64,6 +64,11 @@ CALL_KINDS = (
     "parked",  # right after the transfer to the parking extension
     "abandoned",
     "outcome",
+    # asked for by a supervisor (``by``) of a caller in line
+    "pulled",  # offered to this agent, out of turn: agent
+    "prioritised",  # priority
+    "redirected",  # target
+    "dropped",  # hung up
     "ended",
 )
 
@@ -147,6 +152,27 @@ AGENT_STATES = (
 
 
 @dataclass(frozen=True, slots=True)
+class QueueEvent:
+    """What somebody has changed of a queue while it runs. ``kind`` is one of ``QUEUE_KINDS``."""
+
+    queue: str
+    at: float
+    kind: str
+    by: str  # who asked for it: a user of the machine, or "reload"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    plan: str = ""  # as in CallEvent
+
+
+QUEUE_KINDS = (
+    "paused",  # its calls are offered to nobody
+    "draining",  # it takes no new callers
+    "resumed",  # neither
+    "set",  # another value than the file's: key, value, before, file
+    "unset",  # the file's value again
+)
+
+
+@dataclass(frozen=True, slots=True)
 class PlanBegan:
     """From now on another plan is in force: a start with one, a reload."""
 
@@ -202,6 +228,7 @@ Record = (
     | CallClosed
     | AgentEvent
     | PlanBegan
+    | QueueEvent
     | RecordingStarted
     | RecordingEnded
     | TicketOutcome
@@ -214,6 +241,7 @@ _TYPES: dict[str, type[Any]] = {
     "call_closed": CallClosed,
     "agent_event": AgentEvent,
     "plan_began": PlanBegan,
+    "queue_event": QueueEvent,
     "recording_started": RecordingStarted,
     "recording_ended": RecordingEnded,
     "ticket_outcome": TicketOutcome,

@@ -11,6 +11,7 @@ from typing import Any
 from ccbridge.core import offers
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, channel_of
+from ccbridge.core.controls import SETTABLE, Change, Control
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import AgentPlan
@@ -19,8 +20,11 @@ from ccbridge.core.world import World
 
 def take_up(w: World, memory: Memory) -> None:
     w.last_sign, w.told_version = memory.last, memory.plan
-    w.last_sign = memory.last
     w.paces = {queue: Pace(**known) for queue, known in memory.queues.items()}
+    for name, known in memory.controls.items():
+        changes = {key: Change(*both) for key, both in known["set"].items() if key in SETTABLE}
+        w.controls[name] = Control(known["paused"], known["draining"], changes)
+    w.put_in_force(w.base)
     for call_id, ended_by in memory.closed.items():
         w.remember_call(call_id, ended_by)
     for agent_id, known in memory.agents.items():
@@ -77,6 +81,8 @@ def _restore_call(
         agent=known.get("agent", ""),
         offers=known["offers"],
         customer=known.get("customer"),
+        turned_away=known.get("turned_away", False),
+        way_out=known.get("way_out", ""),
         inferred=known["inferred"],
         inferred_told=known["inferred"],
         legs=[dict(leg) for leg in known["legs"]],

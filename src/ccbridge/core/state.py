@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer
+from ccbridge.core.controls import Control
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
 from ccbridge.core.world import Difference, World
@@ -46,6 +47,7 @@ class State:
     unstaffed: list[str] = field(default_factory=list)
     paces: dict[str, Pace] = field(default_factory=dict)
     untold: list[str] = field(default_factory=list)
+    controls: dict[str, Control] = field(default_factory=dict)
 
 
 def freeze(w: World) -> State:
@@ -75,12 +77,15 @@ def freeze(w: World) -> State:
         list(w.unstaffed),
         w.paces,
         sorted(w.untold),
+        dict(w.controls),
     )
 
 
 def thaw(plan: Plan, state: State) -> World:
     """The world of which ``state`` was made. Raises KeyError when the state contradicts itself."""
     w = World(plan, state.run)
+    w.controls = dict(state.controls)
+    w.put_in_force(plan)
     w.at, w.now = state.at, state.now
     w.link, w.link_since = state.link, state.link_since
     w.arrivals, w.offers_made = state.arrivals, state.offers_made
@@ -103,6 +108,6 @@ def thaw(plan: Plan, state: State) -> World:
     w._due = {(kind, key): due for kind, key, due in state.due}
     w.pile()
     for call in state.calls:
-        if call.state is CallState.HOLDING and not call.hold_off and not call.offer:
+        if call.state is CallState.HOLDING and not (call.hold_off or call.offer or call.turned_away):
             w.insert(call)
     return w

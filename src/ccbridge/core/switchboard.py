@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ccbridge.core import acd, announce, moves, offers, overflow, reconcile, strategies, sweep, talks, why
+from ccbridge.core import (
+    acd,
+    announce,
+    moves,
+    offers,
+    overflow,
+    reconcile,
+    strategies,
+    supervise,
+    sweep,
+    talks,
+    why,
+)
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, round_of
@@ -78,7 +90,7 @@ class Switchboard:
         take_up(w, memory)
         w.out.clear()  # all this is in the journal already
         w.newcomers.clear()
-        w.tell_plan()
+        self._put_in_force(w.base)
         for agent in w.agents.values():
             w.refresh(agent)  # but not what time has ended since: it is told with the first input
 
@@ -149,6 +161,10 @@ class Switchboard:
                 self._plan_loaded(event.plan)
             case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause():
                 self._command(event)
+            case i.QueuePause() | i.QueueDrain() | i.QueueResume() | i.QueueSet():
+                supervise.queue_command(w, event)
+            case i.CallPull() | i.CallMove() | i.CallPriority() | i.CallRedirect() | i.CallHangup():
+                supervise.call_command(w, event)
             case i.OutcomeKeyed():
                 self._outcome(event)
             case _:
@@ -257,6 +273,7 @@ class Switchboard:
         waiting = {
             line: places
             for queue in touched
+            if not w.is_paused(queue)
             for line in (acd.Line(queue, rule) for rule in range(len(w.queue(queue).rules)))
             if (places := w.waiting.get(line))
         }
@@ -346,7 +363,7 @@ class Switchboard:
         w = self.world
         for places in w.waiting.values():
             places.clear()  # where they are depends on the plan
-        w.put_in_force(plan)
+        self._put_in_force(plan)
         bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
@@ -368,6 +385,14 @@ class Switchboard:
             if call.state is CallState.HOLDING:
                 w.line_up(call)
         w.newcomers.clear()  # they have waited before; thousands of them at once would hold up the loop
+
+    def _put_in_force(self, plan: Plan) -> None:
+        w = self.world
+        gone = supervise.let_go_of(w, plan)
+        w.put_in_force(plan)
+        w.tell_plan()
+        for event in gone:
+            supervise.tell(w, *event)
 
     def _replan(self, agent: Agent, fresh: Any) -> None:
         w = self.world

@@ -171,6 +171,9 @@ def _queue(w: World, name: str, calls: Iterable[Call], at: float) -> dict[str, A
     return {
         "queue": name,
         "configured": name in w.plan.queues,
+        "departments": [one for one, queues in w.plan.departments.items() if name in queues],
+        "paused": w.is_paused(name),
+        "draining": w.is_draining(name),
         "waiting": len(waiting),
         "longest_wait_s": _longest(waiting, at),
         "offered": states[CallState.OFFERED],
@@ -188,6 +191,12 @@ def _queue(w: World, name: str, calls: Iterable[Call], at: float) -> dict[str, A
             "overflow": plan.overflow,
             "service_level_s": plan.service_level,
             "priority": plan.priority,
+            "strategy": plan.strategy,
+        },
+        # what was set while it runs: key -> its value, and the file's
+        "set": {
+            key: {"value": change.value, "file": change.file}
+            for key, change in (w.controls[name].changes.items() if name in w.controls else ())
         },
     }
 

@@ -50,7 +50,13 @@ def tell_who_waits(w: World) -> None:
     told: dict[Line, dict[str, Any]] = {}
     for name in dict.fromkeys(newcomers):  # who went from queue to queue at this moment is there twice
         call = w.calls.get(name)
-        if call is None or call.state is not CallState.HOLDING or call.hold_off or call.offer:
+        if (
+            call is None
+            or call.state is not CallState.HOLDING
+            or call.hold_off
+            or call.offer
+            or call.turned_away
+        ):
             continue
         line = Line(call.queue, call.rule)
         if line not in told:
@@ -62,6 +68,8 @@ def waits(w: World, line: Line) -> dict[str, Any]:
     """Why nobody takes the callers of this line at this moment."""
     if not w.link:
         return {"why": {"link": False}}
+    if w.is_paused(line.queue):
+        return {"why": {"queue": "paused"}}
     counts, others = _look(w, line, NAMED)
     return {**in_force(w.queue(line.queue), line.rule), "why": {"counts": dict(counts), "named": others}}
 

@@ -14,6 +14,7 @@ from ccbridge.core.acd import Line, Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import CALL_LIMIT, Call, CallState, Offer, account_id, channel_of, round_of
+from ccbridge.core.controls import Control, in_force
 from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.pace import Pace
@@ -45,7 +46,9 @@ class World:
     """All live calls, offers and agents, their timers, and the effects of the input being handled."""
 
     def __init__(self, plan: Plan, run: str) -> None:
-        self.plan = plan
+        self.base = plan  # the file's
+        self.controls: dict[str, Control] = {}  # what was changed of it while it runs
+        self.plan = plan  # what holds
         self.version = version_of(plan)  # stands on every event
         self.told_version = ""  # the last one of which the journal has the plan
         self.run = run  # makes offer ids unique across restarts
@@ -165,16 +168,23 @@ class World:
 
     # -- the plan
 
-    def put_in_force(self, plan: Plan) -> None:
-        self.plan, self.version = plan, version_of(plan)
+    def put_in_force(self, base: Plan) -> None:
+        """The file's plan, with what was set on top of it. To be followed by ``tell_plan``."""
+        self.base, self.plan = base, in_force(base, self.controls)
+        self.version = version_of(self.plan)
         self.people_changed()
-        self.tell_plan()
 
     def tell_plan(self) -> None:
         """Before the first event that bears its version."""
         if self.told_version != self.version:
             self.told_version = self.version
             self.emit(Append(PlanBegan(self.at, self.version, told(self.plan))))
+
+    def is_paused(self, queue: str) -> bool:
+        return queue in self.controls and self.controls[queue].paused
+
+    def is_draining(self, queue: str) -> bool:
+        return queue in self.controls and self.controls[queue].draining
 
     def queue(self, name: str) -> QueuePlan:
         """The queue's plan; plain defaults for one that a reload has removed while callers wait in it."""
@@ -201,6 +211,8 @@ class World:
         due = self.now + queued_at + queue.max_wait - self.at
         if call.hold_off:
             due = self.now + 1.0
+        elif call.turned_away:
+            due = min(due, self.now)
         elif not call.offer:
             call.rule = skills.rule_at(queue.rules, self.at - queued_at)
             if call.rule + 1 < len(queue.rules):

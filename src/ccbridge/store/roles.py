@@ -10,6 +10,7 @@ GRANTS: dict[str, str] = {
     "call_event": "SELECT, INSERT",
     "agent_event": "SELECT, INSERT",
     "plan_began": "SELECT, INSERT",
+    "queue_event": "SELECT, INSERT",
     "cdr": "SELECT, INSERT",
     "agent_interval": "SELECT, INSERT",
     "ship_reject": "SELECT, INSERT",

@@ -21,6 +21,7 @@ from ccbridge.core.records import (
     CallOpened,
     CdrRow,
     PlanBegan,
+    QueueEvent,
     Record,
     RecordingEnded,
     RecordingStarted,
@@ -63,6 +64,10 @@ def store(db: Db, node: UUID, records: Iterable[Numbered]) -> None:
                 cdrs.append(row)
             case PlanBegan() as began:
                 db.execute(PLAN, (node, one.seq, moment(began.at), began.version, Jsonb(dict(began.plan))))
+            case QueueEvent() as queue:
+                at, data = moment(queue.at), Jsonb(dict(queue.data))
+                values = (node, one.seq, queue.queue, at, queue.kind, queue.by, data, queue.plan)
+                db.execute(QUEUE_EVENT, values)
             case other:
                 _BY_TYPE[type(other)](db, other)
     # these stand alone: no other row refers to them, so they may go in bulk
@@ -103,6 +108,10 @@ ON CONFLICT (agent) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reas
 AGENT_STATES = """
 SELECT agent, state, reason, call_id, since, node, seq FROM agent_state WHERE agent = ANY(%s) FOR UPDATE"""
 
+
+QUEUE_EVENT = """
+INSERT INTO queue_event (node, seq, queue, at, kind, by, data, plan) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (node, seq) DO NOTHING"""
 
 PLAN = """
 INSERT INTO plan_began (node, seq, at, version, plan) VALUES (%s, %s, %s, %s, %s)

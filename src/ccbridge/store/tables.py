@@ -3,7 +3,7 @@
 Three kinds, and the grants in ``roles`` follow them:
 
 - **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
-  person's name or number: call_event, agent_event, plan_began, cdr;
+  person's name or number: call_event, agent_event, queue_event, plan_began, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
 - **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
   request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
@@ -175,6 +175,21 @@ plan_began = Table(
     Column("at", Moment, nullable=False, index=True),
     Column("version", Text, nullable=False, index=True),
     Column("plan", JSONB, nullable=False),
+    PrimaryKeyConstraint("node", "seq"),
+)
+
+# What was changed of a queue while it ran, and who asked for it (a user of the machine).
+queue_event = Table(
+    "queue_event",
+    metadata,
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("plan", Text),
     PrimaryKeyConstraint("node", "seq"),
 )
 

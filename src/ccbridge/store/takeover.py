@@ -15,7 +15,7 @@ import psycopg
 import structlog
 
 from ccbridge.core.memory import CLOSED_KEPT, Memory
-from ccbridge.core.records import AgentEvent, CallEvent, CallOpened
+from ccbridge.core.records import AgentEvent, CallEvent, CallOpened, QueueEvent
 from ccbridge.store import urls
 from ccbridge.store.cut import cut_after
 from ccbridge.store.journal import BOOT_GAP, Journal
@@ -50,6 +50,7 @@ WITH told AS (
      ORDER BY agent, state, seq DESC))
 SELECT agent, at, state, reason, call_id, data FROM told ORDER BY seq"""
 
+QUEUE_EVENTS = "SELECT queue, at, kind, by, data FROM queue_event ORDER BY seq"
 PLAN = "SELECT version FROM plan_began ORDER BY seq DESC LIMIT 1"
 
 # An outcome may be keyed for the call that an agent has just had.
@@ -128,6 +129,8 @@ async def take_over(url: str, limit: float) -> tuple[Memory, int]:
                 memory.apply(AgentEvent(agent, _epoch(at), state, reason, call, data))
             for (version,) in await rows(PLAN):
                 memory.plan = version
+            for queue, at, kind, by, data in await rows(QUEUE_EVENTS):
+                memory.apply(QueueEvent(queue, _epoch(at), kind, by, data))
             last_calls = [known["last_call"] for known in memory.agents.values() if "last_call" in known]
             for agent, offer in await rows(LAST_OFFERS, last_calls):
                 if agent in memory.agents:
