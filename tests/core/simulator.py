@@ -129,6 +129,7 @@ FLOWING = plan_of(
     },
     {"ann": ("sales",), "bob": ("sales", "help"), "cyd": ("help", "late"), "dan": ("late",)},
     {"bob": {"english": 4}},
+    misses=2, misses_lift=20.0,
 )  # fmt: skip
 
 

@@ -250,6 +250,33 @@ def a_stale_census(patch: pytest.MonkeyPatch) -> None:
 
 
 @plant(BUSY, FLOWING)
+def nobody_counts_misses(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(offers, "_missed", nothing)
+
+
+@plant(BUSY, FLOWING)
+def a_talk_does_not_forgive_misses(patch: pytest.MonkeyPatch) -> None:
+    right = talks._begin
+
+    def begin(w: World, call: Any, offer: Any, *args: Any, **more: Any) -> None:
+        missed = w.agents[offer.agent].missed
+        right(w, call, offer, *args, **more)
+        w.agents[offer.agent].missed = missed
+
+    patch.setattr(talks, "_begin", begin)
+
+
+@plant(BUSY)
+def a_customer_known_late_keeps_his_place(patch: pytest.MonkeyPatch) -> None:
+    def regarded(w: World, call: Any, priority: int) -> None:
+        call.brought += priority - call.regard
+        call.regard = priority
+        call.priority = moves.total(call.brought, w.queue(call.queue))
+
+    patch.setattr(moves, "regarded", regarded)
+
+
+@plant(BUSY, FLOWING)
 def a_line_is_never_full(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(overflow, "_full", lambda w, call: False)
 

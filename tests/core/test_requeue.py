@@ -39,7 +39,7 @@ def test_he_keeps_his_place_and_begins_another_stint() -> None:
     scene.hold("c2", "help", priority=2)
     scene.wait(5)
     said = requeue(scene, "c1", "help", by="eva")
-    queued, holding, _ = records(said, CallEvent)  # and why nobody takes him
+    queued, holding, *_ = records(said, CallEvent)  # and why nobody takes him
     began = EPOCH + 2.0
     assert queued.data == {
         "queue": "help", "priority": 1, "brought": 2, "since": began, "entered": EPOCH + 27.0, "why": "moved",

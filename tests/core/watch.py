@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from watch_misses import Misses
 from watch_ops import OpsWatch
 from watch_told import Told
 from watch_ways_out import WaysOut
@@ -106,6 +107,7 @@ class Watch:
         self.results: dict[str, str] = {}  # agent -> of the last offer that he did not take
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
         self.ways = WaysOut(self.fault)
+        self.misses = Misses(self.fault)
         self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
         self.told = Told(self.fault)
         self.ops = OpsWatch(self.fault)
@@ -207,6 +209,7 @@ class Watch:
                 self._call_event(record, w)
             case r.AgentEvent():
                 self._agent_event(record)
+                self.misses.agent_event(record, w)
             case r.RecordingStarted():
                 self.recording.add(record.offer)
             case r.RecordingEnded():
@@ -233,6 +236,7 @@ class Watch:
     def _call_event(self, event: r.CallEvent, w: World) -> None:
         call, kind, offer = event.call, event.kind, event.data.get("offer", "")
         self.told.event(w, event)
+        self.misses.call_event(event)
         if kind not in r.CALL_KINDS:
             self.fault(f"what is {kind}?")
         if call not in self.opened:
@@ -328,6 +332,7 @@ class Watch:
     def _state(self, w: World, event: i.Input, effects: list[e.Effect], now: float) -> None:
         self._built_right(w)
         self.told.after(w)
+        self.misses.look(w)
         free = [a for a in w.agents.values() if a.state()[0] == "available"]
         waiting = [c for c in w.calls.values() if eligible(c)]
         if self.link:
@@ -574,6 +579,7 @@ def _essence(w: World) -> dict[str, Any]:
         f"agent {agent.id}": (
             agent.logged_in,
             agent.pause,
+            agent.missed,
             agent.state(),
             agent.offer,
             (agent.talks, agent.talk_s, agent.turns) if agent.logged_in else (),

@@ -19,9 +19,10 @@ Phones = dict[str, Phone]
 @pytest.mark.parametrize(
     ("behaviour", "result", "state", "reason"),
     [
-        ("refuse", "refused", "cooldown", "refused"),  # 603
-        ("busy", "busy", "cooldown", "refused"),  # 486
-        ("unavailable", "refused", "cooldown", "refused"),  # 480
+        ("decline", "refused", "cooldown", "refused"),  # 603, after it has rung
+        ("refuse", "refused", "cooldown", "dnd"),  # 603
+        ("busy", "busy", "cooldown", "dnd"),  # 486
+        ("unavailable", "refused", "cooldown", "dnd"),  # 480
         ("ring", "missed", "cooldown", "missed"),
     ],
 )

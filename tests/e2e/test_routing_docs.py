@@ -16,7 +16,7 @@ from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
-SKILLS, STRATEGY, WAYS_OUT, WAIT = (
+SKILLS, STRATEGY, MISSES, WAYS_OUT, WAIT = (
     yaml.safe_load(block)
     for block in re.findall(
         r"^```yaml routing\n(.*?)^```$", (PROJECT / "docs" / "routing.md").read_text(), re.M | re.S
@@ -30,7 +30,7 @@ async def test_a_rule_relaxes_and_the_best_comes_first(
     queues = {"sales": {}}
     for block in (SKILLS, STRATEGY, WAYS_OUT, WAIT):
         queues["sales"] |= block["queues"]["sales"]
-    site = make_site(agents=SKILLS["agents"], queues=queues)
+    site = make_site(agents=SKILLS["agents"], queues=queues, routing=MISSES["routing"])
     assert load(site.config).warnings == ()
     site.login("ben")
     waiting, one = await site.hold(carrier, SALES)

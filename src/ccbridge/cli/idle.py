@@ -23,13 +23,17 @@ def state(row: Row) -> str:
         case "paused":
             since = f"for {show.minutes(row['for_s'])}"
             end = f"until the pause is ended: `ccbridge agent unpause {name}`"
+            if left is not None:
+                end += f", or by itself in {left}"
             return f"{name} is paused ({show.plain(reason)}) {since}, {end}."
         case "wrap_up" if left is None:
             return f"{name} is in wrap-up of call {call}, as long as the phone is on the line{then(reason)}."
         case "wrap_up":
             return f"{name} is in wrap-up of call {call}, {left} left{then(reason) or '; then available'}."
         case "cooldown":
-            what = "refused a call" if reason == "refused" else "missed a call"
+            what = {"refused": "refused a call", "dnd": "has the phone in do-not-disturb"}.get(
+                reason, "missed a call"
+            )
             return f"{name} {what} and is offered none for {left} more."
         case "unreachable" if reason == "not_registered":
             return f"{name}'s phone {show.plain(row['device'])} is not registered, until it is."

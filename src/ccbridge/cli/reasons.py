@@ -62,6 +62,8 @@ def _why(named: Named) -> str:
             return lacks(named["missing"])
         case "wrap_up":
             return f"wrap-up{left}{then(reason)}"
+        case "cooldown" if reason == "dnd":
+            return f"the phone refused by itself: do-not-disturb{left}"
         case "cooldown":
             return f"cooling down after a call that was {show.plain(reason or 'missed')}{left}"
         case "paused":

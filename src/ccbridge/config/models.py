@@ -118,6 +118,10 @@ class RoutingSection(Section):
     ] = (5.0, 15.0, 60.0)
     miss_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
     refuse_cooldown: Annotated[Number, Between(0, 3600, "seconds")] = 10.0
+    misses: Annotated[Whole, Between(0, 20)] = 0
+    misses_within: Annotated[Number, Between(60, 86_400, "seconds")] = 600.0
+    misses_reason: Name = "missed"
+    misses_lift: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     reach_timeout: Annotated[Number, Between(2, 30, "seconds")] = 6.0
     ageing: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     # Less than 10 s would be shorter than two heartbeats and one look of the hold loop.

@@ -29,7 +29,9 @@ class Agent:
     leg: str = ""  # his channel stays on the line after the talk (asked for the outcome)
     wrap_due: float | None = None
     cool_due: float | None = None
-    cool_why: str = ""  # missed | refused | dead
+    cool_why: str = ""  # missed | refused | dnd | dead
+    missed: list[float] = field(default_factory=list)  # his latest misses in a row, as far as they count
+    lift_due: float | None = None  # his pause for misses ends by itself
     dead_offers: int = 0  # unreachable ones in a row: the step of the back-off
     device: str = "UNKNOWN"
     device_since: float = 0.0  # monotonic
@@ -72,5 +74,9 @@ class Agent:
 
     def due(self) -> float | None:
         """The next moment at which his state changes by itself."""
-        dues = [due for due in (self.wrap_due, self.cool_due, self.fade_due) if due is not None]
-        return min(dues) if dues else None
+        dues = (self.wrap_due, self.cool_due, self.fade_due, self.lift_due)
+        return min((due for due in dues if due is not None), default=None)
+
+    def unpause(self) -> None:
+        """No pause any more, and what he has missed is forgiven."""
+        self.pause, self.lift_due, self.missed = "", None, []

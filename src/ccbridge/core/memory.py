@@ -121,6 +121,8 @@ class Memory:
                 "in": bool(event.data.get("in")),
                 "pause": event.data.get("pause", ""),
                 "until": event.data.get("until"),
+                "lift": event.data.get("lift"),
+                "missed": list(event.data.get("missed", ())),
                 "dead_offers": event.data.get("dead_offers", 0),
             }
         )

@@ -207,8 +207,11 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
         agent.dead_offers += 1
     elif result == "missed":
         _cool(w, agent, w.plan.miss_cooldown, "missed")
+        _missed(w, agent)
     elif result in ("refused", "busy"):
-        _cool(w, agent, w.plan.refuse_cooldown, "refused")
+        # people let it ring before they refuse: a phone that refuses by itself is in do-not-disturb
+        by_itself = not offer.rang and not forwards(offer)
+        _cool(w, agent, w.plan.refuse_cooldown, "dnd" if by_itself else "refused")
     part(w, offer)
     w.refresh(agent)
     if call is not None and call.state is CallState.HOLDING:
@@ -218,6 +221,16 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
 def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
     if seconds > 0:
         agent.cool_due, agent.cool_why = w.now + seconds, why
+
+
+def _missed(w: World, agent: Agent) -> None:
+    """One more call that he has missed; so many in a row within the plan's time are a pause."""
+    if not w.plan.misses:
+        return
+    agent.missed = [*(at for at in agent.missed if at > w.at - w.plan.misses_within), w.at]
+    if len(agent.missed) >= w.plan.misses and agent.logged_in and not agent.pause:
+        agent.pause, agent.missed = w.plan.misses_reason, []
+        agent.lift_due = w.now + w.plan.misses_lift if w.plan.misses_lift else None
 
 
 def withdraw(w: World, call: Call, offer: Offer, result: str = "withdrawn") -> None:

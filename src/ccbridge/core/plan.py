@@ -126,6 +126,10 @@ class Plan:
     unreachable_backoff: tuple[float, ...] = (5.0, 15.0, 60.0)  # the last one repeats
     miss_cooldown: float = 10.0  # after a ring-out, before the same agent is offered a call again
     refuse_cooldown: float = 10.0  # after a refusal (or busy)
+    misses: int = 0  # so many calls missed within misses_within, and the agent is paused, 1-20; 0: never
+    misses_within: float = 600.0  # 60-86400
+    misses_reason: str = "missed"  # of that pause
+    misses_lift: float = 0.0  # it ends by itself after this, 0-86400; 0: it does not
     reach_timeout: float = 6.0  # dialled but not ringing for this long: the phone is dead, 2-30
     ageing: float = 0.0  # seconds of waiting that count as one point of priority; 0: waiting counts none
     recording: bool = True

@@ -41,6 +41,9 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
     agent.last_call, agent.last_offer = known.get("last_call", ""), known.get("last_offer", "")
     agent.talks, agent.talk_s = known.get("talks", 0), known.get("talk_s", 0.0)
     agent.turns = dict(known.get("turns", {}))
+    agent.missed = list(known.get("missed", ()))
+    if known.get("lift") is not None:
+        agent.lift_due = w.now + max(0.0, known["lift"] - w.at)
     until = known.get("until")
     if until is not None and until > w.at:
         due = w.now + until - w.at

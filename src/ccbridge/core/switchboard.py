@@ -115,6 +115,8 @@ class Switchboard:
             agent.wrap_due = None
         if agent.cool_due is not None and agent.cool_due <= w.now:
             agent.cool_due = None
+        if agent.lift_due is not None and agent.lift_due <= w.now:
+            agent.unpause()
         if agent.fade_due is not None and agent.fade_due <= w.now:
             agent.fade_due = None
         w.refresh(agent)
@@ -320,7 +322,8 @@ class Switchboard:
                 text = "is logged out" if agent.logged_in else "was not logged in"
                 if agent.offer:
                     text += "; the present call is finished first"
-                agent.logged_in, agent.pause, agent.wrap_due, agent.cool_due = False, "", None, None
+                agent.logged_in, agent.wrap_due, agent.cool_due = False, None, None
+                agent.unpause()
             case i.Pause() if command.reason not in w.plan.pause_reasons:
                 allowed = ", ".join(w.plan.pause_reasons)
                 ok, text = False, f"cannot pause for {command.reason!r}; the reasons are: {allowed}"
@@ -328,10 +331,12 @@ class Switchboard:
                 ok, text = False, "is not logged in"
             case i.Pause():
                 text = f"is paused: {command.reason}"
+                agent.unpause()
                 agent.pause = command.reason
             case i.Unpause():
                 text = "is not paused any more" if agent.pause else "was not paused"
-                agent.pause = ""
+                if agent.pause:
+                    agent.unpause()
         w.emit(Reply(command.request, ok, f"{agent.id} {text}"))
         w.refresh(agent)
 
@@ -368,11 +373,13 @@ class Switchboard:
         for agent in list(w.agents.values()):
             fresh = plan.agents.get(agent.id)
             if fresh is None and agent.id not in bound:
-                agent.logged_in, agent.pause = False, ""
+                agent.logged_in = False
+                agent.unpause()
                 w.refresh(agent)
                 w.drop_agent(agent)
             elif fresh is None:
-                agent.logged_in, agent.pause = False, ""  # leaves at the next reload, when his call is over
+                agent.logged_in = False  # leaves at the next reload, when his call is over
+                agent.unpause()
                 w.refresh(agent)
             elif fresh != agent.plan:
                 self._replan(agent, fresh)

@@ -102,7 +102,7 @@ def _begin(w: World, call: Call, offer: Offer, kind: str, found: bool, **data: A
     offer.answered_at = w.at
     call.agent = agent.id
     agent.talking = True
-    agent.dead_offers = 0
+    agent.dead_offers, agent.missed = 0, []
     if found:
         call.inferred = data["found"] = True
     w.event(call, kind, offer=offer.id, agent=agent.id, leg=offer.leg, **data)

@@ -207,7 +207,12 @@ def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
     call = agent.last_call if state == "wrap_up" else ""
     if offer is not None and offer.id != agent.last_offer:
         call = w.account(offer.call)
-    due = {"wrap_up": agent.wrap_due, "unreachable": agent.cool_due, "cooldown": agent.cool_due}.get(state)
+    due = {
+        "wrap_up": agent.wrap_due,
+        "unreachable": agent.cool_due,
+        "cooldown": agent.cool_due,
+        "paused": agent.lift_due,
+    }.get(state)
     return {
         "agent": agent.id,
         "name": agent.plan.name,

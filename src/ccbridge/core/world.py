@@ -387,6 +387,10 @@ class World:
         due = agent.wrap_due if shown[0] == "wrap_up" else agent.cool_due
         if due is not None:
             data["until"] = round(self.at + due - self.now, 3)
+        if agent.lift_due is not None:
+            data["lift"] = round(self.at + agent.lift_due - self.now, 3)
+        if agent.missed:
+            data["missed"] = list(agent.missed)
         if agent.dead_offers:
             data["dead_offers"] = agent.dead_offers
         offer = self.offers.get(agent.offer or agent.leg or agent.last_offer)

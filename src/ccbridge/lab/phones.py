@@ -17,6 +17,7 @@ BEHAVIOURS = {
     "ring": ("ring", 0, 0),
     "busy": ("reject", 486, 17),
     "refuse": ("reject", 603, 21),
+    "decline": ("decline", 603, 21),
     "unavailable": ("reject", 480, 19),
     "error": ("reject", 503, 34),
     "forward": ("forward", 302, 0),
