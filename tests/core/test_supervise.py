@@ -8,10 +8,11 @@ import pytest
 from scene import Scene, moved_out, placed, records, replies, some
 from simulator import EPOCH, plan_of
 
+from ccbridge.core import effects as effects_of
 from ccbridge.core import inputs as i
 from ccbridge.core.controls import SETTABLE
 from ccbridge.core.effects import DropCall, Effect, TellQueue
-from ccbridge.core.plan import QueuePlan
+from ccbridge.core.plan import Announce, QueuePlan
 from ccbridge.core.records import CallClosed, CallEvent, PlanBegan, QueueEvent
 
 QUEUES = {
@@ -267,3 +268,16 @@ def test_nothing_is_done_to_a_call_in_any_other_state(command: tuple[type, ...])
     effects = scene.tell(kind, "c1", *more, *SUE)
     assert said(effects) == "- there is no live call 'c1'"
     assert records(scene.said, CallClosed) == [scene.closed("c1")]
+
+
+@pytest.mark.parametrize("how", ["priority", "customer"])
+def test_another_priority_does_not_silence_the_announcements(how: str) -> None:
+    plan = replace(PLAN, queues={**QUEUES, "sales": replace(QUEUES["sales"], announce=Announce(first=5))})
+    scene = Scene(plan, "")
+    scene.hold("c1")
+    scene.wait(1)
+    if how == "priority":
+        scene.tell(i.CallPriority, "c1", 50, *SUE)
+    else:
+        scene.tell(i.CustomerFound, "c1", 7, "", 9)
+    assert [x.position for x in scene.wait(5) if isinstance(x, effects_of.Announce)] == [1]

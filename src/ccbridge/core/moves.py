@@ -89,6 +89,7 @@ def regarded(w: World, call: Call, priority: int) -> None:
     w.event(call, "customer", customer=call.customer, **more)
     if line is not None:
         w.insert(call)
+        w.tell_in_time(call)
 
 
 def total(own: int, queue: QueuePlan) -> int:

@@ -199,5 +199,6 @@ def _prioritise(w: World, call: Call, command: i.CallPriority) -> str:
     call.brought = command.priority - w.queue(call.queue).priority
     w.event(call, "prioritised", priority=call.priority, brought=call.brought, by=command.by)
     w.emit(TellQueue(call.id, call.queue, call.brought - call.regard, call.since))
-    w.line_up(call)
+    w.insert(call)
+    w.tell_in_time(call)
     return ""
