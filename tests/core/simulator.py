@@ -131,6 +131,7 @@ FLOWING = plan_of(
     {"bob": {"english": 4}},
     misses=2, misses_lift=20.0,
 )  # fmt: skip
+FLOWING = replace(FLOWING, agents={**FLOWING.agents, "cyd": replace(FLOWING.agents["cyd"], wrap_up=3.0)})
 
 
 @dataclass(frozen=True)

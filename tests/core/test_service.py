@@ -1,5 +1,7 @@
 """Who is given to whom, what a failed offer costs, and how calls end: small examples."""
 
+from dataclasses import replace
+
 import pytest
 from scene import TWO, Scene, dropped, looks, moved_out, placed, records, replies, some
 from simulator import EPOCH, plan_of
@@ -340,4 +342,16 @@ def test_a_reload_may_give_an_agent_another_phone() -> None:
     moved = plan_of({"sales": TWO.queues["sales"]}, {})
     fresh = type(agents["ann"])("ann", "Ann", "PJSIP/new", ("sales",))
     scene.tell(i.PlanLoaded, type(moved)(moved.queues, {"ann": fresh}, {}, {}, ""))
+    assert scene.agent("ann") == ("available", "")
+
+
+def test_an_agents_own_wrap_up_counts_instead_of_the_queues() -> None:
+    ann = replace(TWO.agents["ann"], wrap_up=3.0)
+    scene = Scene(replace(TWO, agents={**TWO.agents, "ann": ann}), agents="ann")
+    leg = scene.answer(some(scene.hold("c1")))
+    scene.tell(i.HangupAsked, "c1")
+    scene.tell(i.ChannelGone, leg, 16)
+    scene.wait(2.9)
+    assert scene.agent("ann") == ("wrap_up", "")
+    scene.wait(0.2)
     assert scene.agent("ann") == ("available", "")

@@ -208,7 +208,7 @@ class Watch:
             case r.CallEvent():
                 self._call_event(record, w)
             case r.AgentEvent():
-                self._agent_event(record)
+                self._agent_event(record, w)
                 self.misses.agent_event(record, w)
             case r.RecordingStarted():
                 self.recording.add(record.offer)
@@ -313,8 +313,12 @@ class Watch:
         elif kind == "in_fallback":
             self.holds.discard(call)
 
-    def _agent_event(self, event: r.AgentEvent) -> None:
+    def _agent_event(self, event: r.AgentEvent, w: World) -> None:
         before = self.agent_said.get(event.agent)
+        if event.state == "wrap_up" and "until" in event.data and event.agent in w.agents:
+            own = w.agents[event.agent].plan.wrap_up
+            if own is not None and event.data["until"] - event.at > own + 0.5:
+                self.fault(f"{event} is longer than his {own} s")
         if event.state not in r.AGENT_STATES:
             self.fault(f"what is {event.state}?")
         if before is not None and (before.state, before.reason) == (event.state, event.reason):

@@ -32,6 +32,7 @@ def to_plan(site: m.SiteFile) -> Plan:
                 queues=_serves(site, agent),
                 skills=dict(agent.skills),
                 number=number,
+                wrap_up=agent.wrap_up,
             )
             for number, (id_, agent) in enumerate(site.agents.items())
         },

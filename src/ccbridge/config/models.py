@@ -182,6 +182,7 @@ class AgentSection(Section):
     queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(0, 100)] = ()
     departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
     skills: dict[Name, Level] = {}
+    wrap_up: Annotated[Number, Between(0, 3600, "seconds")] | None = None
 
 
 class MenuSection(Section):

@@ -59,6 +59,7 @@ class AgentPlan:
     queues: tuple[str, ...]  # his own and those of his departments
     skills: Mapping[str, int] = field(default_factory=dict)  # level 1-100 of each
     number: int = 0  # his place in the configuration, for the linear strategy
+    wrap_up: float | None = None  # after a talk, instead of the queue's, 0-3600
 
 
 @dataclass(frozen=True, slots=True)

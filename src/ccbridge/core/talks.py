@@ -248,7 +248,8 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     agent.talk_s = round(agent.talk_s + leg["talk_s"], 3)
     if offer.ring and offer.queue:  # not one who was put through to him by somebody else
         w.pace(offer.queue).talked(w.at - since)
-    wrap_up = w.queue(offer.queue).wrap_up
+    own = agent.plan.wrap_up
+    wrap_up = w.queue(offer.queue).wrap_up if own is None else own
     agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
     offers.part(w, offer)
     w.refresh(agent)
