@@ -180,7 +180,7 @@ def test_queues(shell: Shell, daemon: Daemon, board: Board) -> None:
         "support  open         0        -        0     1        1/2         0",
     ]
     shown = shell.run("queue", "show", "sales").stdout
-    headings = ["call", "caller", "waited", "priority", "state", "agent"]
+    headings = ["call", "caller", "waited", "to", "wait", "priority", "state", "agent"]
     assert headings in [line.split() for line in shown.splitlines()]
     assert re.search(r"^1  1700000000\.1  Μαρία \?\[31mΝικολάου +9:25 ", shown, re.M)
     assert re.search(r"^2  1700000000\.2  anonymous +1:05 ", shown, re.M)

@@ -130,13 +130,15 @@ def test_a_past_call_with_its_timeline(archive: Shell, past: Past) -> None:
 
 def test_an_open_call_has_a_timeline_too(past: Past, archive: Shell) -> None:
     found = archive.json("call", "show", past.open)
-    assert [event["kind"] for event in found["events"]] == ["arrived", "queued", "holding", "waiting"]
+    assert [event["kind"] for event in found["events"]] == [
+        "arrived", "queued", "holding", "waiting", "estimated",
+    ]  # fmt: skip
     assert "disposition" not in found["stored"]
     assert re.search(r"^state +open$", archive.run("call", "show", past.open).stdout, re.M)
     with Daemon(archive.site.parent / "control.sock", past.board):
         found = archive.json("call", "show", past.open)
         assert found["live"]["state"] == "holding"
-        assert len(found["events"]) == 4
+        assert len(found["events"]) == 5
         text = archive.run("call", "show", past.open).stdout
         assert re.search(r"^state +holding \(live\)$", text, re.M)
         assert re.search(r"^\+0:00\.000 .* arrived", text, re.M)
@@ -212,6 +214,7 @@ def test_the_days_report(archive: Shell, past: Past) -> None:
     text = archive.run("report", "day", day).stdout
     assert re.search(r"^sales +1 +1 +0 +0 +100\.0% +20 s +0:12 +0:12 +1:35$", text, re.M)
     assert re.search(r"^total ", text, re.M)
+    assert re.search(r"^expected wait +compared +unanswered +error +off +near +app_queue error ", text, re.M)
     assert re.search(r"^anna +1 +0 +0 +0 +0 +1:35 +0:00 +1:35 ", text, re.M)
     only = archive.run("report", "day", day, "--queue", "support").stdout
     assert ("sales" in only, "support" in only, "anna" in only) == (False, True, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,6 +72,7 @@ def day_(
         ],
         [_queue(name, line) for name, line in lines],
     )
+    _expected(lines)
     if everything and found["agents"]:
         click.echo()
         show.table(
@@ -104,6 +105,35 @@ def _queue(name: str, line: Mapping[str, Any]) -> list[Any]:
         show.minutes(line["longest_wait_s"]),
         show.minutes(line["mean_talk_s"]),
     ]
+
+
+def _expected(lines: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """The expected waits of those who had any, beside what app_queue would have said."""
+    rows = [(name, line["expected_wait"]) for name, line in lines]
+    told = [(name, row) for name, row in rows if row["compared"] or row["unanswered"]]
+    if told:
+        click.echo()
+        show.table(
+            ["expected wait", ">compared", ">unanswered"]
+            + [f">{by}{what}" for by in ("", "app_queue ") for what in ("error", "off", "near")],
+            [
+                [name, row["compared"], row["unanswered"]]
+                + [
+                    cell
+                    for by in ("", "app_queue_")
+                    for cell in (
+                        _signed(row[f"{by}error_s"]),
+                        _signed(row[f"{by}off_s"], ""),
+                        _percent(row[f"{by}near"]),
+                    )
+                ]
+                for name, row in told
+            ],
+        )
+
+
+def _signed(seconds: float | None, sign: str = "+") -> str | None:
+    return None if seconds is None else f"{seconds:{sign}.0f} s"
 
 
 def _agent(name: str, line: Mapping[str, Any]) -> list[Any]:

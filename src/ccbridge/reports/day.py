@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from ccbridge.reports.expected import NONE, expected_waits
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS, formula
 
 DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
@@ -143,6 +144,7 @@ def _lines(
     db: Connection, span: Mapping[str, Any], levels: Mapping[str, float], variant: str
 ) -> dict[str | None, dict[str, Any]]:
     rows = _figures(db, span, levels)
+    expected = expected_waits(db, span)
     nothing = _figures(db, {"start": span["start"], "stop": span["start"]}, levels)[None]
     gone = [queue for queue in rows if queue is not None and queue not in levels]  # no longer in the plan
     lines: dict[str | None, dict[str, Any]] = {}
@@ -153,6 +155,7 @@ def _lines(
             "t_s": None if queue is None else levels.get(queue, DEFAULT_T),
             "service_level": shares[variant],
             "service_levels": shares,
+            "expected_wait": expected.get(queue, dict(NONE)),
         }
     return lines
 
