@@ -257,6 +257,24 @@ def test_the_agent_hangs_up_first() -> None:
     assert not scene.oddities()
 
 
+@pytest.mark.parametrize("he_asks", [False, True])
+def test_an_agent_who_hangs_up_before_they_are_connected(he_asks: bool) -> None:
+    """Dial has an answer, and there is no bridge: the dialplan lets the caller go."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    leg = scene.ring(offer)
+    scene.tell(i.HangupAsked, leg)
+    scene.tell(i.OfferEnded, "c1", offer.offer, "ANSWER", 16)
+    scene.tell(i.ChannelGone, leg, 16)
+    if he_asks:
+        scene.tell(i.HangupAsked, "c1")
+    scene.tell(i.ChannelGone, "c1", 16)
+    closed = scene.closed("c1")
+    assert (closed.disposition, closed.ended_by) == ("abandoned", "caller" if he_asks else "agent")
+    assert scene.agent("ann") == ("available", "")
+    assert not scene.oddities()
+
+
 def test_the_last_step_of_a_channel_that_has_hung_up_is_no_oddity() -> None:
     scene = Scene()
     scene.queue("c1")

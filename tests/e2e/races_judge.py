@@ -99,6 +99,7 @@ def fates(
 ) -> list[str]:
     """What is wrong with what came of each caller (by number); `at_most` so many phones may have answered.
 
+    An agent who hangs up before his caller is connected has ended the call, as after a talk.
     Who hangs up as he is answered may be in a bridge for a few milliseconds, after his hang-up has been told:
     then nobody can say that he was served.
     """
@@ -121,7 +122,8 @@ def fates(
         what = f"{number} ({account['call_id']}, {account['disposition']})"
         if len(with_him) > 1 or len(answered) > at_most:
             wrong.append(f"{what}: {len(with_him)} agents were with him, {len(answered)} phones answered")
-        if not seen.hung_up and not with_him:
+        taken = any(leg.hung_up for leg in answered)
+        if not seen.hung_up and not with_him and not taken:
             wrong.append(f"{what}: cut off, and no agent was with him")
         too_late = seen.hung_up and all(
             leg.answered > seen.ended - SIDES_S - late_s for leg in answered if leg.answered and seen.ended
@@ -130,7 +132,8 @@ def fates(
             wrong.append(f"{what}: with him were {[leg.phone for leg in with_him]}")
         if account["disposition"] not in ("answered", "abandoned"):
             wrong.append(f"{what}: neither served nor did he hang up")
-        if account["disposition"] == "abandoned" and (account["ended_by"] != "caller" or not seen.hung_up):
+        by_whom = "caller" if seen.hung_up else "agent" if taken else "nobody"
+        if account["disposition"] == "abandoned" and account["ended_by"] != by_whom:
             wrong.append(f"{what}: ended by {account['ended_by']}, hung up himself: {seen.hung_up}")
     return wrong + [f"{number}: an account, and nobody called" for number in told]
 

@@ -124,6 +124,10 @@ def test_the_judge_lets_pass_what_is_right(tmp_path: Path) -> None:
     assert overlaps(pbx.legs) == rung_twice([phone], 0.0) == []
     assert fates({CALLER: Seen("c", CALLER)}, [phone], pbx, [SERVED], 0.0) == []
     left = Seen("c", CALLER, hung_up=True)
+    phone.hung_up = True
+    let_go = LEFT | {"ended_by": "agent"}
+    assert fates({CALLER: Seen("c", CALLER)}, [phone], read(tmp_path, *GOOD[:2]), [let_go], 0.0) == []
+    phone.hung_up = False
     in_that_moment = Seen("c", CALLER, ended=3.01, hung_up=True)
     assert fates({CALLER: in_that_moment}, [phone], pbx, [LEFT], 0.0) == []
     assert fates({CALLER: left}, [], read(tmp_path, GOOD[0]), [LEFT], 0.0) == []
@@ -147,6 +151,7 @@ def test_the_judge_catches_two_calls_at_a_phone(tmp_path: Path) -> None:
         pytest.param(GOOD[:2], True, 0, [SERVED], id="a talk that there was not"),
         pytest.param(GOOD[:2], True, 0, [LEFT | {"disposition": "overflowed"}], id="sent away"),
         pytest.param(GOOD[:2], True, 0, [LEFT | {"ended_by": "system"}], id="ended by another"),
+        pytest.param(GOOD[:2], False, 1, [LEFT | {"ended_by": "agent"}], id="ended by no agent"),
         pytest.param(GOOD, False, 1, [SERVED, SERVED | {"caller_raw": "+1"}], id="of nobody"),
     ],
 )

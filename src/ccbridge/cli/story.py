@@ -170,6 +170,8 @@ class _Story:
                 return f"{show.plain(data.get('by'))} hangs it up.", ()
             case "overflowed" | "left":
                 return self._way_out(event), ()
+            case "abandoned" if data.get("state") == "released":
+                return f"Let go: the phone hung up before they were connected{self._waited(event['at'])}.", ()
             case "abandoned":
                 return f"The caller hangs up{self._waited(event['at'])}.", ()
             case "in_fallback":
@@ -243,7 +245,7 @@ class _Story:
     def _ended(self, data: Mapping[str, Any]) -> str:
         end = ENDS.get(data["disposition"], show.plain(data["disposition"]))
         by = BY.get(data["ended_by"], show.plain(data["ended_by"]))
-        same = data["disposition"] == "abandoned"
+        same = data["disposition"] == "abandoned" and data["ended_by"] == "caller"
         return f"The call is over: {end}{f'; {by}' if by and not same else ''}."
 
     def _summary(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ A *call* is a caller's channel from its arrival to its end. It is always in one 
     OFFERED    under way to an agent, from the Redirect to the answer
     RETURNING  an offer has failed; the hold loop has not reported yet
     TALKING    with an agent
-    RELEASED   the agent has hung up first; the caller's channel is about to end
+    RELEASED   the agent has hung up, perhaps before they were connected; the caller's channel is about to end
     TRANSFERRED  passed on by the agent: parked, ringing somewhere, or with somebody who is no agent of ours
     LEAVING    under way out of his queue, to an extension or a message
     FALLBACK   in the PBX's own fallback queue: ours to watch, never to redirect

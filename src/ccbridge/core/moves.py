@@ -291,8 +291,10 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
     elif state is CallState.FLOW:
         close(w, call, "menu_ended", "system" if call.menu_end == "hangup" else "caller")
     else:
+        # a phone took the call and hung up before any bridge: the dialplan let him go, he did not ask for it
+        let_go = state is CallState.RELEASED and isinstance(g, i.ChannelGone)
         w.event(call, "abandoned", queue=call.queue, state=state.value)
-        close(w, call, "abandoned", "caller")
+        close(w, call, "abandoned", "agent" if let_go else "caller")
 
 
 def caller_cut(w: World, call: Call, c: i.ChannelCut) -> None:

@@ -102,7 +102,7 @@ class CallClosed:
 
 DISPOSITIONS = (
     "answered",  # talked with an agent
-    "abandoned",  # hung up while queued, unanswered
+    "abandoned",  # hung up while queued, unanswered; by an agent: see RELEASED in `calls`
     "menu_ended",  # ended inside the menu, never queued
     "overflowed",  # sent out of a queue unanswered, to an extension or a message
     "left",  # left our control unanswered: the menu's transfer, a key, or somebody else's doing
