@@ -32,6 +32,7 @@ from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
 from ccbridge.core.records import CallClosed
 from ccbridge.core.switchboard import Switchboard
+from ccbridge.core.version import version_of
 from ccbridge.core.world import World
 
 PASSED_ON = Weather(transfer=0.8)
@@ -55,6 +56,26 @@ def nothing(*args: Any, **more: Any) -> None:
 @plant(CALM)
 def stays_in_line_when_offered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(World, "leave_line", nothing)
+
+
+@plant(CHANGING)
+def a_paused_queue_offers_its_calls(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "is_paused", lambda w, queue: False)
+
+
+@plant(CHANGING)
+def a_draining_queue_takes_callers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "is_draining", lambda w, queue: False)
+
+
+@plant(CHANGING)
+def what_was_set_is_forgotten_by_a_reload(patch: pytest.MonkeyPatch) -> None:
+    def put_in_force(w: World, base: Plan) -> None:
+        w.base = w.plan = base
+        w.version = version_of(base)
+        w.people_changed()
+
+    patch.setattr(World, "put_in_force", put_in_force)
 
 
 @plant(CALM)
