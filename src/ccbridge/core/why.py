@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from ccbridge.core import strategies
@@ -26,6 +25,7 @@ from ccbridge.core.calls import Call, CallState, OfferState
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.world import World
 
+UNFIT = 4  # so much further is who lacks a skill, too
 # How near a state is to taking a call, when no deadline says so.
 FURTHER = {"wrap_up": 2, "offered": 2, "talking": 2, "busy_elsewhere": 2, "logged_out": 9}
 
@@ -97,35 +97,44 @@ def until_rule(call: Call, rule: Rule, at: float) -> float:
 
 def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str, Any]]]:
     """How many stand where, and ``room`` of them by name: not who is free to take it."""
-    able, members = w.may_take(line), w.members(line.queue)
-    counts = Counter(agent.shown[0] if agent.id in able else "skill" for agent in members)
-    rest = (agent for agent in members if agent.shown[0] != "available" or agent.id not in able)
-    rule = w.queue(line.queue).rules[line.rule]
-    return counts, [against(w, agent, rule, agent.id in able) for agent in _nearest(rest, able, room)]
+    able, rule = w.may_take(line), w.queue(line.queue).rules[line.rule]
+    counts: Counter[str] = Counter()
+    near: dict[int, list[Agent]] = {}
+    for agent in w.members(line.queue):
+        state, fits = agent.shown[0], agent.id in able
+        counts[state if fits else "skill"] += 1
+        if state != "available" or not fits:
+            near.setdefault(_distance(agent, state, fits), []).append(agent)
+    named: list[Agent] = []
+    for distance in sorted(near):
+        if len(named) == room:
+            break
+        named += heapq.nsmallest(room - len(named), near[distance], key=_free_sooner)
+    return counts, [against(w, agent, rule, agent.id in able) for agent in named]
 
 
-def _nearest(agents: Iterable[Agent], able: frozenset[str], room: int) -> list[Agent]:
-    """Those who would be free to take it soonest."""
+def _distance(agent: Agent, state: str, fits: bool) -> int:
+    """How near he is to taking the call, the nearest being 0."""
+    if state == "available":
+        return 0
+    known = 1 if frees(agent) is not None else FURTHER.get(state, 3)
+    return known if fits else known + UNFIT
 
-    def distance(agent: Agent) -> tuple[int, float, str]:
-        state = agent.shown[0]
-        if state == "available":
-            return 0, agent.idle_since, agent.id
-        further = 0 if agent.id in able else 4
-        due = frees(agent)
-        if due is not None:
-            return 1 + further, due, agent.id
-        return FURTHER.get(state, 3) + further, agent.shown_at, agent.id
 
-    return heapq.nsmallest(room, agents, key=distance)
+def _free_sooner(agent: Agent) -> tuple[float, str]:
+    """Among those who are equally near."""
+    due = frees(agent)
+    return (agent.shown_at if due is None else due), agent.id
 
 
 def frees(agent: Agent) -> float | None:
     """When what keeps him ends by itself, on the loop's clock; None: nobody knows."""
-    state = agent.shown[0]
-    if state == "wrap_up":
-        return agent.wrap_due
-    return agent.cool_due if state in ("cooldown", "unreachable") else None
+    match agent.shown:
+        case ("wrap_up", _):
+            return agent.wrap_due
+        case ("cooldown", _) | ("unreachable", "dead"):
+            return agent.cool_due
+    return None
 
 
 def against(w: World, agent: Agent, rule: Rule, able: bool) -> dict[str, Any]:
