@@ -124,6 +124,22 @@ def test_several_who_are_rung_at_once() -> None:
     assert gone.text == "ann is not rung any more: a colleague has answered."
 
 
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ([0, 0], None),
+        ([3, 0], "The caller is told: place 3."),
+        ([3, 1], "The caller is told: place 3, 1 minute to wait."),
+        ([0, 4], "The caller is told: 4 minutes to wait."),
+    ],
+)
+def test_what_he_was_told_in_line(said: list[int], text: str | None) -> None:
+    told = story.tell(
+        [event("estimated", queue="sales", position=3, wait_s=55.0, app_queue_s=None, said=said)]
+    )
+    assert [one.text for one in told] == ([] if text is None else [text])
+
+
 def test_the_ways_out_of_a_queue() -> None:
     told = story.tell([
         event("queued", queue="sales", priority=0),

@@ -145,6 +145,8 @@ class _Story:
             case "waiting":
                 text, more = waits(data)
                 return f"{self._rule(data)}{text}", more
+            case "estimated":
+                return _estimated(data), ()
             case "offered":
                 return self._offered(event)
             case "ringing":
@@ -260,3 +262,12 @@ class _Story:
         if self.queued is None:
             return ""
         return f" after {lasting(max(0.0, (at - self.queued).total_seconds()))} in the queue"
+
+
+def _estimated(data: Mapping[str, Any]) -> str:
+    """What he was told in line; nothing of an estimate that was only reckoned."""
+    place, minutes = data["said"]
+    said = [f"place {place}"] if place else []
+    if minutes:
+        said.append(f"{minutes} minute{'s' if minutes > 1 else ''} to wait")
+    return f"The caller is told: {', '.join(said)}." if said else ""
