@@ -112,7 +112,8 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
             "outcome": len(outcomes.get(call_id, ())),
             "menu_step": wrong + right + inputs.told["menu_time_outs"].get(caller.line, 0),
         }
-        for kind in sorted({*kinds, *expected}):
+        # nobody is told his place in the demo, so what is reckoned of it has no witness
+        for kind in sorted({*kinds, *expected} - {"estimated"}):
             found.same(
                 f"call {call_id} of {caller.line}, events {kind!r}", kinds[kind], expected.get(kind, 0)
             )

@@ -25,6 +25,7 @@ AT = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
         ({"why": "cooldown", "reason": "refused", "left_s": 100.0},
          "cooling down after a call that was refused, 1:40 left"),
         ({"why": "paused", "reason": "break"}, "paused (break)"),
+        ({"why": "paused", "reason": "missed", "left_s": 40.0}, "paused (missed), 40 s left"),
         ({"why": "unreachable", "reason": "not_registered"}, "the phone is not registered"),
         ({"why": "unreachable", "reason": "dead", "left_s": 5.0}, "the phone did not ring, 5 s left"),
         ({"why": "busy_elsewhere"}, "the phone is in use"),
@@ -74,11 +75,17 @@ def test_a_free_agent_and_a_link_that_is_down() -> None:
         "fits": 0,
         "with_others": [{"call": "7.1", "agent": "eva"}],
     }
-    row = {"agent": "dan", "state": "available", "link_up": False, "serves": [sales, other]}
+    shut = {**sales, "queue": "shut", "paused": True}
+    row = {"agent": "dan", "state": "available", "link_up": False, "serves": [sales, other, shut]}
     down = "the link to Asterisk is down, so nobody can be rung"
     assert list(idle.queues(row)) == [
         (f"sales: 2 in line, dan qualifies for all of them; {down}.", []),
         ("help: nobody else waits.", ["call 7.1: offered to eva"]),
+        (
+            "shut: 2 in line, dan qualifies for all of them; the queue is paused, "
+            "its calls are offered to nobody.",
+            [],
+        ),
     ]
 
 

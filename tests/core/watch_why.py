@@ -91,7 +91,8 @@ class WhyWatch:
             for skill, (has, needs) in named.get("missing", {}).items():
                 if (agent.plan.skills.get(skill, 0), required[skill]) != (has, needs) or has >= needs:
                     yield f"{one} says {named}: that is not so"
-            due = {"wrap_up": agent.wrap_due}.get(agent.state()[0], agent.cool_due)
+            ends = {"wrap_up": agent.wrap_due, "paused": agent.lift_due}
+            due = ends.get(agent.state()[0], agent.cool_due)
             if "left_s" in named and (due is None or abs(max(0.0, due - w.now) - named["left_s"]) > 0.1):
                 yield f"{one} says {named}: it ends at {due}"
 

@@ -67,6 +67,8 @@ def _queue(row: Row, one: Row) -> tuple[str, list[str]]:
         return f"{queue}: nobody {'else ' if one['with_others'] else ''}waits.", more
     which = "all of them" if fits == waiting else f"{fits} of them" if fits else "none of them now"
     text = f"{queue}: {waiting} in line, {show.plain(row['agent'])} qualifies for {which}"
+    if one.get("paused"):
+        return f"{text}; the queue is paused, its calls are offered to nobody.", more
     if fits and row["state"] == "available":
         return f"{text}; {'a caller comes at once' if row['link_up'] else _DOWN}.", more
     return f"{text}.", more

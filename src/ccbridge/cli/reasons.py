@@ -67,7 +67,7 @@ def _why(named: Named) -> str:
         case "cooldown":
             return f"cooling down after a call that was {show.plain(reason or 'missed')}{left}"
         case "paused":
-            return f"paused ({show.plain(reason)})"
+            return f"paused ({show.plain(reason)}){left}"
         case "unreachable" if reason == "not_registered":
             return "the phone is not registered"
         case "unreachable":

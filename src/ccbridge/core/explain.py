@@ -34,9 +34,9 @@ def call(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any]
 def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any] | None:
     """An agent as ``view.agent`` has him, with ``link_up``, and for each queue that he ``serves`` who waits.
 
-    Of a queue: how many are in line (``waiting``), how many of these he ``fits``, those ``with_others``
-    (call, agent: being offered), and the first of those he does not fit (``beyond``: call, what is
-    ``missing``, and after how many seconds a rule lets him, if one will). None: no such agent.
+    Of a queue: whether it is ``paused``, how many are in line (``waiting``), how many of these he ``fits``,
+    those ``with_others`` (call, agent: being offered), and the first of those he does not fit (``beyond``:
+    call, what is ``missing``, and after how many seconds a rule lets him, if one will). None: no such agent.
     """
     row = view.agent(board, name, at, now)
     if row is None:
@@ -82,6 +82,7 @@ def _queue(w: World, who: Agent, queue: str, at: float) -> dict[str, Any]:
     ]
     return {
         "queue": queue,
+        "paused": w.is_paused(queue),
         "waiting": fits + len(beyond),
         "fits": fits,
         "with_others": with_others[:NAMED],

@@ -134,6 +134,8 @@ def frees(agent: Agent) -> float | None:
             return agent.wrap_due
         case ("cooldown", _) | ("unreachable", "dead"):
             return agent.cool_due
+        case ("paused", _):
+            return agent.lift_due
     return None
 
 
