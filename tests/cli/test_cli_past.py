@@ -215,7 +215,7 @@ def test_the_days_report(archive: Shell, past: Past) -> None:
     assert re.search(r"^sales +1 +1 +0 +0 +100\.0% +20 s +0:12 +0:12 +1:35$", text, re.M)
     assert re.search(r"^total ", text, re.M)
     assert re.search(r"^expected wait +compared +unanswered +error +off +near +app_queue error ", text, re.M)
-    assert re.search(r"^anna +1 +0 +0 +0 +0 +1:35 +0:00 +1:35 ", text, re.M)
+    assert re.search(r"^anna +1 +0 +0 +0 +0 +0 +1:35 +0:00 +1:35 ", text, re.M)
     only = archive.run("report", "day", day, "--queue", "support").stdout
     assert ("sales" in only, "support" in only, "anna" in only) == (False, True, False)
     assert list(archive.json("report", "day", day, "--queue", "support")["queues"]) == ["support"]

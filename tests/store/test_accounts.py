@@ -145,7 +145,8 @@ def test_a_call_whose_end_it_did_not_see(link: Db, db: Database, order: str) -> 
         report = day_report(reader, DAY, {"sales": 20})
     assert (report["total"]["calls"], report["queues"]["sales"]["answered"]) == (1, 1)
     assert report["agents"]["anna"] | {"states": None} == {
-        "answered": 1, "missed": 0, "refused": 0, "unreachable": 0, "withdrawn": 0, "transferred": 0,
+        "answered": 1, "missed": 0, "refused": 0, "busy": 0, "unreachable": 0, "withdrawn": 0,
+        "transferred": 0,
         "talk_s": 20.0, "hold_s": 0.0,
         "mean_talk_s": 20.0, "occupancy": None, "states": None,
     }  # fmt: skip

@@ -139,7 +139,8 @@ def test_agents_legs_and_occupancy(filled: str, db: Database) -> None:
     assert anna["occupancy"] == 120 / 300
     del anna["states"], anna["occupancy"]
     assert anna == {
-        "answered": 2, "missed": 1, "refused": 1, "unreachable": 0, "withdrawn": 0, "transferred": 0,
+        "answered": 2, "missed": 1, "refused": 0, "busy": 1, "unreachable": 0, "withdrawn": 0,
+        "transferred": 0,
         "talk_s": 120.0, "hold_s": 0.0, "mean_talk_s": 60.0,
     }  # fmt: skip
 

@@ -56,11 +56,11 @@ WITH from_cel AS (
     FROM from_cel, jsonb_array_elements(legs) AS leg
 )
 SELECT agent, sum(answered)::bigint AS answered, sum(missed)::bigint AS missed,
-       sum(refused)::bigint AS refused, sum(unreachable)::bigint AS unreachable,
+       sum(refused)::bigint AS refused, sum(busy)::bigint AS busy, sum(unreachable)::bigint AS unreachable,
        sum(withdrawn)::bigint AS withdrawn, sum(transferred)::bigint AS transferred,
        sum(talk_s) AS talk_s, sum(hold_s) AS hold_s
 FROM (
-SELECT agent, count(*) AS answered, 0 AS missed, 0 AS refused, 0 AS unreachable, 0 AS withdrawn,
+SELECT agent, count(*) AS answered, 0 AS missed, 0 AS refused, 0 AS busy, 0 AS unreachable, 0 AS withdrawn,
        0 AS transferred, sum(talk_s) AS talk_s, 0 AS hold_s
 FROM leg
 WHERE agent IS NOT NULL AND ended >= :start AND ended < :stop
@@ -69,7 +69,8 @@ UNION ALL
 SELECT e.data ->> 'agent' AS agent,
        count(*) FILTER (WHERE e.data ->> 'result' = 'talked') AS answered,
        count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
-       count(*) FILTER (WHERE e.data ->> 'result' IN ('refused', 'busy')) AS refused,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'refused') AS refused,
+       count(*) FILTER (WHERE e.data ->> 'result' = 'busy') AS busy,
        count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,
        count(*) FILTER (WHERE e.data ->> 'result' IN ('withdrawn', 'elsewhere')) AS withdrawn,
        count(*) FILTER (WHERE e.data ->> 'end' IN ('blind', 'attended', 'blonde', 'park', 'unseen'))
@@ -194,6 +195,6 @@ def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]
 
 def _no_legs() -> dict[str, Any]:
     counts: dict[str, Any] = dict.fromkeys(
-        ("answered", "missed", "refused", "unreachable", "withdrawn", "transferred"), 0
+        ("answered", "missed", "refused", "busy", "unreachable", "withdrawn", "transferred"), 0
     )
     return counts | {"talk_s": 0.0, "hold_s": 0.0, "mean_talk_s": None}
