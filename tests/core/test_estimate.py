@@ -109,6 +109,14 @@ def test_a_wrap_up_ends_when_it_ends() -> None:
     assert wait(scene, "c1") == pytest.approx(WRAP_UP - 5 + ring(1), abs=0.1)
 
 
+def test_an_agents_own_wrap_up() -> None:
+    plan = site(1)
+    plan = replace(plan, agents={"a0": replace(plan.agents["a0"], wrap_up=3.0)})
+    scene = at_work(plan)
+    scene.hold("c1")
+    assert wait(scene, "c1") == pytest.approx(TALK + 3.0 + ring(1), abs=0.1)
+
+
 def test_nobody_is_there() -> None:
     scene = Scene(site(2), "")
     scene.hold("c1")

@@ -36,7 +36,6 @@ from ccbridge.core.acd import Line
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call
 from ccbridge.core.pace import Pace
-from ccbridge.core.plan import QueuePlan
 from ccbridge.core.world import World
 
 MOST_AGENTS = 40
@@ -173,8 +172,11 @@ def _supply(w: World, agent: Agent, queue: str, busy: int, weight: float) -> _Su
     offer = w.offers.get(agent.offer)
     plan = w.queue(queue if offer is None else offer.queue)
     pace = _pace(w, plan.name)
-    ring, cycle = pace.ring_now(), _cycle(pace, plan)
-    late = (ring + plan.wrap_up) * (1 - 1 / busy)
+    ring, own = pace.ring_now(), agent.plan.wrap_up
+    wrap_up = plan.wrap_up if own is None else own
+    # a site where a caller takes an agent no time at all has no waits to reckon
+    cycle = max(0.1, ring + pace.talk_now(plan) + wrap_up)
+    late = (ring + wrap_up) * (1 - 1 / busy)
     state = agent.shown[0]
     if state == "talking":
         return _Supply(agent.id, weight / cycle, late - ring, NEVER, weight)
@@ -185,11 +187,6 @@ def _supply(w: World, agent: Agent, queue: str, busy: int, weight: float) -> _Su
     due = {"wrap_up": agent.wrap_due, "cooldown": agent.cool_due}.get(state)
     free = 0.0 if due is None else max(0.0, due - w.now)
     return _Supply(agent.id, weight / cycle, free + late, free, weight)
-
-
-def _cycle(pace: Pace, plan: QueuePlan) -> float:
-    """How long a caller takes an agent; a site where that is nothing at all has no waits to reckon."""
-    return max(0.1, pace.ring_now() + pace.talk_now(plan) + plan.wrap_up)
 
 
 def _open_to(agent: str, tanks: list[_Tank]) -> tuple[int, ...]:
