@@ -7,7 +7,8 @@ with all their events, each agent's last states, the last ended calls. It takes 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ import psycopg
 import structlog
 
 from ccbridge.core.memory import CLOSED_KEPT, Memory
+from ccbridge.core.pace import Pace
 from ccbridge.core.records import AgentEvent, CallEvent, CallOpened, QueueEvent
 from ccbridge.store import urls
 from ccbridge.store.cut import cut_after
@@ -73,6 +75,26 @@ TALKS = f"""
 SELECT c.data->>'agent', count(*), sum((c.data->>'talk_s')::float) {SHIFT}
     AND c.kind = 'offer_ended' AND c.data->>'result' = 'talked'
 GROUP BY 1"""
+
+# What each queue's pace is made of, the last first: who was answered (ring and wait), and whose talk is over.
+PACES = """
+SELECT o.data->>'queue', e.kind, extract(epoch FROM e.at - o.at)::float,
+       extract(epoch FROM e.at)::float - coalesce((q.data->>'entered')::float, (q.data->>'since')::float),
+       (e.data->>'to')::float - (e.data->>'from')::float
+FROM call_event e
+JOIN LATERAL (
+    SELECT at, data FROM call_event
+    WHERE call_id = e.call_id AND kind = 'offered' AND data->>'offer' = e.data->>'offer' LIMIT 1
+) o ON o.data->>'queue' IS NOT NULL
+JOIN LATERAL (
+    SELECT data FROM call_event WHERE call_id = e.call_id AND kind = 'queued' AND seq < e.seq
+    ORDER BY seq DESC LIMIT 1
+) q ON true
+WHERE e.day >= (now() AT TIME ZONE 'UTC')::date - 7
+    AND (e.kind = 'answered' AND e.data->>'found' IS NULL
+         OR e.kind = 'offer_ended' AND e.data->>'result' = 'talked' AND e.data ? 'from')
+ORDER BY e.seq DESC LIMIT %s"""
+PACES_KEPT = 5_000  # answers and talks of all queues together: the means forget what is older
 
 
 async def recall(journal: Journal, url: str) -> tuple[Memory, str, int]:
@@ -139,7 +161,20 @@ async def take_over(url: str, limit: float) -> tuple[Memory, int]:
                 memory.agents.setdefault(agent, {}).setdefault("turns", {})[queue] = at
             for agent, talks, talk_s in await rows(TALKS):
                 memory.agents.setdefault(agent, {}).update(talks=talks, talk_s=round(talk_s or 0.0, 3))
+            memory.queues = _paces(reversed(await rows(PACES, PACES_KEPT)))
     return memory, last
+
+
+def _paces(told: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Each queue's pace; those of the calls that are open count here, too, and not a second time."""
+    paces: dict[str, Pace] = {}
+    for queue, kind, ring, wait, talk in told:
+        pace = paces.setdefault(queue, Pace())
+        if kind == "answered":
+            pace.answered(ring, wait)
+        else:
+            pace.talked(talk)
+    return {queue: asdict(pace) for queue, pace in paces.items()}
 
 
 def _epoch(at: datetime) -> float:
