@@ -240,7 +240,7 @@ def redirects_the_talking(patch: pytest.MonkeyPatch) -> None:
         before = offer.state
         right(w, call, offer, found)
         if offer.state is OfferState.TALKING is not before:
-            overflow.max_wait_over(w, call)
+            overflow.max_wait_over(w, call, "time")
 
     patch.setattr(talks, "_together", together)
 
