@@ -327,6 +327,8 @@ class Passing:
 
     def ask_first(self: Simulator, caller: Caller, agent: Leg, phone: Phone, way: str) -> None:
         self.hold_leg(agent.channel)
+        if not self.logged_in:
+            self.unsure.add(caller.id)
         if way == "by_keys":
             one, other = self.wire(agent.channel.linked)
             own, other_bridge = agent.channel.bridge, self.new_bridge()

@@ -272,6 +272,7 @@ class Simulator(Passing):
         self.session = 0  # what is under way belongs to one AMI session
         self.run_no = 0
         self.lanes: dict[str, float] = {}
+        self.unsure: set[str] = set()  # callers whom an agent has left alone for a moment that nobody saw
         self.began = EPOCH - 1000.0
         self.in_flight = 0
         self.events = 0

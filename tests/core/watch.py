@@ -558,6 +558,7 @@ class Watch:
             talked = self.sim.talked.get(channel, 0.0) - sum(one.talk for one in his) + call.talk
             # of one who is back at our door AGI may tell first, or alone, a moment after his talk
             late = 0.05 + 0.25 * len(call.stints)
+            sure = sure and channel not in self.sim.unsure
             if self.fair and sure and call.talk > talked + late:
                 self.fault(f"{call.call} talked {talked:.3f} s, not {call.talk}: {call.legs}")
             # who hangs up is heard before he leaves the bridge

@@ -43,6 +43,15 @@ class Bridges:
                 if place.bridge:
                     self.enter(place.channel, place.bridge, place.name)
 
+    def of_device(self, device: str) -> list[str]:
+        """Channels of this phone (``PJSIP/1001``) that are in a bridge."""
+        return [
+            channel
+            for members in self.members.values()
+            for channel, name in members.items()
+            if name.rpartition("-")[0] == device
+        ]
+
     def around(self, channel: str) -> dict[str, str]:
         """All who hear each other, this channel and its company, without the wires; channel -> name."""
         found: dict[str, str] = {}

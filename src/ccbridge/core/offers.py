@@ -201,6 +201,7 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
             cause=offer.dial_cause if offer.leg_cause is None else offer.leg_cause, **more,
         )  # fmt: skip
     agent.offer = ""
+    w.parted.append(agent.id)
     if result == "unreachable":
         steps = w.plan.unreachable_backoff
         _cool(w, agent, steps[min(agent.dead_offers, len(steps) - 1)], "dead")
@@ -269,6 +270,7 @@ def leg_off(w: World, offer: Offer) -> None:
         agent.fade_due = w.now + OWN_CALL_FADES
     if agent.offer == offer.id:  # withdrawn while the leg was still to come
         agent.offer = ""
+        w.parted.append(agent.id)
     w.refresh(agent)
 
 

@@ -68,6 +68,10 @@ class Switchboard:
         w.tell_plan()
         self._fire_timers()
         self._dispatch(event)
+        while w.parted:
+            agent = w.agents.get(w.parted.pop())
+            if agent is not None:
+                talks.look_round(w, agent)
         while w.link and (w.touched or w.entered or w.unstaffed):
             if w.touched:
                 self._match()

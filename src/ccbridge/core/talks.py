@@ -56,6 +56,14 @@ def follow(w: World, call: Call, *, found: bool = False) -> None:
                 _join(w, call, agent, channel, found)
 
 
+def look_round(w: World, agent: Agent) -> None:
+    """His offer is over: he may be with a caller whom somebody has passed on to him meanwhile."""
+    for channel in w.bridges.of_device(agent.plan.device):
+        for one in w.bridges.around(channel):
+            if one in w.calls and channel not in w.legs:
+                follow(w, w.calls[one], found=True)
+
+
 def _together(w: World, call: Call, offer: Offer, found: bool) -> None:
     """Talking is both in one bridge, never DialEnd alone."""
     if offer.talk_from is not None:
@@ -230,7 +238,7 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
         "offer": offer.id,
         "agent": agent.id,
         "from": since,
-        "to": w.at,
+        "to": max(w.at, since),  # of a talk that was found the end may be told with an earlier stamp
         "talk_s": round(offer.talk, 3),
         "hold_s": round(max(0.0, w.at - since - offer.talk), 3),
         "end": end,

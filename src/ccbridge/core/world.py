@@ -70,6 +70,7 @@ class World:
         self.newcomers: list[str] = []  # calls that have just got in line, or into another
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
         self.touched: set[str] = set()
+        self.parted: list[str] = []  # agents whose offer has ended unanswered with this input
         # since ``overflow`` looked last: who came into a line, and queues whose line or agents changed
         self.entered: dict[str, None] = {}
         self.unstaffed: dict[str, None] = {}
