@@ -34,6 +34,7 @@ class Asking:
     target: Guest
     wires: list[Guest] = field(default_factory=list)  # his second leg, or the two ends of a Local channel
     answered: bool = False
+    session: int = 0  # of AMI, when he began to
 
 
 class Passing:
@@ -327,8 +328,6 @@ class Passing:
 
     def ask_first(self: Simulator, caller: Caller, agent: Leg, phone: Phone, way: str) -> None:
         self.hold_leg(agent.channel)
-        if not self.logged_in:
-            self.unsure.add(caller.id)
         if way == "by_keys":
             one, other = self.wire(agent.channel.linked)
             own, other_bridge = agent.channel.bridge, self.new_bridge()
@@ -341,6 +340,7 @@ class Passing:
             second = self.guest(agent.phone.device, "", agent.phone, up=True)
             asking = Asking(self._ring_phone(phone, second.channel.id), [second])
         agent.asking = asking
+        asking.session = self.session
 
         def meanwhile(delay: float, what: Callable[[], None]) -> None:
             self.after(delay, lambda: what() if agent.asking is asking and not caller.dying else None)
@@ -371,6 +371,8 @@ class Passing:
     def comes_back(self: Simulator, caller: Caller, agent: Leg, asking: Asking, bridge: str) -> None:
         """The agent gives up asking, and has the caller again."""
         agent.asking = None
+        if asking.session != self.session or not self.logged_in:
+            self.unsure.add(caller.id)  # perhaps nobody saw that he was away
         self.dismiss(asking.target, *asking.wires)
         if agent.channel.bridge != bridge:
             self.leave_bridge(agent.channel)
