@@ -23,7 +23,8 @@ ROUGH = Weather(
     lose_redirect=0.1, refuse_redirect=0.1, lose_event=0.02, repeat_event=0.03,
 )  # fmt: skip
 STORMY = Weather(
-    unregister=0.5, elsewhere=0.3, commands=12, reloads=2, outages=2, kills=2, crashes=1, sweeps=5.0
+    unregister=0.5, elsewhere=0.3, commands=12, reloads=2, outages=2, kills=2, crashes=1, sweeps=5.0,
+    supervisor=8,
 )  # fmt: skip
 CRASHED = Weather(unregister=0.3, commands=8, reloads=1, outages=1, kills=1, crashes=3)
 WEATHERS = {
