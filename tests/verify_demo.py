@@ -20,6 +20,7 @@ from demo_evidence import Differences, Inputs, Row, Seen, legs_of, number_of, re
 from demo_sound import check_heard, check_recordings
 
 TALK_TOLERANCE_S = 0.25
+AT_ONCE_S = 0.1  # from the hold loop to the next offer, the end of the last one included
 CLOCK_TOLERANCE_S = 1.0
 
 
@@ -94,7 +95,9 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
         menu = inputs.told["menu"]
         wrong = sum(key not in menu for _, key in caller.keys)
         right = sum(key in menu for _, key in caller.keys)
-        at_once = {event["at"] for event in mine if event["kind"] == "offered"}
+        offered = [_epoch(event["at"]) for event in mine if event["kind"] == "offered"]
+        held = [_epoch(event["at"]) for event in mine if event["kind"] == "holding"]
+        in_line = sum(not any(0 <= at - since < AT_ONCE_S for at in offered) for since in held)
         expected = {
             "arrived": 1,
             "customer": int(caller.line in inputs.told["known_customers"]),
@@ -107,13 +110,13 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
             "offered": call["offers"],
             "offer_ended": call["offers"],
             "holding": 1 + sum(results.values()) - results["talked"] - results["withdrawn"],
-            # whoever gets in line is offered in the same moment, or it is told why not
-            "waiting": sum(one["kind"] == "holding" and one["at"] not in at_once for one in mine),
+            # whoever gets in line is offered at once, or it is told why not, and how long he is to wait
+            "waiting": in_line,
+            "estimated": int(in_line > 0),
             "outcome": len(outcomes.get(call_id, ())),
             "menu_step": wrong + right + inputs.told["menu_time_outs"].get(caller.line, 0),
         }
-        # nobody is told his place in the demo, so what is reckoned of it has no witness
-        for kind in sorted({*kinds, *expected} - {"estimated"}):
+        for kind in sorted({*kinds, *expected}):
             found.same(
                 f"call {call_id} of {caller.line}, events {kind!r}", kinds[kind], expected.get(kind, 0)
             )
