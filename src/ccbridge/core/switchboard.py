@@ -320,7 +320,7 @@ class Switchboard:
             case i.LogIn():
                 text = "is logged in" if not agent.logged_in else "was logged in already"
                 if not agent.logged_in:
-                    agent.talks, agent.talk_s, agent.turns = 0, 0.0, {}
+                    agent.talks, agent.talk_s, agent.turns, agent.missed = 0, 0.0, {}, []
                 agent.logged_in = True
             case i.LogOut():
                 text = "is logged out" if agent.logged_in else "was not logged in"
