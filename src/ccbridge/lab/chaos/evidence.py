@@ -110,7 +110,7 @@ def gather(house: House, placed: list[Placed], happened: list[Happened], machine
 def channels(log: Path) -> dict[str, Seen]:
     """All channels in the second Asterisk's log (`lab.outside` has its columns)."""
     seen: dict[str, Seen] = {}
-    with log.open(newline="") as file:
+    with log.open(newline="", errors="replace") as file:
         for at, kind, _, uniqueid, channel, number, _, _, _, extra in csv.reader(file):
             one = seen.setdefault(uniqueid, Seen(uniqueid))
             more = json.loads(extra) if extra else {}
@@ -159,7 +159,7 @@ def moment(line: Row) -> float:
 
 def _cdrs(path: Path) -> Counter[tuple[str, int]]:
     """The columns of `cdr_custom_ccbridge.conf`; a line that the PBX died over is short."""
-    with path.open(newline="") as file:
+    with path.open(newline="", errors="replace") as file:
         return Counter((row[1], int(row[2])) for row in csv.reader(file) if len(row) == 22)
 
 
