@@ -27,7 +27,7 @@ is reckoned from the rates as they stand then.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -81,8 +81,8 @@ def wait(w: World, call: Call) -> float | None:
 
     Any call that waits; one who is not in line just now is taken where he would stand.
     """
-    tanks = _tanks(w, call)
-    supplies = _supplies(w, tanks, call)
+    tanks, reach = _tanks(w, call)
+    supplies = _supplies(w, tanks, reach, call)
     served = _served(w, tanks, supplies)
     if served == NEVER:
         return None
@@ -96,8 +96,10 @@ def _pace(w: World, queue: str) -> Pace:
 # -- who is ahead
 
 
-def _tanks(w: World, call: Call) -> list[_Tank]:
-    """The lines with callers ahead who may need an agent that he may need, and at the end himself."""
+def _tanks(w: World, call: Call) -> tuple[list[_Tank], set[str]]:
+    """The lines with callers ahead who may need an agent that he may need, and at the end himself; and the
+    agents of all of them.
+    """
     mine = w.place(call)
     ahead = []
     for line, places in w.waiting.items():
@@ -111,13 +113,12 @@ def _tanks(w: World, call: Call) -> list[_Tank]:
     found: list[_Tank] = []
     while near := [tank for tank in ahead if not reach.isdisjoint(tank.ever)]:
         ahead = [tank for tank in ahead if reach.isdisjoint(tank.ever)]
-        for tank in near:
-            reach |= tank.ever
+        reach.update(*{tank.ever for tank in near})
         found += near
     # in an order of their own: that of the dictionary is not the same after a start in the middle of a
     # history
     found.sort(key=lambda tank: (tank.queued_at, tank.queue, tank.left))
-    return [*found, me]
+    return [*found, me], reach
 
 
 def _queued_at(w: World, call: Call) -> float:
@@ -128,7 +129,7 @@ def _ever(w: World, tank: _Tank) -> frozenset[str]:
     """Who may take them now or once a later rule is in force."""
     rules = w.queue(tank.queue).rules
     first = skills.rule_at(rules, w.at - tank.queued_at)
-    return frozenset().union(*(w.may_take(Line(tank.queue, n)) for n in range(first, len(rules))))
+    return w.may_ever_take(Line(tank.queue, first))
 
 
 def _relax(w: World, tank: _Tank, t: float) -> None:
@@ -143,9 +144,9 @@ def _relax(w: World, tank: _Tank, t: float) -> None:
 # -- who serves
 
 
-def _supplies(w: World, tanks: list[_Tank], call: Call) -> list[_Supply]:
-    """The live agents of all the tanks, and when each will have time."""
-    everybody = sorted(frozenset().union(*(tank.ever for tank in tanks)))
+def _supplies(w: World, tanks: list[_Tank], reach: set[str], call: Call) -> list[_Supply]:
+    """Those of these agents who are live, and when each will have time."""
+    everybody = sorted(reach)
     step = -(-len(everybody) // MOST_AGENTS) if everybody else 1
     people = [w.agents[name] for name in everybody[::step]]
     live = [agent for agent in people if _counts(agent)]
@@ -201,6 +202,8 @@ def _served(w: World, tanks: list[_Tank], supplies: list[_Supply]) -> float:
     t, me = 0.0, tanks[-1]
     for supply in supplies:
         supply.spare = supply.rate * max(0.0, -supply.start)
+    moments = sorted({one for supply in supplies for one in (supply.unit, supply.start)})
+    relaxes = min(tank.relaxes for tank in tanks)
     for _ in range(MOST_STEPS):
         for supply in supplies:
             if supply.unit <= t:
@@ -210,30 +213,29 @@ def _served(w: World, tanks: list[_Tank], supplies: list[_Supply]) -> float:
         if me.left < NOTHING:
             return t
         into, idle = _rates(tanks, supplies, t)
-        then = min(
-            (one for supply in supplies for one in (supply.unit, supply.start) if one > t), default=NEVER
-        )
-        then = min([then, *(tank.relaxes for tank in tanks)])
-        for tank, rate in zip(tanks, into, strict=True):
-            if rate:
-                then = min(then, t + tank.left / rate)
+        to_come = bisect_right(moments, t)
+        then = min(relaxes, moments[to_come] if to_come < len(moments) else NEVER)
+        for n, rate in into.items():
+            then = min(then, t + tanks[n].left / rate)
         if then == NEVER:
             return NEVER
-        for tank, rate in zip(tanks, into, strict=True):
-            tank.left = max(0.0, tank.left - rate * (then - t))
+        for n, rate in into.items():
+            tanks[n].left = max(0.0, tanks[n].left - rate * (then - t))
         for supply in idle:
             supply.spare = min(supply.weight, supply.spare + supply.rate * (then - t))
         t = then
-        if any(tank.relaxes <= t for tank in tanks):
+        if relaxes <= t:
             _relax_all(w, tanks, supplies, t)
+            relaxes = min(tank.relaxes for tank in tanks)
     rate = sum(supply.rate for supply in supplies if supply.tanks)
     return t + sum(tank.left for tank in tanks) / rate if rate else NEVER
 
 
 def _takers(tanks: list[_Tank], open_to: tuple[int, ...]) -> list[int]:
-    """Which tanks get what comes from there: those ahead, and his only after them."""
+    """Which tanks get what comes from there: those ahead, and his, the last one, only after them."""
     me = len(tanks) - 1
-    return [n for n in open_to if n < me and tanks[n].left > NOTHING] or [n for n in open_to if n == me]
+    takers = [n for n in open_to if n == me or tanks[n].left > NOTHING]
+    return takers[:-1] if len(takers) > 1 and takers[-1] == me else takers
 
 
 def _pour(tanks: list[_Tank], open_to: tuple[int, ...], amount: float) -> float:
@@ -249,17 +251,17 @@ def _pour(tanks: list[_Tank], open_to: tuple[int, ...], amount: float) -> float:
     return max(0.0, amount)
 
 
-def _rates(tanks: list[_Tank], supplies: list[_Supply], t: float) -> tuple[list[float], list[_Supply]]:
-    """Callers a second out of each tank at this moment, and who has nobody to take."""
+def _rates(tanks: list[_Tank], supplies: list[_Supply], t: float) -> tuple[dict[int, float], list[_Supply]]:
+    """Callers a second out of each tank from which any go at this moment, and who has nobody to take."""
     flows: defaultdict[tuple[int, ...], float] = defaultdict(float)
     for supply in supplies:
         if supply.start <= t:
             flows[supply.tanks] += supply.rate
-    into = [0.0] * len(tanks)
+    into: defaultdict[int, float] = defaultdict(float)
     without = set()
     for open_to, rate in flows.items():
         takers = _takers(tanks, open_to)
-        total = sum(tanks[n].left for n in takers)
+        total = sum([tanks[n].left for n in takers])
         for n in takers:
             into[n] += rate * tanks[n].left / total
         if not takers:
@@ -269,8 +271,12 @@ def _rates(tanks: list[_Tank], supplies: list[_Supply], t: float) -> tuple[list[
 
 
 def _relax_all(w: World, tanks: list[_Tank], supplies: list[_Supply], t: float) -> None:
+    concerned: set[str] = set()
     for tank in tanks:
         if tank.relaxes <= t:
+            before = tank.may
             _relax(w, tank, t)
+            concerned |= before ^ tank.may
     for supply in supplies:
-        supply.tanks = _open_to(supply.agent, tanks)
+        if supply.agent in concerned:
+            supply.tanks = _open_to(supply.agent, tanks)

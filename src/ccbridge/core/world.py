@@ -64,8 +64,10 @@ class World:
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
         self.free: set[str] = set()  # agents who are available
-        # who may take its calls, and who serves the queue at all; both made anew when asked for
+        # who may take its calls, now or by a later rule too, and who serves the queue at all; all made
+        # anew when asked for
         self.qualified: dict[Line, frozenset[str]] = {}
+        self.prospects: dict[Line, frozenset[str]] = {}
         self.serving: dict[str, tuple[Agent, ...]] = {}
         self.newcomers: list[str] = []  # calls that have just got in line, or into another
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
@@ -276,6 +278,13 @@ class World:
             )
         return self.qualified[line]
 
+    def may_ever_take(self, line: Line) -> frozenset[str]:
+        """The agents who qualify by this line's rule or by a later one of its queue."""
+        if line not in self.prospects:
+            rules = range(line.rule, len(self.queue(line.queue).rules))
+            self.prospects[line] = frozenset().union(*(self.may_take(Line(line.queue, n)) for n in rules))
+        return self.prospects[line]
+
     def members(self, queue: str) -> tuple[Agent, ...]:
         """The agents who serve this queue, whatever they do now."""
         if queue not in self.serving:
@@ -285,6 +294,7 @@ class World:
     def people_changed(self) -> None:
         """Who serves which queue, or with which skills, is to be asked anew."""
         self.qualified.clear()
+        self.prospects.clear()
         self.serving.clear()
 
     def forget(self, call: Call, ended_by: str) -> None:
