@@ -75,7 +75,7 @@ def test_it_can_be_told_from_any_line(seed: int) -> None:
                 one, other = {x for x in one if world._due.get(x[1]) == x[0]}, set(other)
             elif name == "waiting":
                 one = {queue: line for queue, line in one.items() if line}
-            elif name in ("qualified", "serving"):  # made when they are asked for
+            elif name in ("qualified", "prospects", "serving"):  # made when they are asked for
                 one = other = None
             elif name == "census":
                 one, other = [{k: +v for k, v in both.items() if +v} for both in (one, other)]
@@ -100,7 +100,7 @@ def test_a_contradiction_between_two_files_is_told() -> None:
 def test_the_state_holds_all_of_the_world() -> None:
     """A new attribute of World must be told by ``freeze``, too, or be derived in ``thaw``."""
     own = {"legs", "out", "_due", "_heap", "plan", "version", "base"}
-    own |= {"waiting", "free", "census", "qualified", "rounds"}
+    own |= {"waiting", "free", "census", "qualified", "prospects", "rounds"}
     own |= {"serving", "newcomers", "parted"}  # made when asked for; empty between two inputs
     assert set(vars(World(plan_of({}, {}), "r"))) - own == set(State.__slots__) - {"legs", "due"}
 
