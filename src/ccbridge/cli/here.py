@@ -81,6 +81,18 @@ class Here:
             raise Away(str(away)) from away
 
 
+def changed(here: Here, as_json: bool, do: str, **fields: str) -> None:
+    """Have the daemon change one thing, and show its words; as JSON with the thing as it is then.
+
+    What is changed stands before the dot of ``do``: ``queue.pause``. Raises as ``Here.ask`` does.
+    """
+    answer = here.ask(do, **fields)
+    if as_json:
+        show.as_json({"text": answer.text, do.partition(".")[0]: answer.data})
+    else:
+        click.echo(show.plain(answer.text))
+
+
 def with_config(command: Command) -> Command:
     """``-c`` after the command, too."""
     return click.option(

@@ -8,7 +8,7 @@ import click
 
 from ccbridge.cli import show
 from ccbridge.cli.agent import agent_row
-from ccbridge.cli.here import Here, common, pass_here
+from ccbridge.cli.here import Here, changed, common, pass_here
 
 
 @click.group()
@@ -97,7 +97,7 @@ def standing(row: dict[str, Any]) -> str:
 @pass_here
 def pause(here: Here, name: str, as_json: bool) -> None:
     """Offer a queue's calls to nobody; its callers wait on, and leave to its overflow as ever."""
-    _changed(here, as_json, "queue.pause", queue=name)
+    changed(here, as_json, "queue.pause", queue=name)
 
 
 @queue.command()
@@ -106,7 +106,7 @@ def pause(here: Here, name: str, as_json: bool) -> None:
 @pass_here
 def drain(here: Here, name: str, as_json: bool) -> None:
     """Send a queue's new callers to its overflow at once; who waits already is served."""
-    _changed(here, as_json, "queue.drain", queue=name)
+    changed(here, as_json, "queue.drain", queue=name)
 
 
 @queue.command()
@@ -115,7 +115,7 @@ def drain(here: Here, name: str, as_json: bool) -> None:
 @pass_here
 def resume(here: Here, name: str, as_json: bool) -> None:
     """End a queue's pause, and its draining."""
-    _changed(here, as_json, "queue.resume", queue=name)
+    changed(here, as_json, "queue.resume", queue=name)
 
 
 @queue.command(name="set")
@@ -130,15 +130,7 @@ def set_(here: Here, name: str, key: str, value: str | None, as_json: bool) -> N
     It holds over restarts, until it is set back or the file says something else there. A negative VALUE
     comes after `--`.
     """
-    _changed(here, as_json, "queue.set", queue=name, key=key, **({} if value is None else {"value": value}))
-
-
-def _changed(here: Here, as_json: bool, do: str, **fields: str) -> None:
-    answer = here.ask(do, **fields)
-    if as_json:
-        show.as_json({"text": answer.text, "queue": answer.data})
-    else:
-        click.echo(show.plain(answer.text))
+    changed(here, as_json, "queue.set", queue=name, key=key, **({} if value is None else {"value": value}))
 
 
 def _value(value: Any) -> str:

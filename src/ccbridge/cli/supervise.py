@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ccbridge.cli import show
-from ccbridge.cli.here import Here, common, pass_here
+from ccbridge.cli.here import Here, changed, common, pass_here
 
 
 @click.command()
@@ -15,7 +14,7 @@ from ccbridge.cli.here import Here, common, pass_here
 @pass_here
 def pull(here: Here, name: str, agent: str, as_json: bool) -> None:
     """Offer a waiting call to AGENT now, whoever's turn it is; he must be free, and may be of any queue."""
-    _changed(here, as_json, "call.pull", call=name, agent=agent)
+    changed(here, as_json, "call.pull", call=name, agent=agent)
 
 
 @click.command()
@@ -25,7 +24,7 @@ def pull(here: Here, name: str, agent: str, as_json: bool) -> None:
 @pass_here
 def move(here: Here, name: str, queue: str, as_json: bool) -> None:
     """Put a waiting call into another QUEUE; the time that he has waited counts there, too."""
-    _changed(here, as_json, "call.move", call=name, queue=queue)
+    changed(here, as_json, "call.move", call=name, queue=queue)
 
 
 @click.command()
@@ -35,7 +34,7 @@ def move(here: Here, name: str, queue: str, as_json: bool) -> None:
 @pass_here
 def priority(here: Here, name: str, number: str, as_json: bool) -> None:
     """Give a waiting call the priority NUMBER (-100 to 100, a negative one after `--`)."""
-    _changed(here, as_json, "call.priority", call=name, priority=number)
+    changed(here, as_json, "call.priority", call=name, priority=number)
 
 
 @click.command()
@@ -45,7 +44,7 @@ def priority(here: Here, name: str, number: str, as_json: bool) -> None:
 @pass_here
 def redirect(here: Here, name: str, extension: str, as_json: bool) -> None:
     """Send a waiting call to EXTENSION of the site's exit context."""
-    _changed(here, as_json, "call.redirect", call=name, extension=extension)
+    changed(here, as_json, "call.redirect", call=name, extension=extension)
 
 
 @click.command()
@@ -54,15 +53,7 @@ def redirect(here: Here, name: str, extension: str, as_json: bool) -> None:
 @pass_here
 def hangup(here: Here, name: str, as_json: bool) -> None:
     """Hang up a waiting call."""
-    _changed(here, as_json, "call.hangup", call=name)
-
-
-def _changed(here: Here, as_json: bool, do: str, **fields: str) -> None:
-    answer = here.ask(do, **fields)
-    if as_json:
-        show.as_json({"text": answer.text, "call": answer.data})
-    else:
-        click.echo(show.plain(answer.text))
+    changed(here, as_json, "call.hangup", call=name)
 
 
 COMMANDS = (pull, move, priority, redirect, hangup)

@@ -129,6 +129,11 @@ class Call:
         """Its id in all records, and for people."""
         return account_id(self.id, self.nth)
 
+    @property
+    def waits_in_line(self) -> bool:
+        """He holds, and nothing stands against offering him."""
+        return self.state is CallState.HOLDING and not (self.hold_off or self.offer or self.turned_away)
+
     def bind(self, offer: Offer) -> None:
         """This offer is the call's now; what was stands beside it."""
         if offer.id in self.others:

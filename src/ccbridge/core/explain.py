@@ -11,7 +11,7 @@ from typing import Any
 from ccbridge.core import skills, view, why
 from ccbridge.core.acd import Line
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState
+from ccbridge.core.calls import Call, CallState, channel_of
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.world import World
 
@@ -27,8 +27,8 @@ def call(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any]
     if row is None:
         return None
     w = board.world
-    one = next(one for one in w.calls.values() if one.account == name)
-    return {**row, "now": _waits(w, one, at, now) if _in_line(one) else None}
+    one = w.calls[channel_of(name)[0]]
+    return {**row, "now": _waits(w, one, at, now) if one.waits_in_line else None}
 
 
 def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any] | None:
@@ -45,10 +45,6 @@ def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any
     one = w.agents[name]
     serves = [_queue(w, one, queue, at) for queue in one.plan.queues]
     return {**row, "link_up": w.link, "serves": serves}
-
-
-def _in_line(one: Call) -> bool:
-    return one.state is CallState.HOLDING and not (one.hold_off or one.offer or one.turned_away)
 
 
 def _waits(w: World, one: Call, at: float, now: float) -> dict[str, Any]:

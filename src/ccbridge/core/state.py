@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import Call, CallState, Offer
+from ccbridge.core.calls import Call, Offer
 from ccbridge.core.controls import Control
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
@@ -108,6 +108,6 @@ def thaw(plan: Plan, state: State) -> World:
     w._due = {(kind, key): due for kind, key, due in state.due}
     w.pile()
     for call in state.calls:
-        if call.state is CallState.HOLDING and not (call.hold_off or call.offer or call.turned_away):
+        if call.waits_in_line:
             w.insert(call)
     return w

@@ -160,7 +160,7 @@ def _refused(w: World, call: Call) -> str:
     """Why nothing can be done for this call now; "" if it can."""
     if not w.link:
         return "cannot be reached: there is no link to Asterisk"
-    if moves.in_line(call) and not call.hold_off and not call.turned_away:
+    if call.waits_in_line:
         return ""
     if call.state in (CallState.OFFERED, CallState.TALKING):
         offer = w.offers.get(call.offer)

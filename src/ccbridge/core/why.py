@@ -21,7 +21,7 @@ from typing import Any
 from ccbridge.core import strategies
 from ccbridge.core.acd import NAMED, Line, Pair
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState, OfferState
+from ccbridge.core.calls import Call, OfferState
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.world import World
 
@@ -50,13 +50,7 @@ def tell_who_waits(w: World) -> None:
     told: dict[Line, dict[str, Any]] = {}
     for name in dict.fromkeys(newcomers):  # who went from queue to queue at this moment is there twice
         call = w.calls.get(name)
-        if (
-            call is None
-            or call.state is not CallState.HOLDING
-            or call.hold_off
-            or call.offer
-            or call.turned_away
-        ):
+        if call is None or not call.waits_in_line:
             continue
         line = Line(call.queue, call.rule)
         if line not in told:
