@@ -46,7 +46,7 @@ class Channels:
         legs: dict[str, Leg] = {}
         callers: dict[str, set[str]] = {}
         names = {f"PJSIP/{phone}": phone for phone in phones}
-        with cel.open(newline="") as file:
+        with cel.open(newline="", errors="replace") as file:
             for row in csv.reader(file):
                 at, kind, uniqueid, linkedid, channel, extra = (row[n] for n in (1, 2, 4, 5, 6, 14))
                 phone = names.get(channel.rpartition("-")[0])
@@ -64,7 +64,7 @@ class Channels:
 
 def picked_up(log: Path) -> set[str]:
     """Channels of the phones' own log that said so: a phone on Asterisk 16 is `answered` only with sound."""
-    with log.open(newline="") as file:
+    with log.open(newline="", errors="replace") as file:  # a hostile caller's name may be no UTF-8
         return {row[3] for row in csv.reader(file) if row[1] == "ANSWER"}
 
 
