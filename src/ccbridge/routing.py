@@ -306,9 +306,8 @@ class RoutingLoop:
         self.post(i.CallLooked(time.time(), call, place))
 
     async def _look_up(self, wanted: LookUpCustomer) -> None:
-        found = await self._lookup.find_customer(wanted.e164)
-        customer, name, priority = found if found is not None else (None, "", 0)
-        self.post(i.CustomerFound(time.time(), wanted.call, customer, name, priority))
+        found = await self._lookup.find_customer(wanted.e164, wanted.days)
+        self.post(i.CustomerFound(time.time(), wanted.call, *(found or (None, ""))))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

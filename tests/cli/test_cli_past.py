@@ -279,3 +279,22 @@ def test_a_customer_gets_a_priority(archive: Shell) -> None:
     assert unknown.stderr == "there is no customer with the number +302107654321\n"
     archive.run("customer", "priority", "2101234567", "--to", "101", code=2)
     assert archive.json("customer", "priority", "2101234567", "--to", "0")["priority"] == 0
+
+
+def test_a_customer_gets_an_agent_of_his_own(archive: Shell) -> None:
+    said = archive.run("customer", "owner", "210", "1234567", "--to", "anna").stdout
+    assert said == "+302101234567 belongs to anna\n"
+    assert archive.json("customer", "show", "2101234567")["owner"] == "anna"
+    unknown = archive.run("customer", "owner", "2107654321", "--to", "anna", code=1)
+    assert unknown.stderr == "there is no customer with the number +302107654321\n"
+    nobody = archive.run("customer", "owner", "2101234567", "--to", "eve", code=2)
+    assert nobody.stderr == "no agent eve in the configuration\n"
+    archive.run("customer", "owner", "2101234567", code=2)
+    archive.run("customer", "owner", "2101234567", "--to", "anna", "--nobody", code=2)
+    assert archive.json("customer", "owner", "2101234567", "--to", "") == {
+        "number": "+302101234567", "owner": None,
+    }  # fmt: skip
+    assert archive.json("customer", "owner", "2101234567", "--to", "anna")["owner"] == "anna"
+    said = archive.run("customer", "owner", "2101234567", "--nobody").stdout
+    assert said == "+302101234567 belongs to nobody\n"
+    assert archive.json("customer", "show", "2101234567")["owner"] is None

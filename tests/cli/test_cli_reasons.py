@@ -33,6 +33,7 @@ AT = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
         ({"why": "offered", "call": "7.1", "rings": False}, "reserved for call 7.1"),
         ({"why": "talking", "call": "7.1", "reason": "logging_out"}, "talks with call 7.1; then logged out"),
         ({"why": "logged_out"}, "logged out"),
+        ({"why": "not_wished"}, "free; the caller waits for another agent"),
         ({"why": "skill", "missing": {"greek": [2, 4], "billing": [0, 1]}},
          "has greek 2, 4 is required; has no billing, 1 is required"),
         ({"why": "behind", "by": "longest_idle", "has": 20.0, "chosen": 60.0},
@@ -51,7 +52,7 @@ def test_one_agent(named: dict[str, Any], text: str) -> None:
 
 
 def test_every_state_and_every_strategy_has_words() -> None:
-    assert {*AGENT_STATES, "skill", "behind"} == reasons.COUNTED.keys()
+    assert {*AGENT_STATES, "skill", "behind", "not_wished"} == reasons.COUNTED.keys()
     assert {*STRATEGIES, "preferred"} - {"random", "ring_all"} == reasons.FIGURES.keys()
     assert reasons.counted({"talking": 12, "chosen": 1, "paused": 1, "skill": 2}) == (
         "12 were talking, 2 lacked a skill, 1 was paused"
@@ -180,3 +181,40 @@ def test_every_kind_is_told_or_left_out_on_purpose() -> None:
 def test_a_queue_without_agents_and_a_link_that_was_down() -> None:
     assert story.waits({"why": {"counts": {}, "named": []}}) == ("The queue has no agents.", ())
     assert story.waits({"why": {"link": False}})[0] == "The link to Asterisk is down: nobody can be rung."
+
+
+def test_who_waits_for_one_agent() -> None:
+    wish = {"agent": "ben", "why": "last_agent", "left_s": 14.6}
+    why = {"counts": {"talking": 1, "not_wished": 2}, "named": []}
+    text, more = story.waits({"why": why, "wish": wish})
+    assert text == (
+        "None of the queue's 3 agents can take the call: "
+        "2 were free, and the caller waits for another, 1 was talking."
+    )
+    assert more[-1] == "the caller waits for ben alone, who talked with this customer last, for 15 s at most"
+    chosen = {"counts": {"chosen": 1, "not_wished": 1}, "named": [{"agent": "anna", "why": "not_wished"}]}
+    offered = {"agent": "ben", "queue": "sales", "why": chosen, "wish": {**wish, "why": "owner"}}
+    (told,) = story.tell([{"at": AT, "kind": "offered", "data": offered}])
+    assert told.text == "Offered to ben: the caller waited for ben alone, whose customer this is."
+    assert told.more == (
+        "anna: free; the caller waits for another agent",
+        "of the queue's 2 agents 1 was free, and the caller waits for another",
+    )
+
+
+def test_a_caller_who_is_not_for_this_agent() -> None:
+    beyond = {"call": "7.1", "missing": {}, "relaxes_s": None,
+              "wish": {"agent": "ben", "why": "owner", "left_s": 9.0}}  # fmt: skip
+    serves = {
+        "queue": "sales",
+        "paused": False,
+        "waiting": 1,
+        "fits": 0,
+        "with_others": [],
+        "beyond": [beyond],
+    }
+    ((text, more),) = idle.queues(
+        {"agent": "anna", "state": "available", "link_up": True, "serves": [serves]}
+    )
+    assert text == "sales: 1 in line, anna qualifies for none of them now."
+    assert more == ["call 7.1: waits for ben alone, whose customer this is, for 9 s at most"]

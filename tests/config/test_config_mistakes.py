@@ -294,6 +294,13 @@ def test_unused_things_are_warnings(bench: Bench) -> None:
     assert [warning.key for warning in site.warnings] == ["queues.support", "flows.night"]
 
 
+def test_waiting_for_one_agent_as_long_as_for_all_is_a_warning(bench: Bench) -> None:
+    site = bench.site(("    max_wait: 600", "    max_wait: 60\n    owner: 60\n    last_agent: 59"))
+    assert [(one.key, one.text) for one in site.warnings] == [
+        ("queues.support.owner", "warning: is not less than max_wait, 60 s: nobody else ever gets them")
+    ]
+
+
 def test_misspelling_any_key_is_one_mistake(bench: Bench) -> None:
     """One slip, one line: nothing that only follows from it is reported beside it."""
     text = EXAMPLE.read_text(encoding="utf-8")

@@ -63,6 +63,7 @@ SKILLED = plan_of(
     {
         "sales": QueuePlan(
             "sales", ring=8, wrap_up=5, max_wait=60, overflow="900", strategy="most_skilled",
+            owner=14, last_agent=7,
             rules=(
                 Rule(0, {"greek": 4}, {"english": 3}), Rule(10, {"greek": 2}), Rule(25),
             ),
@@ -82,7 +83,10 @@ SKILLED = plan_of(
             rules=(Rule(0, {"greek": 1, "english": 1}), Rule(5, {"greek": 1})),
         ),
         "lots": QueuePlan("lots", ring=8, wrap_up=2, max_wait=50, overflow="905", strategy="random"),
-        "all": QueuePlan("all", ring=8, wrap_up=2, max_wait=50, overflow="906", strategy="ring_all"),
+        "all": QueuePlan(
+            "all", ring=8, wrap_up=2, max_wait=50, overflow="906", strategy="ring_all",
+            owner=5, last_agent=10,
+        ),
     },
     {
         "ann": ("sales", "help", "line"),
@@ -109,7 +113,7 @@ RINGING = replace(
 FLOWING = plan_of(
     {
         "sales": QueuePlan(
-            "sales", ring=8, wrap_up=5, max_wait=25, overflow="900", max_waiting=3,
+            "sales", ring=8, wrap_up=5, max_wait=25, overflow="900", max_waiting=3, last_agent=12,
             overflow_to={
                 "time": ToQueue("help", 2), "nobody": ToQueue("late"), "full": HangUp(("all-busy",)),
                 "paused": Transfer("910"),
@@ -117,7 +121,7 @@ FLOWING = plan_of(
             keys={"1": ToQueue("late"), "2": Transfer("911")},
         ),
         "help": QueuePlan(
-            "help", ring=5, wrap_up=0, max_wait=30, overflow="901", priority=5,
+            "help", ring=5, wrap_up=0, max_wait=30, overflow="901", priority=5, owner=20,
             overflow_to={"time": ToQueue("sales"), "paused": ToQueue("late")},
             rules=(Rule(0, {"english": 3}), Rule(8)),
         ),
@@ -399,6 +403,9 @@ class Simulator(Passing):
             case e.LookUpCustomer():
                 customer, priority = self.random.choice(((None, 0), (7, 7)))
                 found = i.CustomerFound(0, effect.call, customer, "Zoë", priority)
+                if customer is not None and any(q.owner or q.last_agent for q in self.plan.queues.values()):
+                    his = self.random.choices(("", *self.plan.agents, "one who has gone"), k=2)
+                    found = replace(found, owner=his[0], last_agent=his[1])
                 self.agi(lambda: replace(found, at=self.at))
             case _:
                 pass

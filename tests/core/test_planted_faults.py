@@ -21,6 +21,7 @@ from ccbridge.core import (
     strategies,
     talks,
     why,
+    wished,
 )
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
@@ -476,6 +477,42 @@ def a_restart_knows_one_of_those_who_ring(patch: pytest.MonkeyPatch) -> None:
         right(w, call_id, {**known, "others": others}, agents)
 
     patch.setattr(restore, "_restore_call", alone)
+
+
+# -- who waits for one agent
+
+
+@plant(BUSY, SKILLED)
+def a_wish_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wished, "wish", nothing)
+
+
+@plant(BUSY, SKILLED)
+def a_wish_never_ends(patch: pytest.MonkeyPatch) -> None:
+    right = wished.wish
+
+    def wish(call: Any, queue: Any, rule: int, agents: Any, at: float) -> Any:
+        one = right(call, queue, rule, agents, call.queued_at or at)
+        return one and replace(one, until=at + 60.0)
+
+    patch.setattr(wished, "wish", wish)
+
+
+@plant(CHANGING, SKILLED)
+def one_waits_for_an_agent_who_has_gone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wished, "look_again", nothing)
+
+
+@plant(KILLED, SKILLED)
+def a_restart_forgets_the_owner(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Any) -> None:
+        right(self, record)
+        if getattr(record, "kind", "") == "customer" and record.call in self.calls:
+            self.calls[record.call].update(owner="", last_agent="")
+
+    patch.setattr(Memory, "apply", apply)
 
 
 # -- what callers are told

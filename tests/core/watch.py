@@ -12,6 +12,7 @@ from watch_ops import OpsWatch
 from watch_told import Told
 from watch_ways_out import WaysOut
 from watch_why import WhyWatch
+from watch_wished import Wished
 
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
@@ -111,6 +112,7 @@ class Watch:
         self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
         self.told = Told(self.fault)
         self.ops = OpsWatch(self.fault)
+        self.wished = Wished()
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -138,6 +140,7 @@ class Watch:
         match event:
             case i.CustomerFound() if event.call in w.calls and event.customer is not None:
                 self.regard[w.account(event.call)] = event.priority
+                self.wished.heard(w, event)
             case i.CallQueued() if event.call in w.calls and not w.calls[event.call].stints:
                 brought = event.priority + self.regard.get(w.account(event.call), 0)
                 if w.calls[event.call].state is CallState.QUEUED and w.calls[event.call].brought != brought:
@@ -342,7 +345,7 @@ class Watch:
         if self.link:
             for call in waiting:
                 for agent in free:
-                    if fits(w, agent, call) and self.ops.free_for_all(call):
+                    if self._fits(w, agent, call) and self.ops.free_for_all(call):
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
             self.ways.look(w, waiting)
         for effect in effects:
@@ -353,7 +356,7 @@ class Watch:
                     self._fair_turn(w, call, offer.agent, waiting, free)
                 if w.queue(call.queue).strategy == "ring_all":
                     for agent in free:
-                        if fits(w, agent, call):
+                        if self._fits(w, agent, call):
                             self.fault(f"{agent.id} is not rung for {call.id}, as all are")
                 elif len(effect.devices) != 1:
                     self.fault(f"{effect} rings several")
@@ -370,13 +373,23 @@ class Watch:
         if due is not None and due < now - 3600:
             self.fault(f"a deadline of {due} has gone by unseen")
 
+    def _fits(self, w: World, agent: Agent, call: Call) -> bool:
+        """He may take him, who waits for nobody else."""
+        return fits(w, agent, call) and self._wishes(w, call) <= {"", agent.id}
+
+    def _wishes(self, w: World, call: Call) -> set[str]:
+        return self.wished.wishes(w, call, (asked(w, call), asked(w, call, 0.5)))
+
     def _fair_turn(self, w: World, call: Call, name: str, waiting: list[Call], free: list[Any]) -> None:
         agent = w.agents[name]
         required = asked(w, call).require.items()
         if call.queue not in agent.plan.queues or any(agent.plan.skills.get(s, 0) < n for s, n in required):
             self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {required}")
+        if self._wishes(w, call).isdisjoint(("", agent.id)):
+            self.fault(f"{agent.id} got {call.id}, who waits for {self._wishes(w, call)}")
         for other in waiting:
-            if fits(w, agent, other) and turn(w, other) < turn(w, call) and self.ops.free_for_all(other):
+            sooner = turn(w, other) < turn(w, call) and self.ops.free_for_all(other)
+            if sooner and self._fits(w, agent, other):
                 self.fault(f"{call.id} overtook {other.id} for {agent.id}")
         mine = favour(w, agent, call)
         if w.queue(call.queue).strategy == "round_robin":
@@ -385,7 +398,7 @@ class Watch:
         if asked(w, call) is not asked(w, call, 0.5):
             return  # whose skills are preferred has just changed
         for other_agent in free:
-            if fits(w, other_agent, call) and favour(w, other_agent, call) < mine:
+            if self._fits(w, other_agent, call) and favour(w, other_agent, call) < mine:
                 self.fault(f"{agent.id} got {call.id}, it was {other_agent.id}'s turn")
 
     def _built_right(self, w: World) -> None:
@@ -405,6 +418,10 @@ class Watch:
                     self.fault(f"{call} but {offer}")
             elif call.state in (CallState.OFFERED, CallState.TALKING):
                 self.fault(f"{call.id} is {call.state.value} without an offer")
+            if (call.owner, call.last_agent) != self.wished.agents.get(call.account, ("", "")):
+                self.fault(f"{call}, and told was {self.wished.agents.get(call.account)}")
+            if eligible(call) and (call.wish.agent if call.wish else "") not in self._wishes(w, call):
+                self.fault(f"{call} is to wait for {self._wishes(w, call)}")
             if call.regard != self.regard.get(call.account, 0):
                 self.fault(f"{call} is regarded with {call.regard}, not {self.regard.get(call.account, 0)}")
             limit = max(-100, min(100, call.brought + w.queue(call.queue).priority))
@@ -576,7 +593,7 @@ def _essence(w: World) -> dict[str, Any]:
         call.account: (
             call.state, call.queue, call.brought, call.regard, call.priority, call.since, call.queued_at,
             call.answered_at, call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer,
-            call.legs, call.stints, call.recordings, call.told,
+            call.legs, call.stints, call.recordings, call.told, call.owner, call.last_agent,
         )
         for call in w.calls.values()
     }  # fmt: skip

@@ -70,12 +70,15 @@ class WhyWatch:
                 yield f"{one}, and it is not"
             return
         required = one.data.get("rule", {}).get("require", {})
+        wished = one.data.get("wish", {})
         stand: Counter[str] = Counter()
         truth: dict[str, str] = {}
         for agent in w.agents.values():
             if one.data["queue"] in agent.plan.queues:
                 lacks = [s for s, level in required.items() if agent.plan.skills.get(s, 0) < level]
                 truth[agent.id] = "skill" if lacks else agent.state()[0]
+                if truth[agent.id] == "available" and agent.id != wished.get("agent", agent.id):
+                    truth[agent.id] = "not_wished"
                 stand[truth[agent.id]] += 1
         self.seen.update(stand)
         if why["counts"] != dict(stand):

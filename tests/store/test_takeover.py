@@ -35,7 +35,7 @@ def called(call: str, at: float) -> list[Record]:
 def queued(call: str, at: float) -> list[Record]:
     return [
         *called(call, at),
-        CallEvent(call, at + 2, "customer", {"customer": 7}),
+        CallEvent(call, at + 2, "customer", {"customer": 7, "owner": "ben", "last_agent": "anna"}),
         CallEvent(call, at + 3, "queued", {"queue": "sales", "priority": 5, "since": at + 2.75}),
         CallEvent(call, at + 3, "holding", {"queue": "sales"}),
     ]

@@ -39,6 +39,7 @@ def show_(here: Here, number: tuple[str, ...], as_json: bool) -> None:
             ("numbers", row["numbers"]),
             ("language", row["language"]),
             ("priority", row["priority"]),
+            ("owner", row["owner"]),
             ("since", show.when(row["created_at"])),
         ]
     )
@@ -67,6 +68,28 @@ def priority(here: Here, number: tuple[str, ...], value: int, as_json: bool) -> 
         show.as_json({"number": e164, "priority": value})
     else:
         click.echo(f"{e164} has the priority {value}")
+
+
+@customer.command()
+@click.argument("number", nargs=-1, required=True)
+@click.option("--to", "agent", help="The agent's id; an empty one is --nobody.")
+@click.option("--nobody", is_flag=True, help="Take the customer from whose he was.")
+@common
+@pass_here
+def owner(here: Here, number: tuple[str, ...], agent: str | None, nobody: bool, as_json: bool) -> None:
+    """Give the customer of NUMBER an agent of his own: from his next call on."""
+    if (agent is None) != nobody:
+        raise WrongUse("give either --to AGENT or --nobody")
+    if agent and agent not in here.site().plan.agents:
+        raise WrongUse(f"no agent {show.plain(agent)} in the configuration")
+    e164 = _e164(here, number)
+    with database(here) as db:
+        if not queries.own_customer(db, e164, agent or None):
+            raise NotDone(f"there is no customer with the number {e164}")
+    if as_json:
+        show.as_json({"number": e164, "owner": agent or None})
+    else:
+        click.echo(f"{e164} belongs to {show.plain(agent or 'nobody')}")
 
 
 def _e164(here: Here, number: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ccbridge.cli import show
-from ccbridge.cli.reasons import lacks, lasting, then
+from ccbridge.cli.reasons import lacks, lasting, then, waits_for
 
 Row = Mapping[str, Any]
 
@@ -78,6 +78,8 @@ _DOWN = "the link to Asterisk is down, so nobody can be rung"
 
 
 def _beyond(caller: Row) -> str:
+    if not caller["missing"]:
+        return f"call {show.plain(caller['call'])}: {waits_for(caller['wish'])}"
     lets = caller["relaxes_s"]
     when = "no rule ever lets it" if lets is None else f"a rule lets it in {lasting(lets)}"
     return f"call {show.plain(caller['call'])}: {lacks(caller['missing'])}; {when}"

@@ -13,6 +13,10 @@ Named = Mapping[str, Any]
 COUNTED = {
     "skill": ("lacked a skill", "lacked a skill"),
     "behind": ("was free and came later in the order", "were free and came later in the order"),
+    "not_wished": (
+        "was free, and the caller waits for another",
+        "were free, and the caller waits for another",
+    ),
     "available": ("was free", "were free"),
     "offered": ("was being offered another call", "were being offered other calls"),
     "talking": ("was talking", "were talking"),
@@ -58,6 +62,8 @@ def _why(named: Named) -> str:
     match why:
         case "behind":
             return _behind(named)
+        case "not_wished":
+            return "free; the caller waits for another agent"
         case "skill":
             return lacks(named["missing"])
         case "wrap_up":
@@ -102,6 +108,18 @@ def lacks(missing: Mapping[str, Any]) -> str:
         f"has {f'{show.plain(skill)} {has}' if has else f'no {show.plain(skill)}'}, {needs} is required"
         for skill, (has, needs) in missing.items()
     )
+
+
+def waits_for(wish: Mapping[str, Any]) -> str:
+    """``waits for ben alone, who talked with this customer last, for 15 s at most``"""
+    return (
+        f"waits for {show.plain(wish['agent'])} alone, {whose(wish)}, for {lasting(wish['left_s'])} at most"
+    )
+
+
+def whose(wish: Mapping[str, Any]) -> str:
+    """Why one waits for this agent."""
+    return "whose customer this is" if wish["why"] == "owner" else "who talked with this customer last"
 
 
 def then(reason: str | None) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ccbridge.cli import show
-from ccbridge.cli.reasons import against, asked, counted, lasting
+from ccbridge.cli.reasons import against, asked, counted, lasting, waits_for, whose
 
 # How a call ended, and who ended it; ``offer_ended`` and ``ended`` say so by these names.
 ENDS = {
@@ -75,6 +75,8 @@ def waits(found: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     more = [against(one) for one in why["named"]]
     if people > len(more):
         more.append(f"... and {people - len(more)} more")
+    if "wish" in found:
+        more.append(f"the caller {waits_for(found['wish'])}")
     if found.get("relaxes_s") is not None:
         more.append(f"the next rule is in force in {lasting(found['relaxes_s'])}")
     return f"None of {whom} can take the call: {counted(counts)}.", tuple(more)
@@ -222,6 +224,8 @@ class _Story:
         behind, chosen = why["counts"].get("behind", 0), why["counts"].get("chosen", 1)
         if chosen > 1:
             text += f": one of {chosen} who are rung at once."
+        elif "wish" in data:
+            text += f": the caller waited for {agent} alone, {whose(data['wish'])}."
         elif behind:
             text += f": the first in the order of the {behind + 1} who are free and qualify."
         else:

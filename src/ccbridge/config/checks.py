@@ -13,7 +13,7 @@ from typing import Any
 from ccbridge.config import departments, ways_out
 from ccbridge.config.departments import served
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
-from ccbridge.config.models import StepSection
+from ccbridge.config.models import QueueSection, StepSection
 
 VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set(), "hangup": set()}
 """The verbs of a step and the keys that go with each."""
@@ -29,6 +29,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
         _loops(("flows", flow, "steps"), steps, notes)
         _reach(("flows", flow, "steps"), raw, steps, notes)
     _skills(data, notes)
+    _wishes(data, notes)
     ways_out.check(_mapping(data, "queues"), notes)
     _unused(data, notes)
     _paths(data, folder, notes)
@@ -76,6 +77,19 @@ def _skills(data: Mapping[str, Any], notes: Notes) -> None:
             serving = [_mapping(one, "skills") for one in people if queue in served(data, one)]
             if serving and require and not any(_has(skills, require) for skills in serving):
                 notes.warn((*loc, index, "require"), "warning: no agent of this queue has all of it")
+
+
+def _wishes(data: Mapping[str, Any], notes: Notes) -> None:
+    """Who waits for one agent alone must have time left for the others."""
+    for queue, raw in _mapping(data, "queues").items():
+        if not isinstance(raw, dict):
+            continue
+        max_wait = raw.get("max_wait", QueueSection.model_fields["max_wait"].default)
+        for key in ("owner", "last_agent"):
+            seconds = raw.get(key)
+            if all(isinstance(one, int | float) for one in (seconds, max_wait)) and seconds >= max_wait:
+                text = f"warning: is not less than max_wait, {max_wait:g} s: nobody else ever gets them"
+                notes.warn(("queues", queue, key), text)
 
 
 def _has(skills: Mapping[str, Any], require: Mapping[str, Any]) -> bool:

@@ -124,6 +124,7 @@ class RoutingSection(Section):
     misses_lift: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     reach_timeout: Annotated[Number, Between(2, 30, "seconds")] = 6.0
     ageing: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
+    last_agent_days: Annotated[Whole, Between(1, 365, "days")] = 30
     # Less than 10 s would be shorter than two heartbeats and one look of the hold loop.
     fallback_after: Annotated[Number, Between(10, 600, "seconds")] = 30.0
 
@@ -159,6 +160,8 @@ class QueueSection(Section):
     overflow: Extension
     overflow_to: dict[Literal["time", "full", "nobody", "paused"], TargetSection] = {}
     keys: dict[Key, TargetSection] = {}
+    owner: Annotated[Number, Between(0, 600, "seconds")] = 0.0
+    last_agent: Annotated[Number, Between(0, 600, "seconds")] = 0.0
     service_level: Annotated[Number, Between(1, 3600, "seconds")] = 20.0
     priority: Priority = 0
     strategy: Literal[

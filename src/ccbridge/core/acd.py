@@ -6,7 +6,8 @@ order of his queue's strategy; or all of them, when the queue rings all. One pas
 queues that a change touched.
 
 A *line* is those callers of a queue for whom the same rule of skills is in force: the same agents may take
-them. Whoever waits longer than a rule says moves to the next line, which touches the queue.
+them. Whoever waits longer than a rule says moves to the next line, which touches the queue. Those who wait
+for one agent alone are a line, too.
 
 Why touched queues suffice: a pair (caller, free agent) that was possible before the change would have been
 made then, so a new pair needs a new caller, one with a new rule, or a newly free agent, and each of these
@@ -25,6 +26,7 @@ NAMED = 10  # candidates at most whom a decision names
 class Line(NamedTuple):
     queue: str
     rule: int  # index of the queue's rule that is in force
+    only: str = ""  # its callers wait for this agent alone: core.wished
 
 
 class Waiting(NamedTuple):
@@ -44,6 +46,7 @@ class Pair(NamedTuple):
     candidates: int  # free agents who might have taken him when his turn came
     rule: int = 0  # index of the queue's rule that was in force
     behind: tuple[str, ...] = ()  # the first of the other candidates, best first
+    only: str = ""  # the caller waited for this agent alone
 
 
 def match(
@@ -70,9 +73,9 @@ def match(
         serving[caller.line] = candidates
         chosen = tuple(candidates[: most[caller.line]])
         taken.update(chosen)
-        queue, rule = caller.line
+        queue, rule, only = caller.line
         behind = tuple(candidates[len(chosen) : len(chosen) + NAMED])
-        pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, behind))
+        pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, behind, only))
         line = waiting[caller.line]
         if index + 1 < len(line):
             heapq.heappush(heads, (line[index + 1], index + 1))

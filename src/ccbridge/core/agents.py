@@ -43,6 +43,7 @@ class Agent:
     talk_s: float = 0.0
     last_call: str = ""
     last_offer: str = ""
+    here: bool = False  # as it was told last: see is_here
     shown: tuple[str, str] = ("logged_out", "")
     shown_at: float = 0.0
 
@@ -67,6 +68,11 @@ class Agent:
         if self.device in IN_CALL:
             return ("busy_elsewhere", "") if self.fade_due is None else self.shown
         return ("available", "")
+
+    def is_here(self) -> bool:
+        """He takes calls now or after what he is doing: at work, not paused, and with a phone."""
+        dead = self.cool_due is not None and self.cool_why == "dead"
+        return self.logged_in and not self.pause and self.device not in NO_PHONE and not dead
 
     def _next(self) -> str:
         """What is to follow this call: as a part of the state it is written, and outlives a restart."""

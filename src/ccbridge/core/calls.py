@@ -84,6 +84,15 @@ def channel_of(account: str) -> tuple[str, int]:
     return (channel, int(nth)) if channel and nth.isdecimal() else (account, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A caller in line waits for this agent alone: see ``core.wished``."""
+
+    agent: str
+    why: str  # owner | last_agent
+    until: float  # epoch seconds
+
+
 @dataclass(slots=True)
 class Call:
     id: str  # of the caller's channel, which has one call at a time
@@ -114,6 +123,9 @@ class Call:
     menu_end: str = ""  # once the menu is over without a queue: transfer, hangup
     exit_told_by: float = 0.0  # loop's clock: the way out that led here may still be told until then
     customer: int | None = None
+    owner: str = ""  # the customer's own agent
+    last_agent: str = ""  # who talked with the customer last
+    wish: Wish | None = None  # while he is in line: for whom he waits, if not for anybody
     name: str = ""  # the customer's: for the phone's display only, never in an event
     way_out: str = ""  # under way out of his queue: why, as in ``overflow``, and where to
     way_to: str = ""

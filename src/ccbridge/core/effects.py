@@ -99,6 +99,7 @@ class LookUpCustomer:
 
     call: str
     e164: str
+    days: int  # how far to look back for the last agent
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from ccbridge.core import skills
 from ccbridge.core.acd import Line
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call
+from ccbridge.core.calls import Call, Wish
 from ccbridge.core.pace import Pace
 from ccbridge.core.world import World
 
@@ -54,6 +54,7 @@ class _Tank:
     ever: frozenset[str] = frozenset()  # who may take them now or later
     may: frozenset[str] = frozenset()  # who may take them now
     relaxes: float = NEVER  # seconds from now
+    wish: Wish | None = None  # until then they wait for one agent alone
 
 
 @dataclass(slots=True)
@@ -72,8 +73,7 @@ class _Supply:
 def position(w: World, call: Call) -> int:
     """His place among the callers of his queue for whom no agent's phone is being rung yet."""
     mine = w.place(call)
-    lines = (Line(call.queue, rule) for rule in range(len(w.queue(call.queue).rules)))
-    return 1 + sum(bisect_left(w.waiting.get(line, ()), mine) for line in lines)
+    return 1 + sum(bisect_left(w.waiting[line], mine) for line in w.lines.get(call.queue, ()))
 
 
 def wait(w: World, call: Call) -> float | None:
@@ -104,8 +104,9 @@ def _tanks(w: World, call: Call) -> tuple[list[_Tank], set[str]]:
     ahead = []
     for line, places in w.waiting.items():
         if places and (count := bisect_left(places, mine)):
-            ahead.append(_Tank(line.queue, count, _queued_at(w, w.calls[places[count // 2].call])))
-    me = _Tank(call.queue, 1.0, _queued_at(w, call))
+            middle = w.calls[places[count // 2].call]
+            ahead.append(_Tank(line.queue, count, _queued_at(w, middle), wish=middle.wish))
+    me = _Tank(call.queue, 1.0, _queued_at(w, call), wish=call.wish)
     for tank in (*ahead, me):
         _relax(w, tank, 0.0)
         tank.ever = _ever(w, tank)
@@ -139,6 +140,9 @@ def _relax(w: World, tank: _Tank, t: float) -> None:
     rule = skills.rule_at(rules, waited + t)
     tank.may = w.may_take(Line(tank.queue, rule))
     tank.relaxes = rules[rule + 1].after - waited if rule + 1 < len(rules) else NEVER
+    if tank.wish is not None and (ends := tank.wish.until - w.at) > t + skills.ROUNDING:
+        tank.may &= {tank.wish.agent}
+        tank.relaxes = min(tank.relaxes, ends)
 
 
 # -- who serves

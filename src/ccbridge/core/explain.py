@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccbridge.core import skills, view, why
-from ccbridge.core.acd import Line
+from ccbridge.core.acd import Waiting
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, channel_of
 from ccbridge.core.switchboard import Switchboard
@@ -36,7 +36,8 @@ def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any
 
     Of a queue: whether it is ``paused``, how many are in line (``waiting``), how many of these he ``fits``,
     those ``with_others`` (call, agent: being offered), and the first of those he does not fit (``beyond``:
-    call, what is ``missing``, and after how many seconds a rule lets him, if one will). None: no such agent.
+    call, what is ``missing``, after how many seconds a rule lets him, if one will, and for whom alone the
+    caller waits, if for anybody: ``wish``). None: no such agent.
     """
     row = view.agent(board, name, at, now)
     if row is None:
@@ -48,7 +49,7 @@ def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any
 
 
 def _waits(w: World, one: Call, at: float, now: float) -> dict[str, Any]:
-    found = why.waits(w, Line(one.queue, one.rule))
+    found = why.waits(w, w.line(one)) | why.wish(one, at)
     for named in found["why"].get("named", ()):
         if "left_s" in named:  # as of the last input
             named["left_s"] = round(max(0.0, named["left_s"] - (now - w.now)), 1)
@@ -59,12 +60,10 @@ def _waits(w: World, one: Call, at: float, now: float) -> dict[str, Any]:
 
 
 def _queue(w: World, who: Agent, queue: str, at: float) -> dict[str, Any]:
-    rules = w.queue(queue).rules
     fits = 0
-    beyond = []
-    for number in range(len(rules)):
-        line = Line(queue, number)
-        places = w.waiting.get(line, [])
+    beyond: list[Waiting] = []
+    for line in w.lines.get(queue, ()):
+        places = w.waiting[line]
         if who.id in w.may_take(line):
             fits += len(places)
         else:
@@ -94,4 +93,5 @@ def _beyond(w: World, who: Agent, one: Call, at: float) -> dict[str, Any]:
         "call": one.account,
         "missing": why.missing(who, rules[one.rule]),
         "relaxes_s": None if lets is None else why.until_rule(one, lets, at),
+        **why.wish(one, at),
     }

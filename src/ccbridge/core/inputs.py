@@ -296,6 +296,8 @@ class CustomerFound:
     customer: int | None
     name: str
     priority: int = 0  # added for this customer, -100..100
+    owner: str = ""  # his own agent
+    last_agent: str = ""  # who talked with him last, within the plan's last_agent_days
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ class Memory:
             call.pop("way_out", None)
         if event.kind == "customer":
             call.update(customer=data["customer"], regard=data.get("regard", 0))
+            call.update(owner=data.get("owner", ""), last_agent=data.get("last_agent", ""))
             if "brought" in data:
                 call.update(brought=data["brought"], priority=data["priority"])
         elif event.kind == "queued":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccbridge.core import inputs as i
-from ccbridge.core import offers, talks
+from ccbridge.core import offers, talks, wished
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import Append, LookUpCustomer, TellQueue
 from ccbridge.core.plan import QueuePlan
@@ -37,7 +37,7 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     w.emit(Append(CallOpened(call.account, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
     w.event(call, "arrived", at=came, did=a.did, caller_kind=a.caller_kind)
     if a.e164:
-        w.emit(LookUpCustomer(call.id, a.e164))
+        w.emit(LookUpCustomer(call.id, a.e164, w.plan.last_agent_days))
     return call
 
 
@@ -53,7 +53,7 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
     w.event(call, "arrived", again=True)
     w.call_state(call, CallState.FLOW)
     if a.e164 and not call.name:
-        w.emit(LookUpCustomer(call.id, a.e164))
+        w.emit(LookUpCustomer(call.id, a.e164, w.plan.last_agent_days))
 
 
 def back_already(w: World, call: Call, a: i.CallArrived) -> None:
@@ -69,16 +69,18 @@ def menu_stepped(w: World, call: Call, m: i.MenuStepped) -> None:
 
 def customer_found(w: World, call: Call, c: i.CustomerFound) -> None:
     call.name = c.name
-    if c.customer is not None and c.customer != call.customer:
-        call.customer = c.customer
-        regarded(w, call, c.priority)
-    elif c.customer is not None and c.priority != call.regard:
-        regarded(w, call, c.priority)
+    known = (call.customer, call.regard, call.owner, call.last_agent)
+    if c.customer is None or known == (c.customer, c.priority, c.owner, c.last_agent):
+        return
+    call.customer, call.owner, call.last_agent = c.customer, c.owner, c.last_agent
+    regarded(w, call, c.priority)
+    wished.look_at(w, call)
 
 
 def regarded(w: World, call: Call, priority: int) -> None:
     """Who he is, and what his customer's own priority makes of it; in line his place may change."""
-    more, line = {}, w.leave_line(call)
+    more: dict[str, Any] = {}
+    line = w.leave_line(call)
     change, call.regard = priority - call.regard, priority
     if call.queued_at is not None and change:
         call.brought += change
@@ -86,6 +88,10 @@ def regarded(w: World, call: Call, priority: int) -> None:
         more = {"priority": call.priority, "brought": call.brought}
     if priority:
         more["regard"] = priority
+    if call.owner:
+        more["owner"] = call.owner
+    if call.last_agent:
+        more["last_agent"] = call.last_agent
     w.event(call, "customer", customer=call.customer, **more)
     if line is not None:
         w.insert(call)
@@ -161,7 +167,7 @@ def _enter_queue(
     call.turned_away = w.is_draining(queue)
     if call.turned_away:
         more["draining"] = True
-    call.queue = queue
+    call.queue, call.wish = queue, None
     call.brought = priority
     call.priority = total(priority, w.queue(queue))
     call.queued_at = at

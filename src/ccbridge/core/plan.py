@@ -41,6 +41,8 @@ class QueuePlan:
     overflow_to: Mapping[str, Target] = field(default_factory=dict)  # by reason: core.overflow
     keys: Mapping[str, Target] = field(default_factory=dict)  # by a key that a caller in line presses
     max_waiting: int = 0  # so many in line, and it is full, 1-10000; 0: it never is
+    owner: float = 0.0  # so long a caller waits for his customer's own agent alone, 0-600: core.wished
+    last_agent: float = 0.0  # ... for the one with whom he talked last, 0-600
     service_level: float = 20.0  # T of the service level
     priority: int = 0  # added to the flow's own; higher is served first, -100..100
     strategy: str = "longest_idle"  # of core.strategies
@@ -133,6 +135,7 @@ class Plan:
     misses_lift: float = 0.0  # it ends by itself after this, 0-86400; 0: it does not
     reach_timeout: float = 6.0  # dialled but not ringing for this long: the phone is dead, 2-30
     ageing: float = 0.0  # seconds of waiting that count as one point of priority; 0: waiting counts none
+    last_agent_days: int = 30  # who talked with a customer longer ago is not his last agent, 1-365
     recording: bool = True
     departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)

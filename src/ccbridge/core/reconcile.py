@@ -55,7 +55,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
             w.refresh(agent)
     for call in w.calls.values():
         if call.e164 and not call.name:
-            w.emit(LookUpCustomer(call.id, call.e164))
+            w.emit(LookUpCustomer(call.id, call.e164, w.plan.last_agent_days))
     w.touched.update(line.queue for line in w.waiting)
     w.unstaffed.update(dict.fromkeys(line.queue for line in w.waiting))
 

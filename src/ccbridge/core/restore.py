@@ -84,6 +84,8 @@ def _restore_call(
         agent=known.get("agent", ""),
         offers=known["offers"],
         customer=known.get("customer"),
+        owner=known.get("owner", ""),
+        last_agent=known.get("last_agent", ""),
         turned_away=known.get("turned_away", False),
         way_out=known.get("way_out", ""),
         inferred=known["inferred"],

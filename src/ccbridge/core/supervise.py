@@ -97,9 +97,7 @@ def tell(w: World, queue: str, kind: str, by: str, data: Mapping[str, Any]) -> N
 
 def _set_in_force(w: World, queue: str) -> None:
     """And this queue's callers in the lines that it has for them now."""
-    for line, places in w.waiting.items():
-        if line.queue == queue:
-            places.clear()  # where they are depends on the plan
+    w.clear_lines(queue)
     w.put_in_force(w.base)
     w.tell_plan()
     for call in w.calls.values():

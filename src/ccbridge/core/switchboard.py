@@ -21,6 +21,7 @@ from ccbridge.core import (
     sweep,
     talks,
     why,
+    wished,
 )
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
@@ -72,6 +73,7 @@ class Switchboard:
             agent = w.agents.get(w.parted.pop())
             if agent is not None:
                 talks.look_round(w, agent)
+        wished.look_again(w)
         while w.link and (w.touched or w.entered or w.unstaffed):
             if w.touched:
                 self._match()
@@ -277,11 +279,10 @@ class Switchboard:
         w = self.world
         touched, w.touched = w.touched, set()
         waiting = {
-            line: places
+            line: w.waiting[line]
             for queue in touched
             if not w.is_paused(queue)
-            for line in (acd.Line(queue, rule) for rule in range(len(w.queue(queue).rules)))
-            if (places := w.waiting.get(line))
+            for line in w.lines.get(queue, ())
         }
         if not waiting:
             return
@@ -370,8 +371,8 @@ class Switchboard:
     def _plan_loaded(self, plan: Plan) -> None:
         """A reload never changes what an agent is doing now: only what he is offered next."""
         w = self.world
-        for places in w.waiting.values():
-            places.clear()  # where they are depends on the plan
+        for queue in list(w.lines):
+            w.clear_lines(queue)
         self._put_in_force(plan)
         bound = {offer.agent for offer in w.offers.values()}
         for agent in list(w.agents.values()):

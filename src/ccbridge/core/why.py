@@ -6,6 +6,7 @@ again soonest, then everybody else. Reasons are the states of an agent (``record
 
     chosen   he was given the call
     behind   free, and later in the order: ``by`` says by what, ``has`` his figure and ``chosen`` the other's
+    not_wished  free, and the caller waits for another agent alone
     skill    lacks what the rule in force requires (``missing``: skill -> what he has, what it takes)
 
 Ids only: what is told here stands in events. Cost: one pass over the queue's agents; for callers who get in
@@ -25,6 +26,7 @@ from ccbridge.core.calls import Call, OfferState
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.world import World
 
+NOT_WISHED = "not_wished"
 UNFIT = 4  # so much further is who lacks a skill, too
 # How near a state is to taking a call, when no deadline says so.
 FURTHER = {"wrap_up": 2, "offered": 2, "talking": 2, "busy_elsewhere": 2, "logged_out": 9}
@@ -35,13 +37,14 @@ def choice(w: World, pair: Pair) -> dict[str, Any]:
 
     To be asked before the agents are bound.
     """
-    line = Line(pair.queue, pair.rule)
+    line = Line(pair.queue, pair.rule, pair.only)
     queue, chosen = w.queue(pair.queue), w.agents[pair.agents[0]]
     counts, others = _look(w, line, NAMED - len(pair.behind))
     counts["chosen"] = len(pair.agents)
     counts["behind"] = counts.pop("available", len(pair.agents)) - len(pair.agents)
     behind = [_behind(w, queue, pair.rule, chosen, w.agents[name]) for name in pair.behind]
-    return {**in_force(queue, pair.rule), "why": {"counts": dict(+counts), "named": behind + others}}
+    kept = wish(w.calls[pair.call], w.at) if pair.only else {}
+    return {**in_force(queue, pair.rule), "why": {"counts": dict(+counts), "named": behind + others}, **kept}
 
 
 def tell_who_waits(w: World) -> None:
@@ -52,10 +55,10 @@ def tell_who_waits(w: World) -> None:
         call = w.calls.get(name)
         if call is None or not call.waits_in_line:
             continue
-        line = Line(call.queue, call.rule)
+        line = w.line(call)
         if line not in told:
             told[line] = waits(w, line)
-        w.event(call, "waiting", queue=call.queue, **told[line], **_relaxes(w, call))
+        w.event(call, "waiting", queue=call.queue, **told[line], **_relaxes(w, call), **wish(call, w.at))
 
 
 def waits(w: World, line: Line) -> dict[str, Any]:
@@ -83,6 +86,14 @@ def _relaxes(w: World, call: Call) -> dict[str, float]:
     return {"relaxes_s": until_rule(call, rules[call.rule + 1], w.at)}
 
 
+def wish(call: Call, at: float) -> dict[str, Any]:
+    """For whom alone he waits, why, and how many seconds more, if for anybody."""
+    one = call.wish
+    if one is None:
+        return {}
+    return {"wish": {"agent": one.agent, "why": one.why, "left_s": round(max(0.0, one.until - at), 1)}}
+
+
 def until_rule(call: Call, rule: Rule, at: float) -> float:
     """Seconds until this rule is in force for a caller who waits: rules count from the start of his stint."""
     queued_at = at if call.queued_at is None else call.queued_at
@@ -91,11 +102,13 @@ def until_rule(call: Call, rule: Rule, at: float) -> float:
 
 def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str, Any]]]:
     """How many stand where, and ``room`` of them by name: not who is free to take it."""
-    able, rule = w.may_take(line), w.queue(line.queue).rules[line.rule]
+    able, rule = w.may_take(Line(line.queue, line.rule)), w.queue(line.queue).rules[line.rule]
     counts: Counter[str] = Counter()
     near: dict[int, list[Agent]] = {}
     for agent in w.members(line.queue):
         state, fits = agent.shown[0], agent.id in able
+        if fits and state == "available" and line.only not in ("", agent.id):
+            state = NOT_WISHED
         counts[state if fits else "skill"] += 1
         if state != "available" or not fits:
             near.setdefault(_distance(agent, state, fits), []).append(agent)
@@ -104,7 +117,7 @@ def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str,
         if len(named) == room:
             break
         named += heapq.nsmallest(room - len(named), near[distance], key=_free_sooner)
-    return counts, [against(w, agent, rule, agent.id in able) for agent in named]
+    return counts, [against(w, agent, rule, agent.id in able, line.only) for agent in named]
 
 
 def _distance(agent: Agent, state: str, fits: bool) -> int:
@@ -133,9 +146,11 @@ def frees(agent: Agent) -> float | None:
     return None
 
 
-def against(w: World, agent: Agent, rule: Rule, able: bool) -> dict[str, Any]:
+def against(w: World, agent: Agent, rule: Rule, able: bool, only: str) -> dict[str, Any]:
     """What keeps this agent from a call now: his reason, with what belongs to it."""
     state, more = agent.shown
+    if able and state == "available" and only not in ("", agent.id):
+        return {"agent": agent.id, "why": NOT_WISHED}
     said: dict[str, Any] = {"agent": agent.id, "why": state if able else "skill"}
     if not able:
         said["state"] = state

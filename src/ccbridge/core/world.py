@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ccbridge.core import skills
+from ccbridge.core import skills, wished
 from ccbridge.core.acd import Line, Waiting
 from ccbridge.core.agents import NO_PHONE, Agent
 from ccbridge.core.bridges import Bridges
@@ -63,7 +63,9 @@ class World:
         self.agents: dict[str, Agent] = {}
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
+        self.lines: dict[str, dict[Line, None]] = {}  # queue -> its lines that have callers
         self.free: set[str] = set()  # agents who are available
+        self.changed: dict[str, None] = {}  # agents for whom one waits now, or does not any more
         # who may take its calls, now or by a later rule too, and who serves the queue at all; all made
         # anew when asked for
         self.qualified: dict[Line, frozenset[str]] = {}
@@ -220,9 +222,12 @@ class World:
             call.rule = skills.rule_at(queue.rules, self.at - queued_at)
             if call.rule + 1 < len(queue.rules):
                 due = min(due, self.now + queued_at + queue.rules[call.rule + 1].after - self.at)
+            call.wish = wished.wish(call, queue, call.rule, self.agents, self.at)
+            if call.wish is not None:
+                due = min(due, self.now + call.wish.until - self.at)
             self.insert(call)
             self.touched.add(call.queue)
-            if was != Line(call.queue, call.rule):
+            if was != self.line(call):
                 self.newcomers.append(call.id)
             self.unstaffed[call.queue] = None
             self.tell_in_time(call)
@@ -243,6 +248,7 @@ class World:
         """Into its line, by the order of service."""
         place = self.place(call)
         insort(self.waiting.setdefault(place.line, []), place)
+        self.lines.setdefault(call.queue, {})[place.line] = None
 
     def leave_line(self, call: Call) -> Line | None:
         """Out of the line that it was in, if any."""
@@ -256,8 +262,25 @@ class World:
             index = bisect_left(line, place)
             if index < len(line) and line[index] == place:
                 del line[index]
+                if not line:
+                    self.drop_line(place.line)
                 return place.line
         return None
+
+    def drop_line(self, line: Line) -> None:
+        """Nobody is in it any more: there may be one for each agent, so empty ones are not kept."""
+        del self.waiting[line], self.lines[line.queue][line]
+        if not self.lines[line.queue]:
+            del self.lines[line.queue]
+
+    def clear_lines(self, queue: str) -> None:
+        """Nobody is in line: where they are depends on the plan, and that is about to change."""
+        for line in self.lines.pop(queue, ()):
+            del self.waiting[line]
+
+    def line(self, call: Call) -> Line:
+        """Where it waits, or would."""
+        return Line(call.queue, call.rule, "" if call.wish is None else call.wish.agent)
 
     def place(self, call: Call) -> Waiting:
         """Where it is, or would be, in the order of service."""
@@ -265,10 +288,15 @@ class World:
         if self.plan.ageing:
             # all age alike, so that the order of two never changes: (waited now) may be left out
             rank += call.since / self.plan.ageing
-        return Waiting(rank, call.since, call.number, call.id, Line(call.queue, call.rule))
+        return Waiting(rank, call.since, call.number, call.id, self.line(call))
 
     def may_take(self, line: Line) -> frozenset[str]:
-        """The agents who serve this line's queue and qualify by its rule, whatever they do now."""
+        """The agents who serve this line's queue and qualify by its rule, whatever they do now.
+
+        Of a line whose callers wait for one of them, that one alone.
+        """
+        if line.only:
+            return self.may_take(Line(line.queue, line.rule)) & {line.only}
         if line not in self.qualified:
             rule = self.queue(line.queue).rules[line.rule]
             self.qualified[line] = frozenset(
@@ -375,6 +403,9 @@ class World:
     def refresh(self, agent: Agent, at: float | None = None) -> None:
         """Derive the agent's state anew; a change is an event, and may make him a candidate."""
         self.arm("agent", agent.id, agent.due())
+        if agent.here != agent.is_here():
+            agent.here = not agent.here
+            self.changed[agent.id] = None
         shown = agent.state()
         if shown == agent.shown:
             return

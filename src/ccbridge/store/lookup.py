@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
@@ -20,8 +20,19 @@ QUEUE = 50  # lookups waiting for a connection; more is a storm, and those calle
 REST = 5.0  # seconds without a question after a failure
 
 FIND = """
-SELECT c.id, c.name, c.priority
+SELECT c.id, c.name, c.priority, coalesce(c.owner, ''), coalesce((
+    SELECT agent FROM call
+    WHERE customer_id = c.id AND agent IS NOT NULL AND answered_at > now() - make_interval(days => %s)
+    ORDER BY answered_at DESC LIMIT 1), '')
 FROM phone_number p JOIN customer c ON c.id = p.customer_id WHERE p.e164 = %s"""
+
+
+class Customer(NamedTuple):
+    id: int
+    name: str
+    priority: int
+    owner: str  # an agent's id, or ""
+    last_agent: str  # who talked with him last, or ""
 
 
 class CustomerLookup:
@@ -59,13 +70,16 @@ class CustomerLookup:
             task.cancel()
         await self._pool.close(timeout=1.0)
 
-    async def find_customer(self, e164: str) -> tuple[int, str, int] | None:
-        """``(id, name, priority)``, or None: unknown, or no answer in time. Faults raise nothing."""
+    async def find_customer(self, e164: str, days: int) -> Customer | None:
+        """None: unknown, or no answer in time. Faults raise nothing.
+
+        Who talked with him more than ``days`` ago is not his last agent.
+        """
         loop = asyncio.get_running_loop()
         if loop.time() < self._resting_until:
             self.skipped += 1
             return None
-        task = asyncio.create_task(self._ask(e164))
+        task = asyncio.create_task(self._ask(e164, days))
         # not wait_for: a cancelled query of a frozen server would hold us for as long as it likes
         try:
             done, _ = await asyncio.wait({task}, timeout=self.limit)
@@ -84,17 +98,17 @@ class CustomerLookup:
         log.warning("lookup_failed", reason=reason, rest=self._rest)
         return None
 
-    async def _ask(self, e164: str) -> tuple[int, str, int] | None:
+    async def _ask(self, e164: str, days: int) -> Customer | None:
         loop = asyncio.get_running_loop()
         limit = loop.time() + self.limit
         async with self._pool.connection(timeout=self.limit) as db:
             # the pool throws the connection away and makes another in the background
             timer = loop.call_at(limit, cut, db)
             try:
-                row = await (await db.execute(FIND, (e164,))).fetchone()
+                row = await (await db.execute(FIND, (days, e164))).fetchone()
             finally:
                 timer.cancel()
-        return (int(row[0]), str(row[1]), int(row[2])) if row else None
+        return Customer(*row) if row else None
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:
         """Let it end by itself (its connection is cut at this moment), without anybody waiting."""

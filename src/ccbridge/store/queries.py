@@ -97,6 +97,13 @@ def rank_customer(db: Connection, e164: str, priority: int) -> bool:
     return changed.rowcount == 1
 
 
+def own_customer(db: Connection, e164: str, agent: str | None) -> bool:
+    """Make this agent the owner of a number's customer (None: nobody); False when nobody has the number."""
+    his = select(phone_number.c.customer_id).where(phone_number.c.e164 == e164)
+    done = db.execute(update(customer).where(customer.c.id == his.scalar_subquery()).values(owner=agent))
+    return done.rowcount == 1
+
+
 # -- tickets --------------------------------------------------------------------------------------
 
 _TICKETS = (

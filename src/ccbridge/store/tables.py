@@ -61,6 +61,7 @@ customer = Table(
     Column("created_at", Moment, nullable=False),
     Column("created_by_call", Text),
     Column("priority", Integer, nullable=False, server_default=text("0")),  # of his calls, added
+    Column("owner", Text),  # his own agent
     CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
 )
 
@@ -115,6 +116,8 @@ call = Table(
     Column("legs", JSONB, nullable=False, server_default=text("'[]'")),
     # former stays in queues: queue, answered, wait_s, talk_s, offers
     Column("stints", JSONB, nullable=False, server_default=text("'[]'")),
+    # who talked with a customer last
+    Index(None, "customer_id", "answered_at", postgresql_where=text("agent IS NOT NULL")),
 )
 
 ticket = Table(
