@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scene import Scene, moved_out, placed, some
+from scene import TWO, Scene, moved_out, placed, some
 from simulator import plan_of
 
 from ccbridge.core import inputs as i
@@ -100,3 +100,17 @@ def test_who_waits_keeps_his_place() -> None:
     assert placed(scene.said[-6:]) is not None
     assert scene.state("c4") == "offered"
     assert scene.state("c5") == "holding"
+
+
+def test_who_was_taken_out_while_the_daemon_was_away_is_logged_out() -> None:
+    scene = Scene()
+    scene.plan = replace(TWO, agents={"ann": TWO.agents["ann"]})
+    scene.restart()
+    scene.link_up()
+    assert scene.states("bob") == ["available", "logged_out"]
+    scene.tell(i.PlanLoaded, TWO)
+    assert scene.agent("bob") == ("logged_out", "")
+    assert scene.states("bob") == ["available", "logged_out"]
+    scene.restart()
+    scene.link_up()
+    assert scene.states("bob") == ["available", "logged_out"]

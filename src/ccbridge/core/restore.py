@@ -34,6 +34,17 @@ def take_up(w: World, memory: Memory) -> None:
         _restore_call(w, call_id, known, memory.agents)
 
 
+def log_out(w: World, agent_id: str, known: Mapping[str, Any]) -> None:
+    """He was taken out of the configuration while nobody was here: what was written of him ends now."""
+    gone = Agent(AgentPlan(agent_id, agent_id, "", ()))
+    w.add_agent(gone)
+    _restore_agent(w, gone, known)
+    gone.logged_in, gone.wrap_due, gone.cool_due = False, None, None
+    gone.unpause()
+    w.refresh(gone)
+    w.drop_agent(gone)
+
+
 def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
     agent.logged_in, agent.pause = known.get("in", False), known.get("pause", "")
     agent.dead_offers = known.get("dead_offers", 0)

@@ -30,7 +30,7 @@ from ccbridge.core.effects import Append, Effect, Reply
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
 from ccbridge.core.records import TicketOutcome
-from ccbridge.core.restore import take_up
+from ccbridge.core.restore import log_out, take_up
 from ccbridge.core.world import World
 
 
@@ -99,6 +99,10 @@ class Switchboard:
         self._put_in_force(w.base)
         for agent in w.agents.values():
             w.refresh(agent)  # but not what time has ended since: it is told with the first input
+        for name, known in memory.agents.items():
+            if name not in w.agents:
+                log_out(w, name, known)
+        w.changed.clear()  # the lines were made with all of this known
 
     # -- inside
 
