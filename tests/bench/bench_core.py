@@ -1,7 +1,7 @@
 """Inputs a second of the routing core with 10, 100 and 1,000 callers in line and 200 agents.
 
-Run: ``python tests/bench/bench_core.py``. Each round of eleven inputs is one whole call: it arrives, is
-queued, holds, is offered, answered and ended, while the line behind it stays as long as it was. Rounds
+Run: ``python tests/bench/bench_core.py``. Each round of twelve inputs is one whole call: it arrives, is
+queued, holds, has his wait reckoned, is offered, answered and ended, while the line behind it stays as long as it was. Rounds
 alternate; the figures are medians.
 """
 
@@ -46,6 +46,7 @@ def rate(waiting: int) -> float:
         tell(i.CallArrived, call, "100", "anonymous", None, "", "")
         tell(i.CallQueued, call, queue, 0)
         tell(i.CallHolding, call, queue, 0, 0.0)
+        tell(i.Tick)  # his wait is reckoned, if he is in line
 
     devices = {agent.device: "NOT_INUSE" for agent in plan.agents.values()}
     tell(i.LinkUp, i.Snapshot((), devices))

@@ -38,7 +38,14 @@ class Scene:
             self.tell(i.LogIn, agent, 1)
 
     def tell(self, kind: Any, *args: Any, **more: Any) -> list[Effect]:
-        effects = self.board.handle(kind(EPOCH + self.t, *args, **more), START + self.t)
+        """One input, and the ticks that are due after it, as nothing else comes."""
+        effects = self._take(kind(EPOCH + self.t, *args, **more))
+        while (due := self.board.next_deadline()) is not None and due <= START + self.t:
+            effects += self._take(i.Tick(EPOCH + self.t))
+        return effects
+
+    def _take(self, event: i.Input) -> list[Effect]:
+        effects = self.board.handle(event, START + self.t)
         for effect in effects:
             if isinstance(effect, Append):
                 self.memory.apply(effect.record)

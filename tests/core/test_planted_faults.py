@@ -541,7 +541,7 @@ def told_all_the_time(patch: pytest.MonkeyPatch) -> None:
 
 @plant(BUSY)
 def told_the_second_time_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(announce, "tell", lambda w: w.untold.clear())
+    patch.setattr(announce, "tell_one", lambda w: w.untold.clear())
 
 
 @plant(KILLED)

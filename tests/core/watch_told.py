@@ -7,7 +7,6 @@ from typing import Any
 
 from ccbridge.core import effects as e
 from ccbridge.core import records as r
-from ccbridge.core.announce import AT_ONCE
 from ccbridge.core.calls import Call, CallState
 from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.world import World
@@ -79,9 +78,9 @@ class Told:
                 continue
             self._right(w, call, event.data)
         waiting = [call for call in w.calls.values() if waits(call)]
-        if w.link and len(waiting) <= AT_ONCE:
+        if w.link:
             for call in waiting:
-                if call.account not in self.last:
+                if call.account not in self.last and call.id not in w.untold:
                     self.fault(f"{call.id} waits, and nobody has reckoned how long")
 
     def _right(self, w: World, call: Call, data: Any) -> None:

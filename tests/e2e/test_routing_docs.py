@@ -16,7 +16,7 @@ from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
-SKILLS, STRATEGY, MISSES, WAYS_OUT, WAIT = (
+SKILLS, STRATEGY, LAST, MISSES, WAYS_OUT, WAIT = (
     yaml.safe_load(block)
     for block in re.findall(
         r"^```yaml routing\n(.*?)^```$", (PROJECT / "docs" / "routing.md").read_text(), re.M | re.S
@@ -28,9 +28,9 @@ async def test_a_rule_relaxes_and_the_best_comes_first(
     make_site: Callable[..., Site], phones: dict[str, Phone], carrier: Carrier
 ) -> None:
     queues = {"sales": {}}
-    for block in (SKILLS, STRATEGY, WAYS_OUT, WAIT):
+    for block in (SKILLS, STRATEGY, LAST, WAYS_OUT, WAIT):
         queues["sales"] |= block["queues"]["sales"]
-    site = make_site(agents=SKILLS["agents"], queues=queues, routing=MISSES["routing"])
+    site = make_site(agents=SKILLS["agents"], queues=queues, routing=LAST["routing"] | MISSES["routing"])
     assert load(site.config).warnings == ()
     site.login("ben")
     waiting, one = await site.hold(carrier, SALES)

@@ -4,6 +4,9 @@ Once when he is new in line and nobody has taken him at once, told or not: so ev
 the report can hold against it. Then ``first`` seconds after he was queued and each ``every`` seconds, as his
 queue's ``announce`` says. Each is an ``estimated`` event, and has beside it what ``app_queue`` would have
 said.
+
+An estimate takes up to some milliseconds of the thread that routes. So none is made in a decision about
+anything else, and one in each ``Tick``: those come when there is nothing else to decide.
 """
 
 from __future__ import annotations
@@ -11,29 +14,22 @@ from __future__ import annotations
 from ccbridge.core import estimate
 from ccbridge.core.calls import Call
 from ccbridge.core.effects import Announce
-from ccbridge.core.world import TOLD_A_SECOND, World
+from ccbridge.core.world import World
 
 MINUTE = 60.0
-# So many at the most in one decision: an estimate takes up to some milliseconds, and after a restart all who
-# wait may be due at once.
-AT_ONCE = 20
 
 
 def due(w: World, call: Call) -> None:
-    """The moment has come at which his queue tells him: once this decision has shown that he still waits."""
-    w.untold.add(call.id)
+    """The moment has come at which his queue tells him, should he still wait at the next ``Tick``."""
+    w.untold[call.id] = None
 
 
-def tell(w: World) -> None:
-    """All who are new in line, or due, and whom this decision has given to nobody."""
-    untold, w.untold = sorted(w.untold), set()
-    for number, call_id in enumerate(untold):
-        call = w.calls[call_id]
-        if number < AT_ONCE:
-            announce = w.queue(call.queue).announce
-            _estimate(w, call, aloud=announce is not None and (call.told is not None or not announce.first))
-        else:
-            w.arm("say", call_id, w.now + number / TOLD_A_SECOND)
+def tell_one(w: World) -> None:
+    """The first of those who are new in line, or due."""
+    call = w.calls[next(iter(w.untold))]
+    del w.untold[call.id]
+    announce = w.queue(call.queue).announce
+    _estimate(w, call, aloud=announce is not None and (call.told is not None or not announce.first))
 
 
 def _estimate(w: World, call: Call, *, aloud: bool) -> None:

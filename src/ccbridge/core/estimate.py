@@ -21,8 +21,9 @@ to our caller when those are empty. He is served when a whole unit has come to h
 - Nobody ahead is taken to hang up, and nobody of a higher priority to come: the first makes the real wait
   shorter, the second longer. The report's mean error shows by how much.
 
-Bounded: beyond ``MOST_AGENTS`` every n-th one is looked at and counts n times; after ``MOST_STEPS`` the rest
-is reckoned from the rates as they stand then.
+Bounded: of the agents who may take him, and of the others, every n-th one is looked at and counts n times
+where there are more than ``MOST_AGENTS``; after ``MOST_STEPS`` the rest is reckoned from the rates as they
+stand then.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from ccbridge.core.calls import Call, Wish
 from ccbridge.core.pace import Pace
 from ccbridge.core.world import World
 
-MOST_AGENTS = 40
-MOST_STEPS = 30
+MOST_AGENTS = 20
+MOST_STEPS = 15
 NEVER = float("inf")
 NOTHING = 1e-9  # of a caller: what arithmetic leaves over
 
@@ -150,13 +151,15 @@ def _relax(w: World, tank: _Tank, t: float) -> None:
 
 def _supplies(w: World, tanks: list[_Tank], reach: set[str], call: Call) -> list[_Supply]:
     """Those of these agents who are live, and when each will have time."""
-    everybody = sorted(reach)
-    step = -(-len(everybody) // MOST_AGENTS) if everybody else 1
-    people = [w.agents[name] for name in everybody[::step]]
-    live = [agent for agent in people if _counts(agent)]
-    busy = sum(agent.shown[0] in ("talking", "offered") for agent in live) * step
+    live: list[tuple[Agent, int]] = []
+    his = tanks[-1].ever
+    for people in (sorted(his), sorted(reach - his)):
+        there = [agent for agent in map(w.agents.__getitem__, people) if _counts(agent)]
+        step = -(-len(there) // MOST_AGENTS) or 1
+        live += [(agent, step) for agent in there[::step]]
+    busy = sum(step for agent, step in live if agent.shown[0] in ("talking", "offered"))
     supplies = []
-    for agent in live:
+    for agent, step in live:
         supply = _supply(w, agent, call.queue, max(1, busy), float(step))
         supply.tanks = _open_to(agent.id, tanks)
         supplies.append(supply)

@@ -76,7 +76,7 @@ def freeze(w: World) -> State:
         list(w.entered),
         list(w.unstaffed),
         w.paces,
-        sorted(w.untold),
+        list(w.untold),
         dict(w.controls),
     )
 
@@ -102,7 +102,7 @@ def thaw(plan: Plan, state: State) -> World:
     w.touched = set(state.touched)
     w.entered = dict.fromkeys(state.entered)
     w.unstaffed = dict.fromkeys(state.unstaffed)
-    w.paces, w.untold = state.paces, set(state.untold)
+    w.paces, w.untold = state.paces, dict.fromkeys(state.untold)
     w.last_sign, w.suspects = state.last_sign, frozenset(state.suspects)
     w.told_version = state.told_version or w.version
     w._due = {(kind, key): due for kind, key, due in state.due}

@@ -80,14 +80,15 @@ class Switchboard:
             overflow.sort_out(w)  # which may put callers into other queues
         if w.newcomers:
             why.tell_who_waits(w)
-        if w.link and w.untold:
-            announce.tell(w)
+        if w.link and w.untold and isinstance(event, i.Tick):
+            announce.tell_one(w)
         out, w.out = w.out, []
         return out
 
     def next_deadline(self) -> float | None:
         """When ``handle(Tick)`` is due at the latest, on the clock of ``now``; None: nothing waits."""
-        return self.world.next_deadline()
+        w = self.world
+        return w.now if w.link and w.untold else w.next_deadline()
 
     def restore(self, memory: Memory, at: float, now: float) -> None:
         """Take up what a former run knew. The first ``LinkUp`` compares it with the PBX."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ccbridge.core import skills
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState, Wish
+from ccbridge.core.calls import Call, Wish
 from ccbridge.core.plan import QueuePlan
 
 if TYPE_CHECKING:
@@ -35,14 +35,9 @@ def wish(call: Call, queue: QueuePlan, rule: int, agents: Mapping[str, Agent], a
     return None
 
 
-def in_line(call: Call) -> bool:
-    """He stands in a line, from which he is offered to agents."""
-    return call.state is CallState.HOLDING and not (call.hold_off or call.offer or call.turned_away)
-
-
 def look_at(w: World, call: Call) -> None:
     """Line him up anew when he is to wait for somebody else now, or for nobody."""
-    if in_line(call) and call.wish != wish(call, w.queue(call.queue), call.rule, w.agents, w.at):
+    if call.waits_in_line and call.wish != wish(call, w.queue(call.queue), call.rule, w.agents, w.at):
         w.line_up(call)
 
 

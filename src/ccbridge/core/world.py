@@ -79,7 +79,7 @@ class World:
         self.entered: dict[str, None] = {}
         self.unstaffed: dict[str, None] = {}
         self.paces: dict[str, Pace] = {}  # queue -> how fast it is served
-        self.untold: set[str] = set()  # calls new in line, or due: their wait is to be reckoned
+        self.untold: dict[str, None] = {}  # calls new in line, or due: their wait is to be reckoned
         self.link = False
         self.link_since = 0.0  # monotonic
         self.last_sign = 0.0  # epoch: while there is no link, the PBX is known to have lived up to here
@@ -237,7 +237,7 @@ class World:
         """Have his wait reckoned when it is time: at once when he is new in line, then as his queue tells."""
         announce = self.queue(call.queue).announce
         if call.told is None:
-            self.untold.add(call.id)
+            self.untold[call.id] = None
         elif announce is not None:
             first = (call.queued_at or call.told) + announce.first
             again = call.told + max(announce.every, len(self.calls) / TOLD_A_SECOND)
@@ -255,7 +255,7 @@ class World:
         if call.state is not CallState.HOLDING:
             return None
         self.arm("say", call.id, None)
-        self.untold.discard(call.id)
+        self.untold.pop(call.id, None)
         place = self.place(call)
         line = self.waiting.get(place.line)
         if line:
