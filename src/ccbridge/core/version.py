@@ -60,13 +60,15 @@ def version_of(plan: Plan) -> str:
 
 def _without(one: Any, *names: str, **renamed: str) -> dict[str, Any]:
     """A dataclass as a mapping, without what the key above it says already."""
-    values = _plain(dataclasses.asdict(one))
-    return {renamed.get(name, name): value for name, value in values.items() if name not in names}
+    fields = [field.name for field in dataclasses.fields(one) if field.name not in names]
+    return {renamed.get(name, name): _plain(getattr(one, name)) for name in fields}
 
 
 def _plain(value: Any) -> Any:
     """JSON values, and 15.0 as 15: how a number was written makes no other plan."""
     match value:
+        case str() | int() | None:
+            return value
         case Mapping():
             return {str(key): _plain(one) for key, one in value.items()}
         case list() | tuple():
@@ -74,4 +76,4 @@ def _plain(value: Any) -> Any:
         case float() if value.is_integer():
             return int(value)
         case _:
-            return _plain(dataclasses.asdict(value)) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+            return _without(value) if dataclasses.is_dataclass(value) else value

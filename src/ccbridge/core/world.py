@@ -175,8 +175,9 @@ class World:
 
     def put_in_force(self, base: Plan) -> None:
         """The file's plan, with what was set on top of it. To be followed by ``tell_plan``."""
-        self.base, self.plan = base, in_force(base, self.controls)
-        self.version = version_of(self.plan)
+        self.base, plan = base, in_force(base, self.controls)
+        if plan is not self.plan:
+            self.plan, self.version = plan, version_of(plan)
         self.people_changed()
 
     def tell_plan(self) -> None:
