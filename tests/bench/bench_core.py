@@ -1,8 +1,8 @@
 """Inputs a second of the routing core with 10, 100 and 1,000 callers in line and 200 agents.
 
 Run: ``python tests/bench/bench_core.py``. Each round of twelve inputs is one whole call: it arrives, is
-queued, holds, has his wait reckoned, is offered, answered and ended, while the line behind it stays as long as it was. Rounds
-alternate; the figures are medians.
+queued, holds, has his wait reckoned, is offered, answered and ended, while the line behind it stays as long
+as it was. Rounds alternate; the figures are medians.
 """
 
 import itertools

@@ -135,7 +135,12 @@ def main() -> None:
     with unexplained():
         bare, _, _ = decisions()
     print(f"{WAITING:,} in line, {AGENTS:,} agents, {QUEUES} queues that announce; CPU in ms")
-    for name, seen in (("decision", whole), ("without reasons", bare), ("entry", entries), ("estimate", estimates)):
+    for name, seen in (
+        ("decision", whole),
+        ("without reasons", bare),
+        ("entry", entries),
+        ("estimate", estimates),
+    ):
         p50 = seen[len(seen) // 2]
         print(f"{name:>15}: p50 {p50:.3f}, p99 {p99(seen):.3f}, longest {seen[-1]:.3f}, {len(seen)} seen")
     print(f"p99 with reasons / without: {p99(whole) / p99(bare):.2f}")
