@@ -90,6 +90,7 @@ class Board:
             self.put(i.CustomerFound(self.at, call, 7, name))
         self.put(i.CallQueued(self.at, call, queue, 0))
         self.put(i.CallHolding(self.at, call, queue, 0, self.at))
+        self.go(0.0)  # a moment in which nothing else is to be decided
         return call
 
     def offer_of(self, call: str) -> PlaceOffer:

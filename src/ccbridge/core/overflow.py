@@ -52,9 +52,7 @@ def sort_out(w: World) -> None:
             continue
         why = absence(w, name)
         if why in queue.overflow_to:
-            for place in sorted(
-                one for line, places in w.waiting.items() if line.queue == name for one in places
-            ):
+            for place in sorted(w.in_line(name)):
                 _leave_if(w, w.calls[place.call], why)
 
 
@@ -70,7 +68,7 @@ def _full(w: World, call: Call) -> bool:
     most = w.queue(call.queue).max_waiting
     if not most:
         return False
-    holding = sum(len(places) for line, places in w.waiting.items() if line.queue == call.queue)
+    holding = sum(len(w.waiting[line]) for line in w.lines.get(call.queue, ()))
     rung = {offer.call for offer in w.offers.values() if offer.queue == call.queue}
     ringing = sum(w.calls[one].state is CallState.OFFERED for one in rung if one in w.calls)
     return holding - 1 + ringing >= most  # himself left out

@@ -56,8 +56,8 @@ def link_up(w: World, up: i.LinkUp) -> None:
     for call in w.calls.values():
         if call.e164 and not call.name:
             w.emit(LookUpCustomer(call.id, call.e164, w.plan.last_agent_days))
-    w.touched.update(line.queue for line in w.waiting)
-    w.unstaffed.update(dict.fromkeys(line.queue for line in w.waiting))
+    w.touched.update(w.lines)
+    w.unstaffed.update(dict.fromkeys(w.lines))
 
 
 def _pbx_restarted(w: World, started: float, places: Mapping[str, i.Place]) -> None:

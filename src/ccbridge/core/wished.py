@@ -48,7 +48,7 @@ def look_again(w: World) -> None:
     for queue in dict.fromkeys(queues):
         if not (w.queue(queue).owner or w.queue(queue).last_agent):
             continue
-        in_queue = (w.calls[place.call] for line in w.lines.get(queue, ()) for place in w.waiting[line])
+        in_queue = (w.calls[place.call] for place in w.in_line(queue))
         theirs = [call for call in in_queue if call.owner in changed or call.last_agent in changed]
         for call in sorted(theirs, key=w.place):
             look_at(w, call)

@@ -245,6 +245,11 @@ class World:
             due = first if call.told < first else again
             self.arm("say", call.id, self.now + due - self.at)
 
+    def in_line(self, queue: str) -> Iterator[Waiting]:
+        """All who stand in a line of this queue, line by line."""
+        for line in self.lines.get(queue, ()):
+            yield from self.waiting[line]
+
     def insert(self, call: Call) -> None:
         """Into its line, by the order of service."""
         place = self.place(call)
