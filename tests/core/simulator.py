@@ -1136,6 +1136,7 @@ class Simulator(Passing):
 
     def agent_ends(self, leg: Leg) -> None:
         caller = leg.caller
+        caller.asked = True  # his end has begun
         self.ami(i.HangupAsked(self.at, leg.channel.id))
         self.unbridge(leg)
         returned = i.OfferEnded(self.at, caller.id, leg.offer, "ANSWER", 16)
