@@ -46,6 +46,18 @@ def test_a_talk_forgives_and_so_does_time() -> None:
     assert scene.agent("ann") == ("cooldown", "missed")
 
 
+def test_who_has_logged_out_while_it_rang_has_missed_nothing_that_counts() -> None:
+    scene = Scene(STRICT, agents="ann")
+    offer = some(scene.hold("c1"))
+    scene.tell(i.LogOut, "ann", 1)
+    miss(scene, offer)
+    ann = scene.board.world.agents["ann"]
+    assert (scene.agent("ann"), ann.missed) == (("logged_out", ""), [])
+    scene.tell(i.LogOut, "ann", 2)  # says that he was not logged in, and changes nothing
+    scene.restart()
+    assert scene.board.world.agents["ann"].missed == []
+
+
 def test_a_pause_of_his_own_stays() -> None:
     scene = Scene(replace(STRICT, misses=1), agents="ann")
     offer = some(scene.hold("c1"))

@@ -1,5 +1,6 @@
 """Callers who wait for one agent: the owner of their customer, or the one with whom they talked last."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,3 +184,13 @@ def test_what_people_are_told_of_it() -> None:
     assert row is not None
     assert row["line"][0]["position"] == 1
     assert row["line"][0]["expected_wait_s"] > 10  # ann is free, and not asked before that
+
+
+def test_the_wish_ends_in_time_also_when_there_is_no_link_to_send_him_elsewhere() -> None:
+    scene = Scene(replace(PLAN, queues={"sales": replace(PLAN.queues["sales"], max_wait=5.0)}), "ann bob")
+    busy(scene, "bob")
+    assert known(scene, "c1", last_agent="bob") is None
+    scene.tell(i.LinkDown, "cut")
+    scene.wait(30)
+    call = scene.board.world.calls["c1"]
+    assert (call.state.value, call.wish) == ("holding", None)

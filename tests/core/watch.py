@@ -50,7 +50,7 @@ def turn(w: World, call: Call) -> tuple[float, float, int]:
 
 
 def asked(w: World, call: Call, early: float = 0.0) -> Rule:
-    """The rule of his queue that is in force, or was `early` seconds ago."""
+    """The rule of his queue that is in force, was `early` seconds ago, or (below 0) will be."""
     waited = w.at - (call.queued_at or w.at) - early
     queue = w.plan.queues.get(call.queue) or QueuePlan(call.queue)
     return [rule for rule in queue.rules if rule.after <= max(waited, 0.0)][-1]
@@ -378,7 +378,7 @@ class Watch:
         return fits(w, agent, call) and self._wishes(w, call) <= {"", agent.id}
 
     def _wishes(self, w: World, call: Call) -> set[str]:
-        return self.wished.wishes(w, call, (asked(w, call), asked(w, call, 0.5)))
+        return self.wished.wishes(w, call, (asked(w, call, early) for early in (-0.5, 0.0, 0.5)))
 
     def _fair_turn(self, w: World, call: Call, name: str, waiting: list[Call], free: list[Any]) -> None:
         agent = w.agents[name]

@@ -225,11 +225,14 @@ def _cool(w: World, agent: Agent, seconds: float, why: str) -> None:
 
 
 def _missed(w: World, agent: Agent) -> None:
-    """One more call that he has missed; so many in a row within the plan's time are a pause."""
-    if not w.plan.misses:
+    """One more call that he has missed; so many in a row within the plan's time are a pause.
+
+    Who has logged out while it rang has missed nothing that counts.
+    """
+    if not (w.plan.misses and agent.logged_in):
         return
     agent.missed = [*(at for at in agent.missed if at > w.at - w.plan.misses_within), w.at]
-    if len(agent.missed) >= w.plan.misses and agent.logged_in and not agent.pause:
+    if len(agent.missed) >= w.plan.misses and not agent.pause:
         agent.pause, agent.missed = w.plan.misses_reason, []
         agent.lift_due = w.now + w.plan.misses_lift if w.plan.misses_lift else None
 

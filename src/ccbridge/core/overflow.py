@@ -133,6 +133,8 @@ def call_due(w: World, call: Call) -> None:
         if w.link and moves.in_line(call):
             max_wait_over(w, call, "draining" if call.turned_away else "time")
         else:  # no link, or his last offer's result is a moment away
+            if call.waits_in_line:
+                w.line_up(call)  # rules relax and wishes end all the same
             w.arm("call", call.id, w.now + LATER)
     else:
         w.line_up(call)

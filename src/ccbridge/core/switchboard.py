@@ -332,8 +332,9 @@ class Switchboard:
                 text = "is logged out" if agent.logged_in else "was not logged in"
                 if agent.offer:
                     text += "; the present call is finished first"
-                agent.logged_in, agent.wrap_due, agent.cool_due = False, None, None
-                agent.unpause()
+                if agent.logged_in:
+                    agent.logged_in, agent.wrap_due, agent.cool_due = False, None, None
+                    agent.unpause()
             case i.Pause() if command.reason not in w.plan.pause_reasons:
                 allowed = ", ".join(w.plan.pause_reasons)
                 ok, text = False, f"cannot pause for {command.reason!r}; the reasons are: {allowed}"
