@@ -27,6 +27,7 @@ from ccbridge.captures import lines
 from ccbridge.captures.journal import InputJournal
 from ccbridge.config import ConfigErrors, Site, differences, load
 from ccbridge.control.commands import Commands
+from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
@@ -36,6 +37,7 @@ from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.view import WAITING
 from ccbridge.metrics.publisher import Publisher
 from ccbridge.metrics.server import MetricsServer
+from ccbridge.monitoring import Monitoring
 from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
 from ccbridge.routing import RoutingLoop
@@ -44,6 +46,7 @@ from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
+from ccbridge.supervision.desk import Desk
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +115,10 @@ class Daemon:
                 self.notify,
                 self._snapshot,
             )
+            desk = Desk(
+                lambda: self.switchboard.world, lambda: self.site.supervisors, self.switchboard.world.run
+            )
+            self.monitoring = Monitoring(desk, self.loop, self.client)
             Doors(
                 lambda: self.switchboard.world.plan,
                 self.loop.post,
@@ -128,6 +135,7 @@ class Daemon:
                 self.drain,
                 self.facts,
                 self.loop.tally.since_start,
+                Monitors(desk, self.monitoring.done, time.time),
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
@@ -254,6 +262,7 @@ class Daemon:
         heard = time.time()
         event = translate.to_inbox(message, heard, self.site.asterisk.system, self._parse)
         self.loop.post_heard(event, message.text, heard)
+        self.monitoring.heard(message, translate.stamp(message, heard))
 
     async def _on_up(self, client: AmiClient) -> None:
         """The link is logged in and its events are held back: see how the PBX stands."""
@@ -269,6 +278,7 @@ class Daemon:
         await self._teach()
         seen = dataclasses.replace(await self._snapshot(), started=began)
         self.loop.post(i.LinkUp(time.time(), seen))
+        self.monitoring.linked(seen)
         log.info("pbx.up", version=self.pbx_version, channels=len(seen.places), devices=len(seen.devices))
 
     async def _snapshot(self) -> i.Snapshot:

@@ -44,7 +44,7 @@ from ccbridge.core.effects import (
     TellQueue,
 )
 from ccbridge.core.memory import Memory
-from ccbridge.core.records import CdrRow, Record
+from ccbridge.core.records import CdrRow, ControlEvent, Record
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.metrics.tally import Tally
 from ccbridge.notify import Notify
@@ -102,6 +102,7 @@ class RoutingLoop:
         self._shown_at = time.monotonic()
         self._sweep_due = time.monotonic() + SWEEP_EVERY
         self._started = int(time.time())
+        self.decided: Callable[[], None] = lambda: None  # called after each decision of the core
 
     @property
     def waiting(self) -> int:
@@ -125,6 +126,11 @@ class RoutingLoop:
     def post(self, event: i.Input | CdrRow) -> None:
         """Put something that happened into the inbox."""
         self._inbox.put_nowait((event, "", 0.0))
+
+    def keep(self, record: ControlEvent) -> None:
+        """Write at once what the core did not decide: before that is done which it tells of."""
+        self._note(record, "", 0.0, time.monotonic())
+        self._write([record])
 
     def post_heard(self, event: i.Input | CdrRow | None, text: str, heard: float) -> None:
         """The same for an event of the PBX, which may mean nothing (None): it is kept all the same."""
@@ -178,7 +184,9 @@ class RoutingLoop:
         except TimeoutError:
             return None
 
-    def _note(self, thing: i.Input | CdrRow | None, text: str, heard: float, now: float) -> None:
+    def _note(
+        self, thing: i.Input | CdrRow | ControlEvent | None, text: str, heard: float, now: float
+    ) -> None:
         """Into the journal of inputs, before it is acted upon: also what makes us fail is found there."""
         if self._inputs is None:
             return
@@ -188,7 +196,11 @@ class RoutingLoop:
         if isinstance(thing, i.Tick) and (self.switchboard.next_deadline() or math.inf) > now:
             return  # a sign of life is due, and nothing else
         try:
-            line = lines.noted(now, thing) if isinstance(thing, CdrRow) else lines.told(now, thing)
+            line = (
+                lines.noted(now, thing)
+                if isinstance(thing, CdrRow | ControlEvent)
+                else lines.told(now, thing)
+            )
         except ValueError as error:
             self._inputs.lost(f"{type(thing).__name__} cannot be written: {error}")
         else:
@@ -204,6 +216,7 @@ class RoutingLoop:
         for effect in effects:
             if not isinstance(effect, Append):
                 self._perform(effect)
+        self.decided()
         self.tally.decisions.add(time.monotonic() - now)
         if not isinstance(event, i.Tick):
             self.tally.lag.add(max(0.0, time.time() - event.at))

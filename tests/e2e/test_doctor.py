@@ -118,7 +118,7 @@ def sick(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sick]:
         ("timestampevents = yes", "timestampevents = no"),
         add=ami_user("few", "system,call,user", "call")
         + ami_user("many", "all", "call,reporting,command,system")
-        + ami_user("ccbridge2", "system,call,user,cdr", "call,reporting"),
+        + ami_user("ccbridge2", "system,call,user,cdr", "call,originate,reporting"),
     )
     ours = (PROJECT / "dialplan" / "ccbridge.conf").read_text()
     (etc / "ours.conf").write_text(ours.replace("[ccbridge-offer]", "[ccbridge-ofer]"))
@@ -224,6 +224,7 @@ def seen(sick: Sick, make_config: Callable[..., Path]) -> Found:
         {
             "queues": {"sales": {"overflow": "7777"}},
             "agents": {"chloe": {"device": "PJSIP/1999"}},
+            "supervisors": {"sue": {"name": "Sue", "device": "PJSIP/1998", "role": "manager"}},
             "flows": {"main": {"steps": {"greeting": {"play": ["our-shop/welcome"]}}}},
             "asterisk": {"exit_context": "internal"},
         }
@@ -248,6 +249,7 @@ def seen(sick: Sick, make_config: Callable[..., Path]) -> Found:
         ("WARN", "dialplan", "the fallback queue empty has no member"),
         ("WARN", "dialplan", "ccbridge-fallback, which cannot be run"),
         ("FAIL", "phones", "agent chloe: Asterisk has no endpoint 1999"),
+        ("FAIL", "phones", "supervisor sue: Asterisk has no endpoint 1998"),
         ("WARN", "phones", "agent ben: endpoint 1002 has direct_media = true"),
         ("FAIL", "media", "the music class default has no files"),
         ("FAIL", "media", "the sound our-shop/welcome is not in"),
@@ -260,7 +262,7 @@ def test_a_planted_fault(seen: Found, level: str, group: str, what: str) -> None
 
 
 def test_the_planted_faults_are_all_that_is_found(seen: Found, sick: Sick) -> None:
-    assert len(findings(seen)) == 18 + sixteen(sick), "\n".join(findings(seen))
+    assert len(findings(seen)) == 19 + sixteen(sick), "\n".join(findings(seen))
     if sixteen(sick):
         has(seen, "FAIL", "dialplan", "CCB_REC_OPTIONS lacks S, and Asterisk is 16")
 
@@ -276,6 +278,7 @@ def test_the_clock_is_off_by_what_was_planted(seen: Found) -> None:
 async def test_rights_too_few_and_too_many(sick: Sick, make_config: Callable[..., Path]) -> None:
     few = await doctor(make_config({"asterisk": {"user": "few"}}), sick.console)
     has(few, "FAIL", "ami", "the AMI user few lacks write = reporting")
+    has(few, "FAIL", "ami", "the AMI user few lacks write = originate")
     has(few, "FAIL", "ami", "the AMI user few lacks read = cdr")
     many = await doctor(make_config({"asterisk": {"user": "many"}}), sick.console)
     has(many, "FAIL", "ami", "the AMI user many has write = system")

@@ -24,6 +24,10 @@ EVENTS = {
         f"INSERT INTO agent_event VALUES ('2026-01-02', '{NODE}', 1, 'a', now(), 'paused', '', NULL, '{{}}')"
     ),
     "queue_event": f"INSERT INTO queue_event VALUES ('{NODE}', 1, 'q', now(), 'paused', 'sue', '{{}}', 'v')",
+    "control_audit": (
+        f"INSERT INTO control_audit VALUES ('{NODE}', 1, 'm1', now(), 'listen', 'done', 'sue', 'root', "
+        "'anna', 'cli', 'c', NULL, '')"
+    ),
     "plan_began": f"INSERT INTO plan_began VALUES ('{NODE}', 1, now(), 'v', '{{}}')",
     "cdr": "INSERT INTO cdr VALUES ('pbx', '1.1', 1, '1.1', now(), '{}')",
 }

@@ -20,6 +20,7 @@ TARGETS = (
     ("ccbridge-exit", "_[0-9A-Za-z*#_]!"),
     ("ccbridge-message", "s"),
     ("ccbridge-fallback", "s"),
+    ("ccbridge-monitor", "_m."),
 )
 
 

@@ -91,17 +91,17 @@ def to_actions(
         value = f"{effect.position}-{effect.minutes}"
         return [{"Action": "Setvar", "Channel": effect.call, "Variable": "CCB_SAY", "Value": value}]
     if isinstance(effect, MoveOut):
-        return [_redirect(effect.call, CONTEXT_EXIT, effect.target)]
+        return [redirect(effect.call, CONTEXT_EXIT, effect.target)]
     if isinstance(effect, PlayOut):
         sounds = {"CCB_SOUNDS": "&".join(effect.sounds)}
-        return [*_set(effect.call, sounds), _redirect(effect.call, CONTEXT_MESSAGE, "s")]
+        return [*set_variables(effect.call, sounds), redirect(effect.call, CONTEXT_MESSAGE, "s")]
     if isinstance(effect, TellQueue):
         told = {
             "CCB_QUEUE": effect.queue,
             "CCB_PRIORITY": str(effect.priority),
             "CCB_SINCE": f"{effect.since:.3f}",
         }
-        return _set(effect.call, told)
+        return set_variables(effect.call, told)
     values = {
         f"CCB_DEVICE_{effect.offer}": "&".join(effect.devices),
         f"CCB_RING_{effect.offer}": str(effect.ring),
@@ -110,17 +110,19 @@ def to_actions(
     if effect.recording is not None:
         # under one name, too: a daemon that knows nothing any more reads it from the snapshot
         values[f"CCB_REC_{effect.offer}"] = values["CCB_REC"] = effect.recording
-    return [*_set(effect.call, values), _redirect(effect.call, CONTEXT_OFFER, effect.offer)]
+    return [*set_variables(effect.call, values), redirect(effect.call, CONTEXT_OFFER, effect.offer)]
 
 
-def _set(channel: str, values: Mapping[str, str]) -> list[Fields]:
+def set_variables(channel: str, values: Mapping[str, str]) -> list[Fields]:
+    """One action each."""
     return [
         {"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value}
         for name, value in values.items()
     ]
 
 
-def _redirect(channel: str, context: str, exten: str) -> Fields:
+def redirect(channel: str, context: str, exten: str) -> Fields:
+    """To priority 1."""
     return {
         "Action": "Redirect",
         "Channel": channel,

@@ -22,6 +22,8 @@ NOUNS = (
     "queue",
     "agent",
     "call",
+    "monitor",
+    "audit",
     "customer",
     "ticket",
     "recording",

@@ -10,6 +10,7 @@ Pure functions over what was loaded; nothing of a secret is ever shown but that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import SecretStr
@@ -63,6 +64,8 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
     for section in ("callers", "routing"):
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
+    was, is_ = ({name: asdict(one) for name, one in site.supervisors.items()} for site in (old, new))
+    lines += _compared(was, is_, ("supervisors",))
     for section in fixed:
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]

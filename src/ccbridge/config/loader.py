@@ -17,8 +17,10 @@ from ccbridge.config.mistakes import ConfigErrors, Loc, Mistake, Notes
 from ccbridge.config.nodes import MAX_BYTES, Tree, parse
 from ccbridge.config.secrets import Secrets, apply
 from ccbridge.config.shapes import Declared
+from ccbridge.config.supervisors import converted
 from ccbridge.config.translate import keys_at, report
 from ccbridge.core.plan import Plan
+from ccbridge.supervision.roles import Supervisor
 
 DEFAULT_PATH = Path("/etc/ccbridge/ccbridge.yml")
 
@@ -40,6 +42,7 @@ class Site:
     log: m.LogSection
     callers: m.CallersSection
     routing: m.RoutingSection
+    supervisors: Mapping[str, Supervisor]
     warnings: tuple[Mistake, ...] = ()
 
 
@@ -141,5 +144,6 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         log=checked.log,
         callers=checked.callers,
         routing=checked.routing,
+        supervisors=converted(checked.supervisors),
         warnings=tuple(sorted(notes.warnings)),
     )

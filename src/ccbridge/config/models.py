@@ -188,6 +188,14 @@ class AgentSection(Section):
     wrap_up: Annotated[Number, Between(0, 3600, "seconds")] | None = None
 
 
+class SupervisorSection(Section):
+    name: Title
+    device: Device
+    role: Literal["trainee", "supervisor", "manager", "administrator"]
+    departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
+    user: Account | None = None
+
+
 class MenuSection(Section):
     prompts: Prompts
     choices: Annotated[dict[Key, StepRef], Count(1, 12)]
@@ -259,6 +267,7 @@ class SiteFile(Section):
     queues: dict[Name, QueueSection]
     departments: dict[Name, Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]] = {}
     agents: dict[Name, AgentSection] = {}
+    supervisors: dict[Name, SupervisorSection] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ccbridge import __version__
+from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import Handler
 from ccbridge.control.supervising import Supervising
 from ccbridge.control.wire import Answer, Refused, quoted, texts
@@ -43,6 +44,7 @@ class Commands:
         drain: Callable[[bool], None],
         facts: Callable[[], Mapping[str, Any]] = dict,
         since_start: Callable[[str], Mapping[str, Any]] = lambda queue: {},
+        monitors: Monitors | None = None,
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -56,6 +58,7 @@ class Commands:
         self._clock = clock
         self._monotonic = monotonic
         self._supervising = Supervising(board, ask, clock, monotonic)
+        self._monitors = {} if monitors is None else monitors.handlers()
         self._started = monotonic()
 
     def handlers(self) -> dict[str, Handler]:
@@ -78,6 +81,7 @@ class Commands:
             "call.explain": self._call_explain,
             "agent.explain": self._agent_explain,
             **self._supervising.handlers(),
+            **self._monitors,
         }
 
     async def _status(self, fields: dict[str, Any]) -> Answer:

@@ -173,6 +173,32 @@ QUEUE_KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
+class ControlEvent:
+    """A step of a control over somebody at work. ``result`` is one of ``CONTROL_RESULTS``."""
+
+    control: str  # the steps of one control share it
+    at: float
+    what: str  # monitor (the supervisor's phone), listen, whisper, barge (what he hears), stop
+    result: str
+    who: str  # the supervisor; "" where nobody of that name is configured
+    by: str  # who asked: a user of the machine, or the device that a key was pressed on
+    whom: str  # the agent; "" as above
+    door: str  # cli | api | phone
+    call: str | None = None  # the caller's, where one is heard
+    seconds: float | None = None  # how long it lasted: of what has ended
+    reason: str = ""
+
+
+CONTROL_RESULTS = (
+    "asked",
+    "refused",  # he may not, or it cannot be
+    "failed",  # his phone was not answered
+    "done",  # it has begun
+    "ended",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class PlanBegan:
     """From now on another plan is in force: a start with one, a reload."""
 
@@ -229,6 +255,7 @@ Record = (
     | AgentEvent
     | PlanBegan
     | QueueEvent
+    | ControlEvent
     | RecordingStarted
     | RecordingEnded
     | TicketOutcome
@@ -242,6 +269,7 @@ _TYPES: dict[str, type[Any]] = {
     "agent_event": AgentEvent,
     "plan_began": PlanBegan,
     "queue_event": QueueEvent,
+    "control_event": ControlEvent,
     "recording_started": RecordingStarted,
     "recording_ended": RecordingEnded,
     "ticket_outcome": TicketOutcome,

@@ -10,7 +10,7 @@ from ccbridge.doctor.visit import READ_RIGHTS, WRITE_RIGHTS, Visit
 
 # A right is had if the user is shown an action that wants it. ``command`` and ``config`` are as good as
 # ``system``: a console command or a changed file runs what its writer likes.
-NEEDED = {"call": "Redirect", "reporting": "ShowDialPlan"}
+NEEDED = {"call": "Redirect", "reporting": "ShowDialPlan", "originate": "Originate"}
 FORBIDDEN = {"system": "ModuleLoad", "command": "Command", "config": "UpdateConfig"}
 HEARD = ("system", "call", "user", "cdr")
 
@@ -22,6 +22,7 @@ MODULES = {
     "app_dial": "offers",
     "app_userevent": "the dialplan tells the daemon",
     "app_mixmonitor": "recordings",
+    "app_chanspy": "supervisors who listen",
     "app_playback": "announcements",
     "app_exec": "the hold loop",
     "app_queue": "the fallback queue",

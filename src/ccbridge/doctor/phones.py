@@ -1,4 +1,4 @@
-"""The agents' phones: each has an endpoint, set as offers, recordings and states need it."""
+"""The phones: each agent's endpoint is as offers, recordings and states need it; a supervisor's exists."""
 
 from __future__ import annotations
 
@@ -34,5 +34,13 @@ async def check(visit: Visit) -> Findings:
                     f"agent {agent.id}: endpoint {endpoint} has {option} = {found or 'nothing'}: {harm}",
                     "the template ccbridge-phone of pjsip_ccbridge.conf; `module reload res_pjsip.so`",
                 )
+    for one in visit.site.supervisors.values():
+        endpoint = one.device.partition("/")[2]
+        if not await visit.variable(f"PJSIP_ENDPOINT({endpoint},context)"):
+            wrong += 1
+            yield fail(
+                f"supervisor {one.id}: Asterisk has no endpoint {endpoint}",
+                f"[{endpoint}](ccbridge-phone) in pjsip.conf, or correct supervisors.{one.id}.device",
+            )
     if not wrong:
         yield ok(f"{len(visit.site.plan.agents)} agents, each with an endpoint as it should be")

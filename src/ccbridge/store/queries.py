@@ -17,7 +17,15 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from ccbridge.store import urls
 from ccbridge.store.tables import call_account as call  # each call once, from the best source
-from ccbridge.store.tables import call_event, call_opened, customer, phone_number, recording, ticket
+from ccbridge.store.tables import (
+    call_event,
+    call_opened,
+    control_audit,
+    customer,
+    phone_number,
+    recording,
+    ticket,
+)
 
 Row = dict[str, Any]
 LIMIT = 50  # rows of a list, unless told otherwise
@@ -199,6 +207,19 @@ def timeline(db: Connection, call_id: str) -> list[Row]:
     # numbers only grow, also from a journal that was lost to the one in its place
     query = query.where(call_event.c.call_id == call_id)
     return _all(db, query.order_by(call_event.c.seq))
+
+
+# -- controls over people at work -----------------------------------------------------------------
+
+
+def controls(
+    db: Connection, *, who: str | None = None, whom: str | None = None, limit: int = LIMIT
+) -> list[Row]:
+    """Steps of controls by this supervisor, over this agent, the newest first."""
+    query = select(control_audit).order_by(control_audit.c.at.desc(), control_audit.c.seq.desc())
+    wanted = {"who": who, "whom": whom}
+    query = query.where(*(control_audit.c[name] == one for name, one in wanted.items() if one is not None))
+    return _all(db, query.limit(limit))
 
 
 # -- recordings -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ GRANTS: dict[str, str] = {
     "agent_event": "SELECT, INSERT",
     "plan_began": "SELECT, INSERT",
     "queue_event": "SELECT, INSERT",
+    "control_audit": "SELECT, INSERT",
     "cdr": "SELECT, INSERT",
     "agent_interval": "SELECT, INSERT",
     "ship_reject": "SELECT, INSERT",

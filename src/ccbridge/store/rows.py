@@ -20,6 +20,7 @@ from ccbridge.core.records import (
     CallEvent,
     CallOpened,
     CdrRow,
+    ControlEvent,
     PlanBegan,
     QueueEvent,
     Record,
@@ -68,6 +69,8 @@ def store(db: Db, node: UUID, records: Iterable[Numbered]) -> None:
                 at, data = moment(queue.at), Jsonb(dict(queue.data))
                 values = (node, one.seq, queue.queue, at, queue.kind, queue.by, data, queue.plan)
                 db.execute(QUEUE_EVENT, values)
+            case ControlEvent() as control:
+                db.execute(CONTROL, _control(node, one.seq, control))
             case other:
                 _BY_TYPE[type(other)](db, other)
     # these stand alone: no other row refers to them, so they may go in bulk
@@ -113,6 +116,11 @@ QUEUE_EVENT = """
 INSERT INTO queue_event (node, seq, queue, at, kind, by, data, plan) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (node, seq) DO NOTHING"""
 
+CONTROL = """
+INSERT INTO control_audit (node, seq, control, at, what, result, who, by, whom, door, call_id, seconds,
+                           reason)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (node, seq) DO NOTHING"""
+
 PLAN = """
 INSERT INTO plan_began (node, seq, at, version, plan) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (node, seq) DO NOTHING"""
@@ -121,6 +129,12 @@ ON CONFLICT (node, seq) DO NOTHING"""
 def _call_event(node: UUID, seq: int, event: CallEvent) -> tuple[Any, ...]:
     at = moment(event.at)
     return at.date(), node, seq, event.call, at, event.kind, Jsonb(dict(event.data)), event.plan or None
+
+
+def _control(node: UUID, seq: int, one: ControlEvent) -> tuple[Any, ...]:
+    people = (one.who, one.by, one.whom, one.door)
+    told = (one.what, one.result, *people, one.call, one.seconds, one.reason)
+    return node, seq, one.control, moment(one.at), *told
 
 
 def _agent_events(db: Db, node: UUID, events: list[tuple[int, AgentEvent]]) -> None:

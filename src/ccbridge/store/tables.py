@@ -3,7 +3,8 @@
 Three kinds, and the grants in ``roles`` follow them:
 
 - **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
-  person's name or number: call_event, agent_event, queue_event, plan_began, cdr;
+  person's name or number: call_event, agent_event, queue_event,
+  control_audit, plan_began, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
 - **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
   request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
@@ -193,6 +194,26 @@ queue_event = Table(
     Column("by", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     Column("plan", Text),
+    PrimaryKeyConstraint("node", "seq"),
+)
+
+# Controls over people at work, step by step: who asked for what with whom, and what became of it.
+control_audit = Table(
+    "control_audit",
+    metadata,
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("control", Text, nullable=False, index=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("what", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("whom", Text, nullable=False),
+    Column("door", Text, nullable=False),
+    Column("call_id", Text),
+    Column("seconds", Double),
+    Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("node", "seq"),
 )
 

@@ -1,0 +1,101 @@
+"""Supervisors who listen, in AMI's words: events to what `sessions` takes, its effects to actions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccbridge.supervision.roles import BARGE, WHISPER
+from ccbridge.supervision.sessions import Drop, Hear, Rest, Ring, turn_name
+
+from .translate import redirect, set_variables
+from .wire import Fields, values
+
+CONTEXT = "ccbridge-monitor"
+RING_S = 30
+# It becomes an argument of ChanSpy. Asterisk makes its uniqueids of these.
+_UNIQUEID = re.compile(r"[A-Za-z0-9._-]{1,150}")
+_HOW = {WHISPER: "w", BARGE: "B"}
+_RANG_OUT = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    session: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spying:
+    session: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    session: str
+    why: str
+
+
+Told = Arrived | Keyed | Spying | Gone
+
+
+def heard(message: Mapping[str, Any]) -> Told | None:
+    """What an event tells of a session; of channels that are none as well."""
+    match message.get("event"):
+        # the channel that reports is the session: nobody can speak for another
+        case "UserEvent" if message.get("userevent") == "CcbMonitor":
+            return Arrived(message.get("uniqueid", ""))
+        case "UserEvent" if message.get("userevent") == "CcbMonitorKey":
+            return Keyed(message.get("uniqueid", ""), (values(message, "key") or [""])[-1])
+        case "ChanSpyStart":
+            return Spying(message.get("spyeruniqueid", ""), message.get("spyerexten", ""))
+        case "Hangup":
+            return Gone(message.get("uniqueid", ""), "")
+        case "OriginateResponse" if message.get("response") == "Failure":
+            # one that never had a channel has no uniqueid
+            if message.get("context") == CONTEXT:
+                rang = message.get("reason", "") == _RANG_OUT
+                return Gone(message.get("exten", ""), "no answer" if rang else "busy, refused or not reached")
+    return None
+
+
+def to_actions(effect: Ring | Hear | Rest | Drop) -> list[Fields]:
+    """The actions that perform it, to be sent in one write. Raises ValueError for a leg that cannot be."""
+    match effect:
+        case Ring():
+            ring = {
+                "Action": "Originate",
+                "Channel": effect.device,
+                "ChannelId": effect.session,
+                "Context": CONTEXT,
+                "Exten": effect.session,
+                "Priority": "1",
+                "CallerID": f'"{effect.shown}" <{CONTEXT}>',
+                "Timeout": str(RING_S * 1000),
+                "Async": "true",
+            }
+            return [ring]
+        case Hear():
+            if not _UNIQUEID.fullmatch(effect.leg):
+                raise ValueError(f"no channel's uniqueid: {effect.leg!r}")
+            turn = turn_name(effect.turn)
+            told = {
+                f"CCB_SPY_{turn}": effect.leg,
+                f"CCB_HOW_{turn}": _HOW.get(effect.mode, ""),
+            }
+            return [
+                *set_variables(effect.session, told),
+                redirect(effect.session, CONTEXT, turn),
+            ]
+        case Rest():
+            return [redirect(effect.session, CONTEXT, "wait")]
+        case Drop():
+            return [{"Action": "Hangup", "Channel": effect.session, "Cause": "16"}]

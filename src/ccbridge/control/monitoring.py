@@ -1,0 +1,67 @@
+"""Supervisors who listen to agents, at the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccbridge.control.peer import asker
+from ccbridge.control.server import Handler
+from ccbridge.control.wire import Answer, Refused, quoted, texts
+from ccbridge.supervision.desk import Asked, Decided, Desk
+from ccbridge.supervision.roles import MODES
+from ccbridge.supervision.sessions import rows
+
+DOORS = ("cli", "api")
+
+
+class Monitors:
+    """``perform`` does what a decision asks for, and gives its answer; ``clock`` is epoch seconds."""
+
+    def __init__(
+        self, desk: Desk, perform: Callable[[Decided], tuple[bool, str]], clock: Callable[[], float]
+    ) -> None:
+        self._desk = desk
+        self._perform = perform
+        self._clock = clock
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "monitor.list": self._list,
+            "monitor.start": self._start,
+            "monitor.stop": self._stop,
+        }
+
+    async def _list(self, fields: dict[str, Any]) -> Answer:
+        texts("monitor.list", fields)
+        found = rows(self._desk.sessions.all.values(), self._clock())
+        return Answer(True, f"{len(found)} supervisors listen", found)
+
+    async def _start(self, fields: dict[str, Any]) -> Answer:
+        """``to``: a supervisor, or the extension of his phone; ``as``: in whose name, his own by default.
+
+        ``from`` is cli for the command line, else api.
+        """
+        given = texts("monitor.start", fields, required=("agent", "to"), optional=("mode", "as", "from"))
+        mode = given["mode"] or MODES[0]
+        if mode not in MODES:
+            raise Refused(
+                f'monitor.start: field "mode" must be one of {", ".join(MODES)}, not {quoted(mode)}'
+            )
+        asked = self._asked("monitor.start", given["from"])
+        return self._answer(self._desk.monitor(asked, given["agent"], mode, given["to"], given["as"]))
+
+    async def _stop(self, fields: dict[str, Any]) -> Answer:
+        """``agent``, ``to``: of this agent, at this phone; without either, all."""
+        given = texts("monitor.stop", fields, optional=("agent", "to", "from"))
+        asked = self._asked("monitor.stop", given["from"])
+        return self._answer(self._desk.stop(asked, given["agent"], given["to"]))
+
+    def _asked(self, do: str, door: str) -> Asked:
+        if door not in ("", *DOORS):
+            raise Refused(f'{do}: field "from" must be cli or api, not {quoted(door)}')
+        return Asked(self._clock(), asker.get(), door or "api")
+
+    def _answer(self, decided: Decided) -> Answer:
+        ok, text = self._perform(decided)
+        return Answer(ok, text, rows(self._desk.sessions.all.values(), self._clock()))

@@ -1,0 +1,89 @@
+"""Supervisors' sessions beside the routing loop: told what it hears and decides, and their effects performed.
+
+In the loop's thread, and after it: what the core has decided is under way before anybody listens to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+import structlog
+from panoramisk.message import Message
+
+from ccbridge.ami import spying
+from ccbridge.ami.client import AmiClient
+from ccbridge.core.inputs import Snapshot
+from ccbridge.core.records import ControlEvent
+from ccbridge.routing import RoutingLoop
+from ccbridge.supervision.desk import Decided, Desk
+from ccbridge.supervision.sessions import Effect, Ring
+
+log = structlog.get_logger(__name__)
+
+EVENTS = frozenset({"UserEvent", "ChanSpyStart", "Hangup", "OriginateResponse"})
+
+
+class Monitoring:
+    def __init__(self, desk: Desk, loop: RoutingLoop, client: AmiClient) -> None:
+        self.desk = desk
+        self._sessions = desk.sessions
+        self._loop = loop
+        self._client = client
+        loop.decided = self.look
+
+    def look(self) -> None:
+        """The core has decided something."""
+        if self._sessions.all:
+            self.perform(self.desk.look(time.time()))
+
+    def heard(self, message: Message, at: float) -> None:
+        """An event of the PBX."""
+        if message.event not in EVENTS:
+            return
+        match spying.heard(message):
+            case spying.Arrived(session):
+                self.perform(self._sessions.arrived(at, session))
+            case spying.Keyed(session, key):
+                self.perform(self._sessions.key(at, session, key))
+            case spying.Spying(session, turn):
+                self.perform(self._sessions.spying(at, session, turn))
+            case spying.Gone(session, why):
+                self.perform(self._sessions.gone(at, session, why))
+
+    def linked(self, snapshot: Snapshot) -> None:
+        """After a login: how the PBX stands."""
+        ours = [place.channel for place in snapshot.places if place.context == spying.CONTEXT]
+        channels = {place.channel for place in snapshot.places}
+        self.perform(self._sessions.compare(time.time(), channels, ours))
+
+    def done(self, decided: Decided) -> tuple[bool, str]:
+        """Perform what was decided for somebody who asked."""
+        self.perform(decided.effects)
+        return decided.ok, decided.text
+
+    def perform(self, effects: list[Effect]) -> None:
+        """What is to be written is written first."""
+        for effect in effects:
+            if isinstance(effect, ControlEvent):
+                self._loop.keep(effect)
+        for effect in effects:
+            if isinstance(effect, ControlEvent):
+                continue
+            try:
+                futures = self._client.send_many(spying.to_actions(effect))
+            except ValueError as error:
+                log.error("ami.unsendable", effect=type(effect).__name__, why=str(error))
+                continue
+            for future in futures:
+                future.add_done_callback(partial(self._answered, effect))
+
+    def _answered(self, effect: Effect, done: asyncio.Future[Message]) -> None:
+        """Refused: he has hung up meanwhile, as a rule, and that is told."""
+        error = done.exception() if not done.cancelled() else None
+        if error is None:
+            return
+        log.info("monitor.action_failed", effect=type(effect).__name__, why=str(error))
+        if isinstance(effect, Ring):
+            self.perform(self._sessions.gone(time.time(), effect.session, "Asterisk refused"))

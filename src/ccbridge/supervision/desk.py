@@ -1,0 +1,134 @@
+"""What is asked of a supervisor's session, by whichever door: resolved, judged, and told to ``sessions``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ccbridge.core.calls import OfferState
+from ccbridge.core.world import World
+from ccbridge.supervision import roles
+from ccbridge.supervision.roles import Supervisor
+from ccbridge.supervision.sessions import Effect, Session, Sessions, Talk
+
+IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
+AWAY = ("UNAVAILABLE", "INVALID")
+
+
+class Asked(NamedTuple):
+    """``by``: a user of the machine, or the device that was used; ``door``: cli, api or phone."""
+
+    at: float  # epoch seconds
+    by: str
+    door: str
+
+
+class Decided(NamedTuple):
+    ok: bool
+    text: str
+    effects: list[Effect]
+
+
+class Desk:
+    """The configured supervisors, and their sessions over one world of calls.
+
+    ``world`` and ``people`` are asked each time: a reload changes both. ``run`` as in ``Sessions``.
+    """
+
+    def __init__(
+        self, world: Callable[[], World], people: Callable[[], Mapping[str, Supervisor]], run: str
+    ) -> None:
+        self._world = world
+        self._people = people
+        self.sessions = Sessions(run, self._talk, self.refusal)
+        self._judged = self._rules()
+
+    def refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
+        """Why he may not, at this phone; "": he may."""
+        plan = self._world().plan
+        if agent not in plan.agents:
+            return "not in the configuration"
+        works_for = roles.works_for(plan.agents[agent].queues, plan.departments)
+        return roles.refusal(supervisor, mode, works_for, device == plan.agents[agent].device)
+
+    def monitor(self, asked: Asked, agent: str, mode: str, to: str, as_: str = "") -> Decided:
+        """Ring the phone ``to`` and let it hear the agent, in ``as_``'s name (whose phone it is).
+
+        Whoever listens to him already, at that phone, gets the other mode.
+        """
+        people = self._people()
+        phone = roles.found(to, people)
+        who = phone if not as_ else people.get(as_)
+        whom = agent if agent in self._world().plan.agents else ""
+        if phone is None:
+            why = "no supervisor has this name or extension"
+        elif who is None:
+            why = "there is no supervisor of this name"
+        elif not whom:
+            why = "there is no such agent"
+        else:
+            why = roles.acts_as(asked.by, who, people) or self.refusal(who, agent, mode, phone.device)
+            session = self._at(phone.device)
+            if not why and session is not None and (session.supervisor, session.agent) == (who, agent):
+                effects = self.sessions.switch(asked.at, session, mode, asked.by, asked.door)
+                return Decided(True, f"{who.id} monitors {agent}: {mode}", effects)
+            why = why or self._hindrance(phone, session)
+            if not why:
+                effects = self.sessions.begin(asked.at, who, phone.device, agent, mode, asked.by, asked.door)
+                return Decided(True, f"{phone.device} is rung: {who.id} monitors {agent}, {mode}", effects)
+        name = "" if who is None else who.id
+        return Decided(False, why, self.sessions.refuse(*asked, "monitor", name, whom, why))
+
+    def stop(self, asked: Asked, agent: str = "", to: str = "") -> Decided:
+        """End the sessions over this agent, at this supervisor's phone; without either, all."""
+        people = self._people()
+        phone = roles.found(to, people) if to else None
+        if to and phone is None:
+            return Decided(False, "no supervisor has this name or extension", [])
+        chosen = [
+            one
+            for one in self.sessions.all.values()
+            if agent in ("", one.agent) and (phone is None or one.device == phone.device)
+        ]
+        effects: list[Effect] = []
+        for one in chosen:
+            if why := roles.acts_as(asked.by, one.supervisor, people):
+                effects += self.sessions.refuse(*asked, "stop", one.supervisor.id, one.agent, why)
+                return Decided(False, why, effects)
+            effects += self.sessions.stop(asked.at, one, asked.by, asked.door)
+        return Decided(True, f"{len(chosen)} stopped" if chosen else "nobody monitors so", effects)
+
+    def look(self, at: float) -> list[Effect]:
+        """The core has decided something, or has another plan: who may not listen any more is hung up."""
+        effects: list[Effect] = []
+        if any(one is not known for one, known in zip(self._rules(), self._judged, strict=True)):
+            self._judged = self._rules()
+            effects += self.sessions.reloaded(self._people())
+        return effects + self.sessions.look(at)
+
+    # -- inside
+
+    def _rules(self) -> tuple[object, object]:
+        return self._world().plan, self._people()
+
+    def _at(self, device: str) -> Session | None:
+        return next((one for one in self.sessions.all.values() if one.device == device), None)
+
+    def _hindrance(self, phone: Supervisor, session: Session | None) -> str:
+        world = self._world()
+        if session is not None:
+            return f"{phone.device} monitors {session.agent} already"
+        if not world.link:
+            return "Asterisk is not connected"
+        state = world.devices.get(phone.device, "")
+        if state in IN_USE:
+            return f"{phone.device} is in use"
+        return f"{phone.device} is not reachable" if state in AWAY else ""
+
+    def _talk(self, agent: str) -> Talk | None:
+        world = self._world()
+        one = world.agents.get(agent)
+        offer = world.offers.get(one.offer) if one is not None and one.talking else None
+        if offer is None or offer.state is not OfferState.TALKING or not offer.leg or offer.leg_gone:
+            return None
+        return Talk(offer.leg, world.account(offer.call))

@@ -1,0 +1,75 @@
+"""Who may do what to which agent: one function decides, and every door asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LISTEN, WHISPER, BARGE = MODES = ("listen", "whisper", "barge")
+
+
+class Rights(NamedTuple):
+    modes: frozenset[str]
+    everywhere: bool  # False: in the departments that the supervisor is given, and nowhere else
+
+
+ROLES: Mapping[str, Rights] = {
+    "trainee": Rights(frozenset({LISTEN}), False),
+    "supervisor": Rights(frozenset(MODES), False),
+    "manager": Rights(frozenset(MODES), True),
+    "administrator": Rights(frozenset(MODES), True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """Somebody who supervises: at this phone, in this role of ``ROLES``."""
+
+    id: str
+    name: str
+    device: str  # a PJSIP endpoint, such as PJSIP/2001; an agent's own, perhaps
+    role: str
+    departments: tuple[str, ...] = ()
+    user: str = ""  # his log-in name on this machine: with it he can be nobody else
+
+
+def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """The departments of which an agent with these queues serves any queue."""
+    own = set(queues)
+    return frozenset(name for name, its in departments.items() if own & set(its))
+
+
+def refusal(supervisor: Supervisor, mode: str, departments: frozenset[str], own_phone: bool) -> str:
+    """Why he may not monitor, in one of ``MODES``, an agent of these departments; "": he may.
+
+    ``own_phone``: at the agent's own.
+    """
+    rights = ROLES[supervisor.role]
+    if mode not in rights.modes:
+        return f"a {supervisor.role} may not {mode}"
+    if not rights.everywhere and departments.isdisjoint(supervisor.departments):
+        return f"{supervisor.id} supervises none of the agent's departments"
+    if own_phone:
+        return "it is the agent's own phone"
+    return ""
+
+
+def acts_as(user: str, wanted: Supervisor, supervisors: Mapping[str, Supervisor]) -> str:
+    """Why this user of the machine may not act as that supervisor; "": he may.
+
+    Who is a supervisor himself is that one. Anybody else who may open the control socket could change the
+    configuration as well, and says as whom he acts.
+    """
+    own = next((one for one in supervisors.values() if one.user and one.user == user), None)
+    if own is None or own.id == wanted.id or ROLES[own.role].everywhere:
+        return ""
+    return f"{user} is {own.id}, not {wanted.id}"
+
+
+def found(text: str, supervisors: Mapping[str, Supervisor]) -> Supervisor | None:
+    """By his name, or by the extension or device of his phone: 2001, PJSIP/2001."""
+    if text in supervisors:
+        return supervisors[text]
+    devices = (text, f"PJSIP/{text}")
+    return next((one for one in supervisors.values() if one.device in devices), None)

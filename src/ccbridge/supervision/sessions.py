@@ -1,0 +1,326 @@
+"""Supervisors on the line, each listening to one agent: a state machine beside the routing core.
+
+    ringing      his phone is rung
+    waiting      he is there, and the agent talks with no caller of ours: he hears music
+    hearing      he has been put on the agent's leg
+
+What is heard is the agent's leg of a caller's call, and nothing else: not a consultation on a second line,
+not a call of his own. Whenever the core has decided something, ``look`` compares that leg with the one that
+the supervisor is on, so that he follows the agent through transfers and from call to call. The phone's keys
+come here, too: Asterisk tells them and goes on as before, and what a key means is decided here.
+
+A session is its channel on the PBX: both have one id. No session outlives the daemon; ``compare`` hangs up
+the channels that a former run has left.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from ccbridge.core.records import ControlEvent
+from ccbridge.supervision.roles import BARGE, LISTEN, WHISPER, Supervisor
+
+KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE}  # those of ChanSpy
+
+
+class State(Enum):
+    RINGING = "ringing"
+    WAITING = "waiting"
+    HEARING = "hearing"
+
+
+class Talk(NamedTuple):
+    """An agent with a caller of ours."""
+
+    leg: str  # the agent's channel
+    call: str  # the account's id
+
+
+# Who is talking at this moment; why a supervisor may not monitor an agent so, "" if he may.
+Live = Callable[[str], Talk | None]
+Refusal = Callable[[Supervisor, str, str, str], str]  # ... at this phone
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring the supervisor's phone; when he answers, his channel reports with the session's id."""
+
+    session: str
+    device: str
+    shown: str  # on its display
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Put the supervisor on this leg."""
+
+    session: str
+    turn: int  # of this session, from 1: names the step, so that two on the way cannot be mixed up
+    leg: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Take him off the leg; he stays on the line."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Hang up the supervisor's phone."""
+
+    session: str
+
+
+Effect = ControlEvent | Ring | Hear | Rest | Drop
+
+
+def turn_name(turn: int) -> str:
+    """Its extension in the dialplan."""
+    return f"a{turn}"
+
+
+@dataclass(slots=True)
+class Session:
+    id: str
+    supervisor: Supervisor
+    agent: str
+    mode: str
+    by: str
+    door: str
+    device: str  # that is rung
+    since: float  # when it was asked for, epoch seconds
+    state: State = State.RINGING
+    up: float | None = None  # when he answered
+    talk: Talk | None = None  # that he has been put on
+    turns: int = 0
+    switched: tuple[str, str] | None = None  # who asked for the present mode, and by which door
+    heard: tuple[str, str, float] | None = None  # (mode, call, since when) of what he is heard to hear
+    why: str = ""  # we hang him up, and for this
+
+    @property
+    def turn(self) -> str:
+        return turn_name(self.turns)
+
+
+class Sessions:
+    """Those who listen now. ``run``: a short word of letters and digits, other at each start."""
+
+    def __init__(self, run: str, live: Live, refusal: Refusal) -> None:
+        self.all: dict[str, Session] = {}
+        self._run = run
+        self._live = live
+        self._refusal = refusal
+        self._numbers = itertools.count(1)
+        self._out: list[Effect] = []
+
+    def refuse(self, at: float, by: str, door: str, what: str, who: str, whom: str, why: str) -> list[Effect]:
+        """It was asked for, and is not done."""
+        control = self._id()
+        self._out += [
+            ControlEvent(control, at, what, result, who, by, whom, door, reason=reason)
+            for result, reason in (("asked", ""), ("refused", why))
+        ]
+        return self._done()
+
+    def begin(
+        self, at: float, supervisor: Supervisor, device: str, agent: str, mode: str, by: str, door: str
+    ) -> list[Effect]:
+        """Ring this phone for this supervisor, who may: that was asked before."""
+        session = Session(self._id(), supervisor, agent, mode, by, door, device, at)
+        self.all[session.id] = session
+        self._tell(session, at, "monitor", "asked", reason=mode)
+        self._out.append(Ring(session.id, device, f"{mode}: {agent}"))
+        return self._done()
+
+    def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> list[Effect]:
+        """Another mode, if his role has it."""
+        if mode == session.mode:
+            return []
+        self._tell(session, at, mode, "asked", by=by, door=door)
+        why = self._refusal(session.supervisor, session.agent, mode, session.device)
+        if why:
+            self._tell(session, at, mode, "refused", by=by, door=door, reason=why)
+            return self._done()
+        self._silence(session, at)
+        session.mode, session.switched = mode, (by, door)
+        if session.talk is not None:
+            self._hear(session, session.talk)
+        return self._done()
+
+    def key(self, at: float, id_: str, key: str) -> list[Effect]:
+        """He pressed a key. Asterisk has put him back where he was."""
+        session = self.all.get(id_)
+        if session is None or session.why or key not in KEYS:
+            return []
+        return self.switch(at, session, KEYS[key], session.device, "phone")
+
+    def stop(self, at: float, session: Session, by: str, door: str) -> list[Effect]:
+        self._tell(session, at, "stop", "asked", by=by, door=door)
+        self._tell(session, at, "stop", "done", by=by, door=door)
+        self._drop(session, f"stopped by {by}")
+        return self._done()
+
+    # -- what the PBX tells
+
+    def arrived(self, at: float, id_: str) -> list[Effect]:
+        """His phone was answered."""
+        self._arrived(at, id_)
+        return self._done()
+
+    def spying(self, at: float, id_: str, turn: str) -> list[Effect]:
+        """He hears the leg of this turn now."""
+        session = self.all.get(id_)
+        if session is not None and session.talk is not None and session.turn == turn and not session.heard:
+            session.heard = session.mode, session.talk.call, at
+            self._tell(session, at, session.mode, "done", call=session.talk.call)
+        return self._done()
+
+    def gone(self, at: float, id_: str, why: str = "") -> list[Effect]:
+        """His channel has ended, or never came to be."""
+        self._gone(at, id_, why)
+        return self._done()
+
+    def compare(self, at: float, channels: Collection[str], ours: Iterable[str]) -> list[Effect]:
+        """After a login: all channels by id, and those in our context."""
+        for id_ in [one for one in self.all if one not in channels]:
+            self._gone(at, id_, "not there after a lost link")
+        for id_ in ours:
+            self._arrived(at, id_)
+        return self._done()
+
+    # -- what the core and the configuration tell
+
+    def look(self, at: float) -> list[Effect]:
+        """Something was decided: everybody goes where his agent is."""
+        for session in self.all.values():
+            if session.state is not State.RINGING and not session.why:
+                self._follow(session, at)
+        return self._done()
+
+    def reloaded(self, supervisors: Mapping[str, Supervisor]) -> list[Effect]:
+        """Who may not do any more what he does is hung up."""
+        for session in self.all.values():
+            fresh = supervisors.get(session.supervisor.id)
+            why = "not in the configuration" if fresh is None else ""
+            if fresh is not None:
+                session.supervisor = fresh
+                why = self._refusal(fresh, session.agent, session.mode, session.device)
+            if why and not session.why:
+                self._drop(session, why)
+        return self._done()
+
+    # -- inside
+
+    def _id(self) -> str:
+        return f"m{self._run}x{next(self._numbers)}"
+
+    def _arrived(self, at: float, id_: str) -> None:
+        session = self.all.get(id_)
+        if session is None:
+            self._left_over(at, id_)
+        elif session.state is State.RINGING:
+            session.state, session.up = State.WAITING, at
+            self._tell(session, at, "monitor", "done", reason=session.mode)
+            if not session.why:
+                self._follow(session, at)
+
+    def _gone(self, at: float, id_: str, why: str) -> None:
+        session = self.all.pop(id_, None)
+        if session is None:
+            return
+        self._silence(session, at)
+        if session.up is None:
+            self._tell(session, at, "monitor", "failed", reason=session.why or why or "no answer")
+        else:
+            reason = session.why or why or "hung up"
+            self._tell(session, at, "monitor", "ended", reason=reason, seconds=at - session.up)
+
+    def _follow(self, session: Session, at: float) -> None:
+        talk = self._live(session.agent)
+        if talk == session.talk:
+            return
+        self._silence(session, at)
+        if talk is None:
+            session.talk, session.state = None, State.WAITING
+            self._out.append(Rest(session.id))
+        else:
+            self._hear(session, talk)
+
+    def _hear(self, session: Session, talk: Talk) -> None:
+        session.talk, session.state = talk, State.HEARING
+        session.turns += 1
+        self._out.append(Hear(session.id, session.turns, talk.leg, session.mode))
+
+    def _silence(self, session: Session, at: float) -> None:
+        """The end of a stretch: another mode, another call, or nothing more."""
+        if session.heard is not None:
+            mode, call, since = session.heard
+            session.heard = None
+            self._tell(session, at, mode, "ended", call=call, seconds=at - since)
+
+    def _drop(self, session: Session, why: str) -> None:
+        session.why = why
+        self._out.append(Drop(session.id))
+
+    def _left_over(self, at: float, id_: str) -> None:
+        why = "left by a daemon that has ended"
+        self._out += [ControlEvent(id_, at, "monitor", "ended", "", "", "", "", reason=why), Drop(id_)]
+
+    def _tell(
+        self,
+        session: Session,
+        at: float,
+        what: str,
+        result: str,
+        *,
+        by: str = "",
+        door: str = "",
+        call: str | None = None,
+        seconds: float | None = None,
+        reason: str = "",
+    ) -> None:
+        heard = what in KEYS.values()
+        asked = (heard and session.switched) or (session.by, session.door)
+        self._out.append(
+            ControlEvent(
+                session.id,
+                at,
+                what,
+                result,
+                session.supervisor.id,
+                by or asked[0],
+                session.agent,
+                door or asked[1],
+                call=call,
+                seconds=None if seconds is None else round(max(0.0, seconds), 3),
+                reason=reason,
+            )
+        )
+
+    def _done(self) -> list[Effect]:
+        out, self._out = self._out, []
+        return out
+
+
+def rows(sessions: Iterable[Session], at: float) -> list[dict[str, object]]:
+    """For people: who listens to whom."""
+    return [
+        {
+            "session": one.id,
+            "supervisor": one.supervisor.id,
+            "agent": one.agent,
+            "mode": one.mode,
+            "state": one.state.value,
+            "call": None if one.talk is None else one.talk.call,
+            "for_s": round(max(0.0, at - (one.up or one.since)), 1),
+            "by": one.by,
+        }
+        for one in sessions
+    ]

@@ -1,0 +1,62 @@
+"""Supervisors who listen, in AMI's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from ccbridge.ami.spying import Arrived, Gone, Keyed, Spying, heard, to_actions
+from ccbridge.ami.wire import AmiMessage
+from ccbridge.supervision.sessions import Drop, Hear, Rest, Ring
+
+
+def message(*lines: str) -> AmiMessage:
+    return AmiMessage("\r\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (("Event: UserEvent", "Uniqueid: mx1", "UserEvent: CcbMonitor"), Arrived("mx1")),
+        (("Event: UserEvent", "Uniqueid: mx1", "UserEvent: CcbMonitorKey", "Key: 6"), Keyed("mx1", "6")),
+        (("Event: UserEvent", "Uniqueid: 1.1", "UserEvent: CcbHold"), None),
+        (("Event: ChanSpyStart", "SpyerUniqueid: mx1", "SpyerExten: a3"), Spying("mx1", "a3")),
+        (("Event: Hangup", "Uniqueid: mx1", "Cause: 16"), Gone("mx1", "")),
+        (
+            (
+                "Event: OriginateResponse", "Response: Failure", "Context: ccbridge-monitor", "Exten: mx1",
+                "Reason: 3", "Uniqueid: <null>",
+            ),
+            Gone("mx1", "no answer"),
+        ),
+        (("Event: OriginateResponse", "Response: Success", "Context: ccbridge-monitor", "Exten: mx1"), None),
+        (("Event: OriginateResponse", "Response: Failure", "Context: other", "Exten: mx1"), None),
+        (("Event: Newchannel", "Uniqueid: mx1"), None),
+    ],
+)  # fmt: skip
+def test_events(lines: tuple[str, ...], told: object) -> None:
+    assert heard(message(*lines)) == told
+
+
+def test_nothing_of_the_phone_is_chosen_by_anybody_but_us() -> None:
+    (ring,) = to_actions(Ring("mx1", "PJSIP/2001", "listen: anna"))
+    assert ring["Channel"] == "PJSIP/2001"
+    assert (ring["ChannelId"], ring["Context"], ring["Exten"]) == ("mx1", "ccbridge-monitor", "mx1")
+    assert ring["Async"] == "true"
+    assert "Application" not in ring
+
+
+def test_a_leg_is_set_before_the_supervisor_is_sent_to_it() -> None:
+    for mode, how in (("listen", ""), ("whisper", "w"), ("barge", "B")):
+        actions = to_actions(Hear("mx1", 2, "pbx-17.5", mode))
+        assert [(one.get("Variable"), one.get("Value")) for one in actions[:2]] == [
+            ("CCB_SPY_a2", "pbx-17.5"), ("CCB_HOW_a2", how),
+        ]  # fmt: skip
+        assert (actions[2]["Action"], actions[2]["Channel"], actions[2]["Exten"]) == ("Redirect", "mx1", "a2")
+    assert to_actions(Rest("mx1"))[0]["Exten"] == "wait"
+    assert to_actions(Drop("mx1"))[0]["Action"] == "Hangup"
+
+
+@pytest.mark.parametrize("leg", ["", "1,E)", "${SHELL(x)}", "a b", "1.1\r\nX: y"])
+def test_what_is_no_uniqueid_is_never_an_argument(leg: str) -> None:
+    with pytest.raises(ValueError, match="uniqueid"):
+        to_actions(Hear("mx1", 1, leg, "listen"))

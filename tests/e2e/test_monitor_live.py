@@ -1,0 +1,272 @@
+"""Supervisors at real phones: what each person hears is told by tones.
+
+The caller sends 440 Hz, anna 1,000, ben 1,500, the supervisor 700; music is 300.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from e2e_rig import SALES, Site
+
+from ccbridge.cli import main
+from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.legs import Leg
+from ccbridge.lab.machine import Since
+from ccbridge.lab.phones import Phone
+from ccbridge.lab.tones import tone_spans
+
+pytestmark = [pytest.mark.lab, pytest.mark.pg]
+
+Phones = dict[str, Phone]
+TONES = CALLER, ANNA, BEN, SUE, MUSIC = 440, 1000, 1500, 700, 300
+WINDOW_S = 0.8
+# Before and after it: ChanSpy waits 0.1 s before it begins, and a phone that is sent nothing records nothing,
+# so that its recording runs a little ahead of the clock.
+MARGIN_S = 0.5
+PEOPLE: dict[str, Any] = {
+    "departments": {"front": ["sales"], "back": ["support"]},
+    "supervisors": {
+        "sue": {"name": "Sue", "device": "PJSIP/1006", "role": "supervisor", "departments": ["front"]},
+        "trainee": {"name": "T", "device": "PJSIP/1007", "role": "trainee", "departments": ["front"]},
+        "chief": {"name": "C", "device": "PJSIP/1005", "role": "manager"},
+    },
+}
+
+
+def ccbridge(site: Site, *words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, ["-c", str(site.config), *words], prog_name="ccbridge")
+    assert result.exit_code == code, result.output
+    return (result.stderr if code else result.stdout).strip()
+
+
+class Ears:
+    """Notes who is to hear what and when; judged when the phones have hung up: their recordings are whole."""
+
+    def __init__(self, machine: Since) -> None:
+        self._machine = machine
+        self._noted: list[tuple[str, float, Leg, tuple[int, ...]]] = []
+
+    async def now(self, what: str, **people: tuple[Leg, tuple[int, ...]]) -> None:
+        """For a while each of these people hears these tones, and no other."""
+        await asyncio.sleep(MARGIN_S + self._machine.late_s)
+        begun = time.time()
+        await asyncio.sleep(WINDOW_S + MARGIN_S)
+        self._noted += [(f"{what}: {who}", begun, leg, tones) for who, (leg, tones) in people.items()]
+
+    async def judge(self) -> None:
+        for what, begun, leg, tones in self._noted:
+            await leg.ended()
+            assert leg.answered_at is not None
+            start = begun - leg.answered_at
+            parts = {tone: part(leg, tone, start, start + WINDOW_S) for tone in TONES}
+            assert {tone for tone in TONES if parts[tone] > 0.8} == set(tones), (what, parts)
+            assert all(parts[tone] < 0.05 for tone in TONES if tone not in tones), (what, parts)
+
+
+def part(leg: Leg, tone: int, start: float, end: float) -> float:
+    """Of the time from ``start`` to ``end`` (seconds of its recording), how much this tone was heard."""
+    inside = (min(end, till) - max(start, since) for since, till in tone_spans(leg.heard, tone))
+    return sum(one for one in inside if one > 0) / (end - start)
+
+
+@pytest.fixture
+def ears(machine: Since) -> Ears:
+    return Ears(machine)
+
+
+@pytest.fixture
+async def centre(make_site: Callable[..., Site], phones: Phones) -> Site:
+    site = make_site(**PEOPLE)
+    await phones["1001"].will("answer", after=0.1, tone=ANNA)
+    await phones["1002"].will("answer", after=0.1, tone=BEN)
+    await phones["1006"].will("answer", after=0.1, tone=SUE)
+    site.login("anna")
+    return site
+
+
+async def talk(site: Site, phones: Phones, carrier: Carrier) -> tuple[Call, str, Leg]:
+    call, name = await site.dial(carrier, SALES)
+    await site.until_event(name, "answered", agent="anna")
+    return call, name, await phones["1001"].talks()
+
+
+def told(site: Site) -> list[tuple[str, str, str, str, str]]:
+    rows = site.records("control_event")
+    return [(one["what"], one["result"], one["who"], one["whom"], one["door"]) for one in rows]
+
+
+async def until_told(site: Site, what: str, result: str, times: int = 1) -> None:
+    await site.until(lambda: [one[:2] for one in told(site)].count((what, result)) >= times)
+
+
+async def test_who_hears_what(centre: Site, phones: Phones, carrier: Carrier, ears: Ears) -> None:
+    """The phone's keys change the mode; the caller never hears a whisper, and both hear a barge."""
+    call, name, anna = await talk(centre, phones, carrier)
+    said = ccbridge(centre, "monitor", "anna", "--to", "1006")
+    assert said == "PJSIP/1006 is rung: sue monitors anna, listen"
+    sue = await phones["1006"].talks()
+    assert phones["1006"].shown.name == "listen: anna"
+    await until_told(centre, "listen", "done")
+    both = (CALLER, ANNA)
+    caller = call.leg
+    await ears.now("listen", caller=(caller, (ANNA,)), anna=(anna, (CALLER,)), sue=(sue, both))
+    await sue.press("5")
+    await until_told(centre, "whisper", "done")
+    await ears.now("whisper", caller=(caller, (ANNA,)), anna=(anna, (CALLER, SUE)), sue=(sue, both))
+    await sue.press("6")
+    await until_told(centre, "barge", "done")
+    await ears.now("barge", caller=(caller, (ANNA, SUE)), anna=(anna, (CALLER, SUE)), sue=(sue, both))
+    await sue.press("4")
+    await until_told(centre, "barge", "ended")
+    await ears.now("listen", caller=(caller, (ANNA,)), anna=(anna, (CALLER,)), sue=(sue, both))
+    await call.hangup()
+    await centre.until_closed(name)
+    await ears.now("between", sue=(sue, (MUSIC,)))
+    await phones["1006"].hangup()
+    await until_told(centre, "monitor", "ended")
+    await ears.judge()
+    await centre.audit()
+    assert centre.oddities() == []
+
+
+async def test_he_follows_the_agent(centre: Site, phones: Phones, carrier: Carrier, ears: Ears) -> None:
+    """Over hold, blind and attended transfer, and the next two calls; so does who monitors the target."""
+    await phones["1005"].will("answer", after=0.1, tone=0)
+    for who, agent in (("sue", "anna"), ("chief", "ben")):
+        ccbridge(centre, "monitor", agent, "--to", who)
+    sue, chief = await phones["1006"].talks(), await phones["1005"].talks()
+    await ears.now("before", sue=(sue, (MUSIC,)), chief=(chief, (MUSIC,)))
+    both = (sue, (CALLER, ANNA))
+    call, name, anna = await talk(centre, phones, carrier)
+    await until_told(centre, "listen", "done")
+    await ears.now("first call", sue=both, anna=(anna, (CALLER,)), chief=(chief, (MUSIC,)))
+    await phones["1001"].hold()
+    await centre.until_event(name, "held")
+    await ears.now("hold", sue=(sue, (CALLER,)), caller=(call.leg, (MUSIC,)))
+    await phones["1001"].unhold()
+    await centre.until_event(name, "resumed")
+    await ears.now("after hold", sue=both, caller=(call.leg, (ANNA,)))
+    await phones["1001"].transfer("1002")
+    await until_told(centre, "listen", "done", 2)
+    await ears.now("blind", sue=(sue, (MUSIC,)), chief=(chief, (CALLER, BEN)), caller=(call.leg, (BEN,)))
+    await call.hangup()
+    call, name, anna = await talk(centre, phones, carrier)
+    await until_told(centre, "listen", "done", 3)
+    await ears.now("second call", sue=both, anna=(anna, (CALLER,)), chief=(chief, (MUSIC,)))
+    await phones["1001"].consult("1002")
+    ben = await phones["1002"].talks()
+    await ears.now("consultation", sue=(sue, (CALLER,)), chief=(chief, (MUSIC,)), ben=(ben, (ANNA,)))
+    await phones["1001"].complete()
+    await until_told(centre, "listen", "done", 4)
+    await ears.now("attended", sue=(sue, (MUSIC,)), chief=(chief, (CALLER, BEN)), ben=(ben, (CALLER,)))
+    await call.hangup()
+    call, name, anna = await talk(centre, phones, carrier)
+    await until_told(centre, "listen", "done", 5)
+    await ears.now("third call", sue=both, anna=(anna, (CALLER,)), caller=(call.leg, (ANNA,)))
+    await call.hangup()
+    assert ccbridge(centre, "monitor", "--stop") == "2 stopped"
+    await sue.ended()
+    await chief.ended()
+    await ears.judge()
+    heard = [one for one in centre.records("control_event") if one["what"] == "listen"]
+    assert [(one["who"], one["result"]) for one in heard].count(("sue", "ended")) == 3
+    calls = [one["call"] for one in heard if (one["who"], one["result"]) == ("chief", "done")]
+    assert len(set(calls)) == 2
+    rows = await centre.until_rows(1, "SELECT * FROM call WHERE call_id = %s", name)
+    assert rows[0]["agent"] == "anna"
+    await centre.audit()
+    assert centre.oddities() == []
+
+
+async def test_who_may_not(centre: Site, phones: Phones, carrier: Carrier, ears: Ears) -> None:
+    """By the command line, the control socket and the phone: each refusal is in the audit."""
+    refused = ccbridge(centre, "monitor", "chloe", "--to", "sue", code=1)
+    assert refused == "sue supervises none of the agent's departments"
+    answer = centre.daemon.ask("monitor.start", agent="anna", to="trainee", mode="whisper")
+    assert (answer.ok, answer.text) == (False, "a trainee may not whisper")
+    for to in ("1002", "PJSIP/1002", "s@ccbridge-in", "1006&PJSIP/1002"):
+        assert "no supervisor has this name" in ccbridge(centre, "monitor", "anna", "--to", to, code=1)
+    call, _, anna = await talk(centre, phones, carrier)
+    await phones["1007"].will("answer", after=0.1, tone=SUE)
+    centre.ask("monitor.start", agent="anna", to="trainee")
+    trainee = await phones["1007"].talks()
+    await until_told(centre, "listen", "done")
+    await trainee.press("6")
+    await until_told(centre, "barge", "refused")
+    both = (CALLER, ANNA)
+    await ears.now("refused", caller=(call.leg, (ANNA,)), anna=(anna, (CALLER,)), trainee=(trainee, both))
+    # the phone is the supervisor's, in use and private
+    assert ccbridge(centre, "monitor", "ben", "--to", "trainee", code=1) == "PJSIP/1007 monitors anna already"
+    await trainee.hangup()
+    await call.hangup()
+    await ears.judge()
+    rows = await centre.until_rows(
+        7,
+        "SELECT who, whom, door, what, reason, by FROM control_audit WHERE result = 'refused' ORDER BY seq",
+    )
+    found = [tuple(row.values())[:4] for row in rows]
+    assert found[:2] == [("sue", "chloe", "cli", "monitor"), ("trainee", "anna", "api", "monitor")]
+    assert found[6] == ("trainee", "anna", "phone", "barge")
+    assert rows[6]["reason"] == "a trainee may not barge"
+    assert rows[6]["by"] == "PJSIP/1007"
+    shown = ccbridge(centre, "audit", "--supervisor", "trainee")
+    assert "a trainee may not barge" in shown
+    assert len(shown.splitlines()) > 6
+    await centre.audit()
+
+
+async def test_a_new_daemon_lets_nobody_listen_on(centre: Site, phones: Phones, carrier: Carrier) -> None:
+    """The caller goes on; the supervisor is hung up, and that is in the audit."""
+    call, name, _ = await talk(centre, phones, carrier)
+    ccbridge(centre, "monitor", "anna", "--to", "sue", "--mode", "whisper")
+    sue = await phones["1006"].talks()
+    await until_told(centre, "whisper", "done")
+    centre.daemon.kill()
+    assert sue.live
+    centre.daemon.start()
+    await sue.ended()
+    await until_told(centre, "monitor", "ended")
+    last = centre.records("control_event")[-1]
+    assert last["reason"] == "left by a daemon that has ended"
+    assert last["control"] == centre.records("control_event")[0]["control"]
+    assert centre.ask("monitor.list") == []
+    assert call.leg.live
+    await call.hangup()
+    assert (await centre.until_closed(name))["disposition"] == "answered"
+    await centre.audit()
+    assert centre.oddities() == []
+
+
+async def test_a_supervisor_who_is_an_agent(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    """His phone is in use while he listens: he gets no caller; a call that nobody answers is told."""
+    people = {"sue": {**PEOPLE["supervisors"]["sue"], "device": "PJSIP/1002"}}
+    site = make_site(departments=PEOPLE["departments"], supervisors=people)
+    site.login("anna", "ben")
+    ccbridge(site, "monitor", "anna", "--to", "sue")
+    await phones["1002"].talks()
+    await site.until_agent("ben", "busy_elsewhere")
+    call, _, _ = await talk(site, phones, carrier)
+    await until_told(site, "listen", "done")
+    waiting, second = await site.hold(carrier, SALES)
+    assert site.agent("ben")["state"] == "busy_elsewhere"
+    await phones["1002"].hangup()
+    await site.until_event(second, "answered", agent="ben")
+    refused = ccbridge(site, "monitor", "anna", "--to", "sue", code=1)
+    assert refused == "PJSIP/1002 is in use"
+    for one in (call, waiting):
+        await one.hangup()
+    await site.until_agent("ben", "available")
+    await phones["1002"].will("refuse")
+    ccbridge(site, "monitor", "anna", "--to", "sue")
+    await until_told(site, "monitor", "failed")
+    await site.until(lambda: site.ask("monitor.list") == [])
+    await site.audit()
+    assert site.oddities() == []

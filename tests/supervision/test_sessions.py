@@ -1,0 +1,208 @@
+"""Supervisors on the line: one session's life, and random ones."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from ccbridge.core.records import ControlEvent
+from ccbridge.supervision.roles import MODES, Supervisor
+from ccbridge.supervision.sessions import Drop, Effect, Hear, Rest, Ring, Sessions, State, Talk
+
+SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",))
+ONE, TWO = Talk("1.1", "1.0"), Talk("2.1", "2.0")
+
+
+class Room:
+    """Sessions over agents whose talks the test sets."""
+
+    def __init__(self) -> None:
+        self.talks: dict[str, Talk] = {}
+        self.forbidden: set[str] = set()
+        self.at = 1_000.0
+        self.told: list[ControlEvent] = []
+        self.asked: list[Effect] = []
+        self.sessions = Sessions("t", self.talks.get, self._refusal)
+
+    def _refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
+        return f"may not {mode}" if mode in self.forbidden else ""
+
+    def took(self, effects: list[Effect]) -> list[Effect]:
+        """What is to be done; what is written goes to ``told``."""
+        self.told += [one for one in effects if isinstance(one, ControlEvent)]
+        rest = [one for one in effects if not isinstance(one, ControlEvent)]
+        self.asked += rest
+        return rest
+
+    def begin(self, mode: str = "listen") -> str:
+        (ring,) = self.took(self.sessions.begin(self.at, SUE, SUE.device, "anna", mode, "root", "cli"))
+        assert isinstance(ring, Ring)
+        return ring.session
+
+    def goes_to(self, talk: Talk | None) -> list[Effect]:
+        self.at += 10
+        if talk is None:
+            self.talks.pop("anna", None)
+        else:
+            self.talks["anna"] = talk
+        return self.took(self.sessions.look(self.at))
+
+    def steps(self) -> list[tuple[str, str]]:
+        return [(one.what, one.result) for one in self.told]
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def test_he_follows_the_agent_from_call_to_call(room: Room) -> None:
+    id_ = room.begin()
+    assert room.goes_to(ONE) == []  # his phone still rings
+    assert room.took(room.sessions.arrived(room.at, id_)) == [Hear(id_, 1, "1.1", "listen")]
+    room.took(room.sessions.spying(room.at, id_, "a1"))
+    assert room.goes_to(ONE) == []
+    assert room.goes_to(None) == [Rest(id_)]
+    assert room.sessions.all[id_].state is State.WAITING
+    assert room.goes_to(TWO) == [Hear(id_, 2, "2.1", "listen")]
+    room.took(room.sessions.spying(room.at, id_, "a1"))  # of the step before: too late
+    room.took(room.sessions.spying(room.at, id_, "a2"))
+    room.at += 5
+    room.took(room.sessions.gone(room.at, id_))
+    assert not room.sessions.all
+    assert room.steps() == [
+        ("monitor", "asked"),
+        ("monitor", "done"),
+        ("listen", "done"),
+        ("listen", "ended"),
+        ("listen", "done"),
+        ("listen", "ended"),
+        ("monitor", "ended"),
+    ]
+    ended = [(one.call, one.seconds, one.reason) for one in room.told if one.result == "ended"]
+    assert ended == [("1.0", 20.0, ""), ("2.0", 5.0, ""), (None, 35.0, "hung up")]
+
+
+def test_keys_change_the_mode_as_far_as_the_role_goes(room: Room) -> None:
+    room.forbidden.add("barge")
+    id_ = room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, id_))
+    room.took(room.sessions.spying(room.at, id_, "a1"))
+    assert room.took(room.sessions.key(room.at, id_, "5")) == [Hear(id_, 2, "1.1", "whisper")]
+    assert room.took(room.sessions.key(room.at, id_, "5")) == []
+    assert room.took(room.sessions.key(room.at, id_, "6")) == []
+    assert room.took(room.sessions.key(room.at, id_, "#")) == []
+    assert room.steps()[3:] == [
+        ("whisper", "asked"), ("listen", "ended"), ("barge", "asked"), ("barge", "refused"),
+    ]  # fmt: skip
+    assert room.told[-1].reason == "may not barge"
+    assert {(one.by, one.door) for one in room.told[-2:]} == {("PJSIP/2001", "phone")}
+    # the mode is kept for the next call
+    room.goes_to(None)
+    assert room.goes_to(TWO) == [Hear(id_, 3, "2.1", "whisper")]
+
+
+def test_a_phone_that_nobody_answers(room: Room) -> None:
+    id_ = room.begin()
+    room.took(room.sessions.gone(room.at, id_, "no answer"))
+    room.took(room.sessions.gone(room.at, id_))
+    assert [(one.result, one.reason) for one in room.told] == [("asked", "listen"), ("failed", "no answer")]
+
+
+def test_stopped_by_somebody(room: Room) -> None:
+    id_ = room.begin()
+    room.took(room.sessions.arrived(room.at, id_))
+    (session,) = room.sessions.all.values()
+    assert room.took(room.sessions.stop(room.at, session, "ops", "api")) == [Drop(id_)]
+    assert room.goes_to(ONE) == []  # he is on his way out
+    room.took(room.sessions.gone(room.at, id_))
+    assert room.steps()[2:] == [("stop", "asked"), ("stop", "done"), ("monitor", "ended")]
+    assert room.told[-1].reason == "stopped by ops"
+
+
+def test_after_a_lost_link_and_after_a_restart(room: Room) -> None:
+    first = room.begin()
+    second = room.begin()
+    room.goes_to(ONE)
+    # the first was answered meanwhile, the second is gone, and one is a former run's
+    asked = room.took(room.sessions.compare(room.at, {first, "mx1", "1.1"}, [first, "mx1"]))
+    assert asked == [Hear(first, 1, "1.1", "listen"), Drop("mx1")]
+    assert list(room.sessions.all) == [first]
+    failed = next(one for one in room.told if one.control == second and one.result == "failed")
+    assert failed.reason == "not there after a lost link"
+    assert (room.told[-1].control, room.told[-1].result, room.told[-1].who) == ("mx1", "ended", "")
+
+
+def test_a_reload_that_takes_the_right_away(room: Room) -> None:
+    id_ = room.begin("barge")
+    room.took(room.sessions.arrived(room.at, id_))
+    assert room.took(room.sessions.reloaded({"sue": SUE})) == []
+    room.forbidden.add("barge")
+    assert room.took(room.sessions.reloaded({"sue": SUE})) == [Drop(id_)]
+    room.took(room.sessions.gone(room.at, id_))
+    assert room.told[-1].reason == "may not barge"
+    id_ = room.begin()
+    assert room.took(room.sessions.reloaded({})) == [Drop(id_)]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_random_sessions(seed: int) -> None:
+    """Nobody hears what he may not or whom the agent has left; each beginning has its end, in order."""
+    chance, room = random.Random(seed), Room()
+    names = ["anna", "ben"]
+    legs = 0
+    for _ in range(120):
+        room.at += chance.random()
+        ids = list(room.sessions.all)
+        some = chance.choice(ids) if ids else ""
+        match chance.randrange(9):
+            case 0:
+                device, mode = f"PJSIP/{chance.randrange(3)}", chance.choice(MODES)
+                who = chance.choice(names)
+                if mode not in room.forbidden:  # whoever asks is judged before
+                    room.took(room.sessions.begin(room.at, SUE, device, who, mode, "root", "cli"))
+            case 1:
+                legs += 1
+                room.talks[chance.choice(names)] = Talk(f"leg{legs}", f"call{legs}")
+            case 2:
+                room.talks.pop(chance.choice(names), None)
+            case 3 | 4:
+                room.took(room.sessions.arrived(room.at, some or "stranger"))
+            case 5:
+                room.took(room.sessions.key(room.at, some, chance.choice("3456*")))
+            case 6:
+                turn = room.sessions.all[some].turn if some else "a1"
+                room.took(room.sessions.spying(room.at, some, chance.choice([turn, "a1"])))
+            case 7:
+                room.took(room.sessions.gone(room.at, some))
+            case 8:
+                room.forbidden ^= {chance.choice(MODES)}
+                room.took(room.sessions.reloaded({"sue": SUE}))
+        room.took(room.sessions.look(room.at))
+        for session in room.sessions.all.values():
+            if not session.why and session.state is not State.RINGING:
+                assert session.talk == room.talks.get(session.agent)
+                assert session.mode not in room.forbidden
+            hears = [one for one in room.asked if isinstance(one, Hear) and one.session == session.id]
+            if session.talk is not None and not session.why:
+                assert (hears[-1].leg, hears[-1].mode) == (session.talk.leg, session.mode)
+    for id_ in list(room.sessions.all):
+        room.took(room.sessions.gone(room.at, id_))
+    open_: dict[tuple[str, str], str | None] = {}
+    for one in room.told:
+        if one.what in MODES and one.result == "done":
+            assert not any(id_ == one.control for id_, _ in open_), "two at a time"
+            open_[one.control, one.what] = one.call
+        elif one.what in MODES and one.result == "ended":
+            assert open_.pop((one.control, one.what)) == one.call
+            assert one.seconds is not None
+            assert one.seconds >= 0
+    assert not open_
+    results = Counter((one.control, one.result) for one in room.told if one.what == "monitor" and one.who)
+    for id_ in {control for control, _ in results}:
+        assert results[id_, "asked"] == 1
+        assert results[id_, "failed"] + results[id_, "ended"] == 1
+        assert results[id_, "done"] == results[id_, "ended"]
