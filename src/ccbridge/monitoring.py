@@ -22,8 +22,6 @@ from ccbridge.supervision.sessions import Effect, Ring
 
 log = structlog.get_logger(__name__)
 
-EVENTS = frozenset({"UserEvent", "ChanSpyStart", "Hangup", "OriginateResponse"})
-
 
 class Monitoring:
     def __init__(self, desk: Desk, loop: RoutingLoop, client: AmiClient) -> None:
@@ -40,7 +38,7 @@ class Monitoring:
 
     def heard(self, message: Message, at: float) -> None:
         """An event of the PBX."""
-        if message.event not in EVENTS:
+        if message.event not in spying.EVENTS:
             return
         match spying.heard(message):
             case spying.Arrived(session):

@@ -194,12 +194,17 @@ def test_cdrs_without_a_call(db: Database, link: Db, tmp_path: Path, files: dict
     cdr(link, "internal", "internal")
     cdr(link, "internal", "internal", 2)
     cdr(link, "code", "ccbridge-agent")
+    cdr(link, "mx1", "ccbridge-monitor")
     cdr(link, "ours", "ccbridge-hold")
-    assert kinds(found(db, tmp_path, files)) == {
+    differences = found(db, tmp_path, files)
+    assert kinds(differences) == {
         "internal (2 CDRs)": ("no_call", True),
         "code (1 CDRs)": ("no_call", True),
+        "mx1 (1 CDRs)": ("no_call", True),
         "ours (1 CDRs)": ("no_call", False),
     }
+    reasons = {one.what: one.reason for one in differences}
+    assert reasons["mx1 (1 CDRs)"] == "a supervisor listened to an agent: no caller"
     # what has just happened is not held against anybody
     assert found(db, tmp_path, files, NOON + timedelta(seconds=30)) == []
 

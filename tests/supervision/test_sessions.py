@@ -136,6 +136,18 @@ def test_after_a_lost_link_and_after_a_restart(room: Room) -> None:
     assert (room.told[-1].control, room.told[-1].result, room.told[-1].who) == ("mx1", "ended", "")
 
 
+def test_what_a_lost_link_has_swallowed_is_sent_again(room: Room) -> None:
+    id_ = room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, id_))
+    room.took(room.sessions.spying(room.at, id_, "a1"))
+    assert room.took(room.sessions.compare(room.at, {id_}, [id_])) == [Hear(id_, 2, "1.1", "listen")]
+    room.took(room.sessions.spying(room.at, id_, "a2"))
+    assert room.steps().count(("listen", "done")) == 1  # it is the same stretch
+    room.goes_to(None)
+    assert room.took(room.sessions.compare(room.at, {id_}, [id_])) == [Rest(id_)]
+
+
 def test_a_reload_that_takes_the_right_away(room: Room) -> None:
     id_ = room.begin("barge")
     room.took(room.sessions.arrived(room.at, id_))

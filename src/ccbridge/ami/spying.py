@@ -15,6 +15,8 @@ from .wire import Fields, values
 
 CONTEXT = "ccbridge-monitor"
 RING_S = 30
+# Those that tell something; of the others nothing but the name is read.
+EVENTS = frozenset({"UserEvent", "ChanSpyStart", "Hangup", "OriginateResponse"})
 # It becomes an argument of ChanSpy. Asterisk makes its uniqueids of these.
 _UNIQUEID = re.compile(r"[A-Za-z0-9._-]{1,150}")
 _HOW = {WHISPER: "w", BARGE: "B"}

@@ -187,6 +187,7 @@ def _calls_without_cdr(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
 _NO_CALL = """
 SELECT linkedid, count(*) AS rows,
        bool_or(fields ->> 'DestinationContext' = ANY(:contexts)) AS ours,
+       bool_or(fields ->> 'DestinationContext' = 'ccbridge-monitor') AS monitored,
        bool_or(fields ->> 'DestinationContext' LIKE 'ccbridge-%') AS by_feature_code
 FROM cdr WHERE at >= :start AND at < least(:stop, :settled)
   AND NOT EXISTS (SELECT FROM call_account a WHERE a.call_id = cdr.linkedid)
@@ -200,6 +201,8 @@ def _cdrs_without_call(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
             reason = (
                 "a call of ours that neither the daemon nor CEL knows: is cel_custom_ccbridge.conf included?"
             )
+        elif row["monitored"]:
+            reason = "a supervisor listened to an agent: no caller"
         elif row["by_feature_code"]:
             reason = "an agent's phone dialled one of ccbridge's feature codes: no caller"
         else:

@@ -77,7 +77,7 @@ class Desk:
                 effects = self.sessions.begin(asked.at, who, phone.device, agent, mode, asked.by, asked.door)
                 return Decided(True, f"{phone.device} is rung: {who.id} monitors {agent}, {mode}", effects)
         name = "" if who is None else who.id
-        return Decided(False, why, self.sessions.refuse(*asked, "monitor", name, whom, why))
+        return Decided(False, why, self.sessions.refuse(*asked, "monitor", name, whom, why, mode))
 
     def stop(self, asked: Asked, agent: str = "", to: str = "") -> Decided:
         """End the sessions over this agent, at this supervisor's phone; without either, all."""

@@ -120,12 +120,14 @@ class Sessions:
         self._numbers = itertools.count(1)
         self._out: list[Effect] = []
 
-    def refuse(self, at: float, by: str, door: str, what: str, who: str, whom: str, why: str) -> list[Effect]:
+    def refuse(
+        self, at: float, by: str, door: str, what: str, who: str, whom: str, why: str, mode: str = ""
+    ) -> list[Effect]:
         """It was asked for, and is not done."""
         control = self._id()
         self._out += [
             ControlEvent(control, at, what, result, who, by, whom, door, reason=reason)
-            for result, reason in (("asked", ""), ("refused", why))
+            for result, reason in (("asked", mode), ("refused", why))
         ]
         return self._done()
 
@@ -191,6 +193,12 @@ class Sessions:
         """After a login: all channels by id, and those in our context."""
         for id_ in [one for one in self.all if one not in channels]:
             self._gone(at, id_, "not there after a lost link")
+        for session in self.all.values():
+            # what was sent while the link was lost has not arrived
+            if session.talk is not None:
+                self._hear(session, session.talk)
+            elif session.state is State.WAITING:
+                self._out.append(Rest(session.id))
         for id_ in ours:
             self._arrived(at, id_)
         return self._done()
