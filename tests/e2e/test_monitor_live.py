@@ -20,7 +20,7 @@ from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.legs import Leg
 from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
-from ccbridge.lab.tones import tone_spans
+from ccbridge.lab.tones import longest_gap_ms, tone_spans
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -30,6 +30,7 @@ WINDOW_S = 0.8
 # Before and after it: ChanSpy waits 0.1 s before it begins, and a phone that is sent nothing records nothing,
 # so that its recording runs a little ahead of the clock.
 MARGIN_S = 0.5
+GAP_MS = 60
 PEOPLE: dict[str, Any] = {
     "departments": {"front": ["sales"], "back": ["support"]},
     "supervisors": {
@@ -106,7 +107,9 @@ async def until_told(site: Site, what: str, result: str, times: int = 1) -> None
     await site.until(lambda: [one[:2] for one in told(site)].count((what, result)) >= times)
 
 
-async def test_who_hears_what(centre: Site, phones: Phones, carrier: Carrier, ears: Ears) -> None:
+async def test_who_hears_what(
+    centre: Site, phones: Phones, carrier: Carrier, ears: Ears, machine: Since
+) -> None:
     """The phone's keys change the mode; the caller never hears a whisper, and both hear a barge."""
     call, name, anna = await talk(centre, phones, carrier)
     said = ccbridge(centre, "monitor", "anna", "--to", "1006")
@@ -132,6 +135,9 @@ async def test_who_hears_what(centre: Site, phones: Phones, carrier: Carrier, ea
     await phones["1006"].hangup()
     await until_told(centre, "monitor", "ended")
     await ears.judge()
+    # nobody's talk has a hole where the supervisor comes, goes or changes his mode
+    for leg, tone in ((caller, ANNA), (anna, CALLER)):
+        assert longest_gap_ms(leg.heard, tone) <= GAP_MS + machine.late_s * 1000
     await centre.audit()
     assert centre.oddities() == []
 
