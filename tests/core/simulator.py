@@ -150,6 +150,7 @@ class Weather:
     unregister: float = 0.0  # per agent, once
     elsewhere: float = 0.0  # a call of his own
     commands: int = 0  # log-ins, log-outs, pauses
+    seats: int = 0  # log-ins at another's phone or a spare one, and what else is asked for at a phone
     reloads: int = 0
     supervisor: int = 0  # what people ask of queues and of callers who wait
     outages: int = 0
@@ -266,6 +267,8 @@ class Simulator(Passing):
         self.talked: dict[str, float] = {}  # the truth about each caller's talk with agents, in seconds
         self.counted = 0.0  # ... up to then
         self.phones = {a.device: Phone(a.device) for a in plan.agents.values()}
+        if weather.seats:
+            self.phones["PJSIP/spare"] = Phone("PJSIP/spare")
         self.link = False
         self.link_up_at = 0.0
         self.swept = -9.0
@@ -293,7 +296,7 @@ class Simulator(Passing):
     @property
     def all_seen(self) -> bool:
         """No talk can have gone by unseen. (A reload makes agents of strangers, and strangers of agents.)"""
-        return self.weather.calm and not self.weather.reloads
+        return self.weather.calm and not (self.weather.reloads or self.weather.seats)
 
     # -- time
 
@@ -651,6 +654,8 @@ class Simulator(Passing):
                 self.after(rnd.uniform(1, w.span), lambda phone=phone: self.elsewhere(phone))
         for _ in range(w.commands):
             self.after(rnd.uniform(5, w.span), self.some_command)
+        for _ in range(w.seats):
+            self.after(rnd.uniform(5, w.span), self.at_a_phone)
         for _ in range(w.supervisor):
             self.after(rnd.uniform(5, w.span), self.supervise)
         for _ in range(w.reloads):
@@ -687,6 +692,21 @@ class Simulator(Passing):
             self.command(i.LogIn, agent)
         else:
             self.agi(lambda: i.OutcomeKeyed(self.at, "3", 7, device=f"PJSIP/{agent}"))
+
+    def at_a_phone(self) -> None:
+        rnd = self.random
+        agent, request = rnd.choice([*self.plan.agents]), rnd.randrange(10**6)
+        device = rnd.choice([*self.phones, *self.phones, "PJSIP/nowhere"])
+        seconds = rnd.uniform(1, 8)
+        in_wrap_up = [one.id for one in self.board.world.agents.values() if one.wrap_due is not None]
+        if in_wrap_up and self.chance(0.5):
+            agent = rnd.choice(in_wrap_up)
+            if self.chance(0.7):
+                self.agi(lambda: i.WrapUpExtend(self.at, agent, seconds, request))
+            else:
+                self.agi(lambda: i.WrapUpEnd(self.at, agent, request))
+        else:
+            self.agi(lambda: i.LogIn(self.at, agent, request, device))
 
     def supervise(self) -> None:
         """Somebody at a terminal, now and then about what is not there any more."""

@@ -27,6 +27,7 @@ STORMY = Weather(
     supervisor=8,
 )  # fmt: skip
 CRASHED = Weather(unregister=0.3, commands=8, reloads=1, outages=1, kills=1, crashes=3)
+SEATED = Weather(unregister=0.3, commands=8, seats=30, outages=1, kills=2, reloads=1, sweeps=5.0)
 WEATHERS = {
     "calm": CALM,
     "busy": BUSY,
@@ -36,6 +37,7 @@ WEATHERS = {
     "crashed": CRASHED,
     "rough": ROUGH,
     "stormy": STORMY,
+    "seated": SEATED,
 }
 
 
@@ -71,6 +73,9 @@ def test_the_histories_go_everywhere() -> None:
         "passed on attended",
         "passed on blonde",
         "passed on park",
+        "logged in at a phone",
+        "refused at a phone",
+        "wrap-up extended",
     } <= results
     assert all(watch.counts["compared"] > 5 for name, watch in seen if name != "rough")
 

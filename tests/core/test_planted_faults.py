@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator
-from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, Weather
+from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, SEATED, Weather
 
 from ccbridge.core import (
     acd,
@@ -31,7 +31,7 @@ from ccbridge.core.effects import Append
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan
-from ccbridge.core.records import CallClosed
+from ccbridge.core.records import AgentEvent, CallClosed
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.version import version_of
 from ccbridge.core.world import World
@@ -162,9 +162,9 @@ def one_pair_at_a_time(patch: pytest.MonkeyPatch) -> None:
 def a_free_agent_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
     right = World.refresh
 
-    def refresh(self: World, agent: Agent, at: float | None = None) -> None:
+    def refresh(self: World, agent: Agent, at: float | None = None, **more: bool) -> None:
         touched = set(self.touched)
-        right(self, agent, at)
+        right(self, agent, at, **more)
         self.touched = touched
 
     patch.setattr(World, "refresh", refresh)
@@ -307,9 +307,9 @@ def a_line_is_never_full(patch: pytest.MonkeyPatch) -> None:
 def who_waits_does_not_notice_that_the_last_agent_goes(patch: pytest.MonkeyPatch) -> None:
     right = World.refresh
 
-    def refresh(self: World, agent: Agent, at: float | None = None) -> None:
+    def refresh(self: World, agent: Agent, at: float | None = None, **more: bool) -> None:
         unstaffed = dict(self.unstaffed)
-        right(self, agent, at)
+        right(self, agent, at, **more)
         self.unstaffed = unstaffed
 
     patch.setattr(World, "refresh", refresh)
@@ -558,6 +558,43 @@ def told_anew_after_a_restart(patch: pytest.MonkeyPatch) -> None:
 @plant(KILLED)
 def a_restart_forgets_how_fast_a_queue_is(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Memory, "_pace", nothing)
+
+
+@plant(SEATED)
+def his_own_phone_rings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Agent, "phone", property(lambda self: self.plan.device))
+
+
+@plant(SEATED)
+def a_restart_forgets_where_he_sits(patch: pytest.MonkeyPatch) -> None:
+    right = Memory.apply
+
+    def apply(self: Memory, record: Any) -> None:
+        right(self, record)
+        if isinstance(record, AgentEvent):
+            self.agents[record.agent]["seat"] = ""
+
+    patch.setattr(Memory, "apply", apply)
+
+
+@plant(SEATED)
+def two_at_one_phone(patch: pytest.MonkeyPatch) -> None:
+    right = World.agents_at
+
+    def agents_at(self: World, device: str) -> list[Agent]:
+        return [agent for agent in right(self, device) if not agent.seat]
+
+    patch.setattr(World, "agents_at", agents_at)
+
+
+@plant(SEATED)
+def a_longer_wrap_up_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    right = World.refresh
+
+    def refresh(self: World, agent: Agent, at: float | None = None, *, again: bool = False) -> None:
+        right(self, agent, at)
+
+    patch.setattr(World, "refresh", refresh)
 
 
 @plant(CALM)

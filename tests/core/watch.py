@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from watch_misses import Misses
 from watch_ops import OpsWatch
+from watch_seats import Seats
 from watch_told import Told
 from watch_ways_out import WaysOut
 from watch_why import WhyWatch
@@ -113,6 +114,7 @@ class Watch:
         self.told = Told(self.fault)
         self.ops = OpsWatch(self.fault)
         self.wished = Wished()
+        self.seats = Seats(self.fault, self.counts)
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
@@ -130,6 +132,7 @@ class Watch:
         for effect in effects:
             self._effect(w, event, effect)
         self.ops.see(w, event, effects)
+        self.seats.see(w, event, effects)
         self._state(w, event, effects, now)
         self.faults += self.why.see(w, event, effects, [c for c in w.calls.values() if eligible(c)])
         if len(self.faults) > before:
@@ -152,9 +155,11 @@ class Watch:
                 self.link = False
             case i.LogOut():
                 self.rests.pop(event.agent, None)
+            case i.LogIn() if event.device:
+                self.rests.clear()  # he, and whoever worked there, begins anew
             case i.ContactSeen() | i.DeviceChanged():
                 for agent in w.agents.values():
-                    if agent.plan.device == event.device and self.rests.get(agent.id, (0.0, ""))[1] == "dead":
+                    if agent.phone == event.device and self.rests.get(agent.id, (0.0, ""))[1] == "dead":
                         del self.rests[agent.id]
 
     def _effect(self, w: World, event: i.Input, effect: e.Effect) -> None:
@@ -212,6 +217,7 @@ class Watch:
                 self._call_event(record, w)
             case r.AgentEvent():
                 self._agent_event(record, w)
+                self.seats.agent_event(record)
                 self.misses.agent_event(record, w)
             case r.RecordingStarted():
                 self.recording.add(record.offer)
@@ -318,13 +324,15 @@ class Watch:
 
     def _agent_event(self, event: r.AgentEvent, w: World) -> None:
         before = self.agent_said.get(event.agent)
-        if event.state == "wrap_up" and "until" in event.data and event.agent in w.agents:
+        wraps = event.state == "wrap_up" and "until" in event.data
+        longer = wraps and before is not None and before.data.get("until") not in (None, event.data["until"])
+        if wraps and not longer and event.agent in w.agents:
             own = w.agents[event.agent].plan.wrap_up
             if own is not None and event.data["until"] - event.at > own + 0.5:
                 self.fault(f"{event} is longer than his {own} s")
         if event.state not in r.AGENT_STATES:
             self.fault(f"what is {event.state}?")
-        if before is not None and (before.state, before.reason) == (event.state, event.reason):
+        if before is not None and (before.state, before.reason) == (event.state, event.reason) and not longer:
             self.fault(f"{event} is no change from {before}")
         if before is not None and event.at < before.at:
             self.fault(f"{event} is before {before}")

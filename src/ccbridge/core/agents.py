@@ -23,6 +23,7 @@ class Agent:
 
     plan: AgentPlan
     logged_in: bool = False
+    seat: str = ""  # the device at which he has logged in, as long as it is not his own
     pause: str = ""  # reason; "" when not paused
     offer: str = ""  # the one live offer: reserved, ringing or talking
     talking: bool = False
@@ -50,6 +51,15 @@ class Agent:
     @property
     def id(self) -> str:
         return self.plan.id
+
+    @property
+    def phone(self) -> str:
+        """The device that rings for him now."""
+        return self.seat or self.plan.device
+
+    def at_work(self) -> bool:
+        """Logged in, or with the call that he finishes before he is logged out."""
+        return self.logged_in or bool(self.offer or self.leg)
 
     def state(self) -> tuple[str, str]:
         """``(state, reason)`` as ``records.AGENT_STATES`` names them."""
@@ -82,6 +92,11 @@ class Agent:
         """The next moment at which his state changes by itself."""
         dues = (self.wrap_due, self.cool_due, self.fade_due, self.lift_due)
         return min((due for due in dues if due is not None), default=None)
+
+    def log_out(self) -> None:
+        """He takes no more calls; the present one goes on."""
+        self.logged_in, self.wrap_due, self.cool_due = False, None, None
+        self.unpause()
 
     def unpause(self) -> None:
         """No pause any more, and what he has missed is forgiven."""

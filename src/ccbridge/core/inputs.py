@@ -302,9 +302,12 @@ class CustomerFound:
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
+    """``device``: the phone at which he stands, and which rings for him from now on; "": his own."""
+
     at: float
     agent: str
     request: int
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +329,25 @@ class Pause:
 class Unpause:
     at: float
     agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpEnd:
+    """He has finished: his wrap-up is over now."""
+
+    at: float
+    agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpExtend:
+    """He needs so many seconds more for his wrap-up, 1-3600."""
+
+    at: float
+    agent: str
+    seconds: float
     request: int
 
 
@@ -483,6 +505,8 @@ Input = (
     | LogOut
     | Pause
     | Unpause
+    | WrapUpEnd
+    | WrapUpExtend
     | QueuePause
     | QueueDrain
     | QueueResume

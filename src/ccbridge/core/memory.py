@@ -122,6 +122,7 @@ class Memory:
                 "pause": event.data.get("pause", ""),
                 "until": event.data.get("until"),
                 "lift": event.data.get("lift"),
+                "seat": event.data.get("device", ""),
                 "missed": list(event.data.get("missed", ())),
                 "dead_offers": event.data.get("dead_offers", 0),
             }

@@ -62,7 +62,7 @@ def place_offer(w: World, pair: Pair, **reasons: Any) -> None:
     if call.name:
         # a long name gives way: queue and waiting time are what the agent cannot know otherwise
         display = f"{call.name[: max(0, DISPLAY_LENGTH - 3 - len(display))]} - {display}"
-    devices = tuple(agent.plan.device for agent in agents)
+    devices = tuple(agent.phone for agent in agents)
     w.emit(PlaceOffer(call.id, turn, devices, max(1, round(plan.ring)), display, recording or None))
 
 

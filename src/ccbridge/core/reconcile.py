@@ -34,7 +34,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
     w.bridges = Bridges()
     w.devices = dict(up.snapshot.devices)
     for agent in w.agents.values():
-        w.phone_is(agent, up.snapshot.devices.get(agent.plan.device, "INVALID"))
+        w.phone_is(agent, up.snapshot.devices.get(agent.phone, "INVALID"))
     for offer in list(w.offers.values()):
         if offer.leg and offer.leg not in places:
             offer.leg_gone = True  # its end went by unseen
@@ -286,7 +286,7 @@ def _found_leg(
 def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
     if offer.leg:  # another one on his device is another call, or how he asks somebody else
         return next((p for p in places if p.channel == offer.leg), None)
-    device = w.agents[offer.agent].plan.device  # "" for one whom a reload has removed
+    device = w.agents[offer.agent].phone  # "" for one whom a reload has removed
     return next(
         (
             p for p in places

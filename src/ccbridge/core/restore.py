@@ -39,8 +39,7 @@ def log_out(w: World, agent_id: str, known: Mapping[str, Any]) -> None:
     gone = Agent(AgentPlan(agent_id, agent_id, "", ()))
     w.add_agent(gone)
     _restore_agent(w, gone, known)
-    gone.logged_in, gone.wrap_due, gone.cool_due = False, None, None
-    gone.unpause()
+    gone.log_out()
     w.refresh(gone)
     w.drop_agent(gone)
 
@@ -64,6 +63,7 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
             agent.cool_due = due
             agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
     w.drop_agent(agent)
+    agent.seat = known.get("seat", "")
     agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
     agent.shown_at = known.get("at", 0.0)
     w.add_agent(agent)

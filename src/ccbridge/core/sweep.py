@@ -97,7 +97,7 @@ def differences(w: World, seen: Seen) -> Iterator[Difference]:
         if place.bridge != known and place.channel not in w.calls and place.channel not in w.legs:
             yield Difference("bridge_state", place.channel, repr((known, place.bridge)))
     for agent in w.agents.values():
-        state = seen.devices.get(agent.plan.device, "INVALID")
+        state = seen.devices.get(agent.phone, "INVALID")
         if agent.device != state:
             # a busy phone may be caught in the middle of a change twice, but not of the same one
             yield Difference("device_state", agent.id, repr((agent.device, agent.device_since, state)))
@@ -132,9 +132,9 @@ def _mend(w: World, found: Difference, seen: Seen) -> None:
     match found.kind:
         case "device_state":
             agent = w.agents[found.subject]
-            state = seen.devices.get(agent.plan.device, "INVALID")
+            state = seen.devices.get(agent.phone, "INVALID")
             w.emit(Drift(found.kind, {"agent": agent.id, "was": agent.device, "is": state}))
-            w.devices[agent.plan.device] = state
+            w.devices[agent.phone] = state
             w.phone_is(agent, state)
             return
         case "leg_gone":

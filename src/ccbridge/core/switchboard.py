@@ -12,6 +12,7 @@ from typing import Any
 from ccbridge.core import (
     acd,
     announce,
+    attendance,
     moves,
     offers,
     overflow,
@@ -103,6 +104,7 @@ class Switchboard:
         for name, known in memory.agents.items():
             if name not in w.agents:
                 log_out(w, name, known)
+        attendance.part(w)
         w.changed.clear()  # the lines were made with all of this known
 
     # -- inside
@@ -167,13 +169,12 @@ class Switchboard:
             case i.DeviceChanged():
                 self._device_changed(event)
             case i.ContactSeen():
-                agent = w.agent_of(event.device)
-                if agent is not None:
+                for agent in w.agents_at(event.device):
                     w.phone_back(agent)
             case i.PlanLoaded():
                 self._plan_loaded(event.plan)
-            case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause():
-                self._command(event)
+            case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause() | i.WrapUpEnd() | i.WrapUpExtend():
+                attendance.agent_command(w, event)
             case i.QueuePause() | i.QueueDrain() | i.QueueResume() | i.QueueSet():
                 supervise.queue_command(w, event)
             case i.CallPull() | i.CallMove() | i.CallPriority() | i.CallRedirect() | i.CallHangup():
@@ -224,7 +225,7 @@ class Switchboard:
         rung = list(self.world.rounds.get(event.offer, ()))
         if len(rung) > 1 and isinstance(event, i.LegDialled):
             # no device: one whom a reload has removed, and a restart has found in the middle of it
-            device = {offer.id: self.world.agents[offer.agent].plan.device for offer in rung}
+            device = {offer.id: self.world.agents[offer.agent].phone for offer in rung}
             return [offer for offer in rung if device[offer.id] in (event.device, "")]
         return rung
 
@@ -311,45 +312,8 @@ class Switchboard:
         w = self.world
         if not change.device.startswith("Local/"):  # no phone, and there are as many as numbers are dialled
             w.devices[change.device] = change.state
-        agent = w.agent_of(change.device)
-        if agent is not None:
+        for agent in w.agents_at(change.device):
             w.phone_is(agent, change.state)
-
-    def _command(self, command: i.LogIn | i.LogOut | i.Pause | i.Unpause) -> None:
-        w = self.world
-        agent = w.agents.get(command.agent)
-        if agent is None:
-            w.emit(Reply(command.request, False, f"no agent {command.agent!r} in the configuration"))
-            return
-        ok, text = True, ""
-        match command:
-            case i.LogIn():
-                text = "is logged in" if not agent.logged_in else "was logged in already"
-                if not agent.logged_in:
-                    agent.talks, agent.talk_s, agent.turns, agent.missed = 0, 0.0, {}, []
-                agent.logged_in = True
-            case i.LogOut():
-                text = "is logged out" if agent.logged_in else "was not logged in"
-                if agent.offer:
-                    text += "; the present call is finished first"
-                if agent.logged_in:
-                    agent.logged_in, agent.wrap_due, agent.cool_due = False, None, None
-                    agent.unpause()
-            case i.Pause() if command.reason not in w.plan.pause_reasons:
-                allowed = ", ".join(w.plan.pause_reasons)
-                ok, text = False, f"cannot pause for {command.reason!r}; the reasons are: {allowed}"
-            case i.Pause() | i.Unpause() if not agent.logged_in:
-                ok, text = False, "is not logged in"
-            case i.Pause():
-                text = f"is paused: {command.reason}"
-                agent.unpause()
-                agent.pause = command.reason
-            case i.Unpause():
-                text = "is not paused any more" if agent.pause else "was not paused"
-                if agent.pause:
-                    agent.unpause()
-        w.emit(Reply(command.request, ok, f"{agent.id} {text}"))
-        w.refresh(agent)
 
     def _outcome(self, keyed: i.OutcomeKeyed) -> None:
         w = self.world
@@ -416,9 +380,7 @@ class Switchboard:
         w = self.world
         due = agent.due()
         w.drop_agent(agent)
-        if fresh.device != agent.plan.device:
-            agent.device = w.devices.get(fresh.device, "UNKNOWN")
-        agent.plan = fresh
+        attendance.replan(w, agent, fresh)
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
         w.refresh(agent)

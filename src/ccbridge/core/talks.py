@@ -58,7 +58,7 @@ def follow(w: World, call: Call, *, found: bool = False) -> None:
 
 def look_round(w: World, agent: Agent) -> None:
     """His offer is over: he may be with a caller whom somebody has passed on to him meanwhile."""
-    for channel in w.bridges.of_device(agent.plan.device):
+    for channel in w.bridges.of_device(agent.phone):
         for one in w.bridges.around(channel):
             if one in w.calls and channel not in w.legs:
                 follow(w, w.calls[one], found=True)
@@ -165,7 +165,7 @@ def _company(w: World, call: Call, agent: str) -> str:
     """The device of somebody who is with the caller, beside this agent's own; "" for nobody."""
     around = w.bridges.around(call.id)
     devices = (name.rpartition("-")[0] for channel, name in around.items() if channel != call.id)
-    return next((device for device in devices if device != w.agents[agent].plan.device), "")
+    return next((device for device in devices if device != w.agents[agent].phone), "")
 
 
 def pass_on(w: World, offer: Offer, kind: str, target: str) -> None:

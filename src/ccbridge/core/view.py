@@ -121,6 +121,12 @@ def agent(board: Switchboard, name: str, at: float, now: float) -> dict[str, Any
     }
 
 
+def works_at(board: Switchboard, device: str, at: float, now: float) -> dict[str, Any] | None:
+    """The agent who works at this phone; None: nobody does."""
+    one = board.world.agent_of(device)
+    return _agent(board.world, one, at, now) if one is not None and one.at_work() else None
+
+
 def calls(board: Switchboard, at: float, name: str = "", rows: int = ROWS) -> dict[str, Any]:
     """The ``total`` of live calls and a row for each of the oldest; with ``name`` of that queue only."""
     w = board.world
@@ -216,7 +222,7 @@ def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
     return {
         "agent": agent.id,
         "name": agent.plan.name,
-        "device": agent.plan.device,
+        "device": agent.phone,
         "queues": list(agent.plan.queues),
         "state": state,
         "reason": reason or None,

@@ -61,6 +61,7 @@ class World:
         self.legs: dict[str, Offer] = {}
         self.bridges = Bridges()
         self.agents: dict[str, Agent] = {}
+        self.seats: dict[str, dict[str, Agent]] = {}  # device -> whose phone it is, by id
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
         self.lines: dict[str, dict[Line, None]] = {}  # queue -> its lines that have callers
@@ -74,7 +75,7 @@ class World:
         self.newcomers: list[str] = []  # calls that have just got in line, or into another
         self.census: dict[str, Counter[str]] = {}  # queue -> how many of its agents are in which state
         self.touched: set[str] = set()
-        self.parted: list[str] = []  # agents whose offer has ended unanswered with this input
+        self.parted: list[str] = []  # agents who may be with a caller now: no offer any more, another phone
         # since ``overflow`` looked last: who came into a line, and queues whose line or agents changed
         self.entered: dict[str, None] = {}
         self.unstaffed: dict[str, None] = {}
@@ -374,6 +375,7 @@ class World:
 
     def add_agent(self, agent: Agent) -> None:
         self.agents[agent.id] = agent
+        self.seats.setdefault(agent.phone, {})[agent.id] = agent
         self.people_changed()
         if agent.shown[0] == "available":
             self.free.add(agent.id)
@@ -386,10 +388,36 @@ class World:
         self.arm("agent", agent.id, None)
         self.free.discard(agent.id)
         self.people_changed()
+        self._leave_phone(agent)
         del self.agents[agent.id]
 
+    def _leave_phone(self, agent: Agent) -> None:
+        whose = self.seats.get(agent.phone, {})
+        whose.pop(agent.id, None)
+        if not whose:
+            self.seats.pop(agent.phone, None)
+
     def agent_of(self, device: str) -> Agent | None:
-        return next((agent for agent in self.agents.values() if agent.plan.device == device), None)
+        """Whose phone it is: of him who works at it, else of its own agent unless he works elsewhere."""
+        here = self.agents_at(device)
+        return next((agent for agent in here if agent.at_work()), here[0] if here else None)
+
+    def agents_at(self, device: str) -> list[Agent]:
+        """All whose phone it is or would be; at most one of them is at work."""
+        return list(self.seats.get(device, {}).values())
+
+    def sit(self, agent: Agent, seat: str) -> None:
+        """He has this phone from now on; "": his own. Either phone may be with a caller of ours."""
+        left = agent.phone
+        self._leave_phone(agent)
+        agent.seat = seat
+        self.seats.setdefault(agent.phone, {})[agent.id] = agent
+        agent.device = self.devices.get(agent.phone, "INVALID")
+        agent.fade_due = None
+        for device in (left, agent.phone):
+            whose = self.agent_of(device)
+            if whose is not None:
+                self.parted.append(whose.id)
 
     def phone_is(self, agent: Agent, state: str) -> None:
         """The agent's device is in this state now."""
@@ -406,14 +434,19 @@ class World:
         agent.dead_offers = 0
         self.refresh(agent)
 
-    def refresh(self, agent: Agent, at: float | None = None) -> None:
-        """Derive the agent's state anew; a change is an event, and may make him a candidate."""
+    def refresh(self, agent: Agent, at: float | None = None, *, again: bool = False) -> None:
+        """Derive the agent's state anew; a change is an event, and may make him a candidate.
+
+        ``again``: the state is the same, and what is told with it is not.
+        """
         self.arm("agent", agent.id, agent.due())
+        if agent.seat and agent.state()[0] == "logged_out":
+            self.sit(agent, "")
         if agent.here != agent.is_here():
             agent.here = not agent.here
             self.changed[agent.id] = None
         shown = agent.state()
-        if shown == agent.shown:
+        if shown == agent.shown and not again:
             return
         self.unstaffed.update(dict.fromkeys(agent.plan.queues))
         for queue in agent.plan.queues:
@@ -432,6 +465,8 @@ class World:
         data: dict[str, Any] = {"in": agent.logged_in}
         if agent.pause:
             data["pause"] = agent.pause
+        if agent.seat:
+            data["device"] = agent.seat
         due = agent.wrap_due if shown[0] == "wrap_up" else agent.cool_due
         if due is not None:
             data["until"] = round(self.at + due - self.now, 3)
