@@ -17,6 +17,7 @@ from panoramisk.message import Message
 
 from ccbridge import __version__
 from ccbridge.agi.doors import HELD, Doors
+from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
@@ -31,6 +32,7 @@ from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
+from ccbridge.core import view
 from ccbridge.core.memory import Memory
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
@@ -127,6 +129,8 @@ class Daemon:
                 renewals,
                 lambda: not self.draining,
             ).open(self.agi)
+            phone_codes = PhoneCodes(self._phone_plan, self.loop.ask, self._works_at)
+            phone_codes.open(self.agi)
             self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
             commands = Commands(
                 self.switchboard,
@@ -136,6 +140,7 @@ class Daemon:
                 self.facts,
                 self.loop.tally.since_start,
                 Monitors(desk, self.monitoring.done, time.time),
+                unlock=phone_codes.unlock,
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
@@ -306,6 +311,22 @@ class Daemon:
         self.loop.post(i.LinkDown(time.time(), reason))
 
     # -- everything else
+
+    def _phone_plan(self) -> PhonePlan:
+        site = self.site
+        phones = site.phones
+        return PhonePlan(
+            site.codes.model_dump(),
+            site.agent_numbers,
+            site.plan.pause_reasons,
+            phones.extend_by,
+            phones.pins_file,
+            phones.pin_tries,
+            phones.pin_lock,
+        )
+
+    def _works_at(self, device: str) -> dict[str, Any] | None:
+        return view.works_at(self.switchboard, device, time.time(), time.monotonic())
 
     def _parse(self, raw: str) -> tuple[str, str | None]:
         return parse_caller(raw, self.site.callers.country)

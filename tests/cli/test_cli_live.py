@@ -41,6 +41,7 @@ LIVE = [
     ["agent", "logout", "anna"],
     ["agent", "pause", "anna"],
     ["agent", "unpause", "anna"],
+    ["agent", "unlock", "anna"],
     ["call", "list"],
 ]
 

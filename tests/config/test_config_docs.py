@@ -101,6 +101,8 @@ def default(key: str, info: FieldInfo) -> str:
         return f"`[{', '.join(plain(item) if isinstance(item, float) else item for item in value)}]`"
     if isinstance(value, dict):
         return "`{" + ", ".join(f"{name}: {item}" for name, item in value.items()) + "}`"
+    if isinstance(value, str) and value.startswith("*"):
+        return f'`"{value}"`'  # YAML would take it for an alias
     return f"`{plain(value) if isinstance(value, float) else value}`"
 
 

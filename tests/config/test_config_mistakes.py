@@ -164,6 +164,27 @@ SINGLE = [
     ("default_flow: main", "default_flow: night", 'default_flow: no flow "night"; the flows are: main'),
     # several keys together
     (
+        "phones:\n",
+        'codes: {log_out: "*4", pause: "*41"}\nphones:\n',
+        'codes.pause: "*41" and "*4" of log_out (line {}): one begins with the other',
+    ),
+    (
+        "phones:\n",
+        'codes: {log_out: "*0"}\nphones:\n',
+        'codes.log_out: "*0" and "*01" of log_in (its default): one begins',
+    ),
+    (
+        "phones:\n",
+        'codes: {log_out: "02"}\nphones:\n',
+        'codes.log_out: must be a code: * and 1 to 5 digits, or "" for none, not "02"',
+    ),
+    ('number: "1002"', 'number: "1001"', 'agents.ben.number: "1001" is agent anna\'s already (line {})'),
+    (
+        'number: "1002"',
+        "number: 1002",
+        "agents.ben.number: must be text, and YAML takes this for something else",
+    ),
+    (
         "PJSIP/1002",
         "PJSIP/1001",
         'agents.ben.device: "PJSIP/1001" is agent anna\'s already (line {}); one device',

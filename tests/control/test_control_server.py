@@ -93,6 +93,7 @@ async def test_what_is_no_request_ends_the_conversation(
         ({"do": "queue.show", "queue": "none"}, 'there is no queue "none"'),
         ({"do": "call.list", "queue": "none"}, 'there is no queue "none"'),
         ({"do": "agent.show", "agent": "zoe"}, 'there is no agent "zoe"'),
+        ({"do": "agent.unlock", "agent": "PJSIP/9"}, 'there is no agent or phone "PJSIP/9"'),
         ({"do": "call.show", "call": "1.1"}, 'there is no live call "1.1"'),
         ({"do": "agent.login", "agent": "zoe"}, "no agent 'zoe' in the configuration"),
         ({"do": "agent.pause", "agent": "anna"}, "anna is not logged in"),

@@ -1,4 +1,4 @@
-"""What the dialplan asks us for: the menu for callers, the outcome for agents, codes from agents' phones.
+"""What the dialplan asks us for: the menu for callers, and the outcome for agents whose caller hung up.
 
 Each ends with ``CCB_STATUS`` set on the channel; a session that fails or dies leaves it unset, and the
 dialplan knows.
@@ -57,7 +57,7 @@ class Doors:
     """The routes of the FastAGI server. ``plan`` is asked anew for each call, so that a reload counts.
 
     While ``takes_calls()`` is false new callers are refused with ``CCB_REFUSED=draining``; agents' outcomes
-    and codes are taken all the same.
+    are taken all the same.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class Doors:
     def open(self, server: AgiServer) -> None:
         server.add_route("menu", self.menu)
         server.add_route("outcome", self.outcome)
-        server.add_route("code", self.code)
 
     async def menu(self, session: AgiSession) -> None:
         """A caller: arrival, the flow of the number he dialled, and where that leads."""
@@ -160,32 +159,15 @@ class Doors:
         for _ in range(OUTCOME_TRIES):
             digit = digit or await _play(session, "beep", ANY_KEY)
             digit = digit or await session.wait_for_digit(OUTCOME_WAIT_MS)
-            if not digit or await self._set_outcome(session, digit, offer=offer):
+            if not digit or await self._set_outcome(session, digit, offer):
                 break
             digit = await _play(session, WRONG_KEY, ANY_KEY)
         await session.set_variable("CCB_STATUS", "done")
 
-    async def code(self, session: AgiSession) -> None:
-        """A feature code dialled on an agent's phone: ``outcome,<digit>,<device>``."""
-        await _extend(session, PROMPT_LIMIT)
-        what, digit, device = (*session.args, "", "", "")[:3]
-        if what == "outcome":
-            understood = await self._set_outcome(session, digit, device=device)
-        else:
-            understood = False
-            log.warning("agi.unknown_code", code=what, device=device)
-        if not understood:
-            await _play(session, WRONG_KEY, "")
-        await session.set_variable("CCB_STATUS", "done")
-
-    async def _set_outcome(
-        self, session: AgiSession, digit: str, *, offer: str = "", device: str = ""
-    ) -> bool:
-        reply = await self._ask(
-            lambda request: i.OutcomeKeyed(time.time(), digit, request, offer=offer, device=device)
-        )
+    async def _set_outcome(self, session: AgiSession, digit: str, offer: str) -> bool:
+        reply = await self._ask(lambda request: i.OutcomeKeyed(time.time(), digit, request, offer=offer))
         if not reply.ok:
-            log.info("outcome.refused", offer=offer, device=device, why=reply.text)
+            log.info("outcome.refused", offer=offer, why=reply.text)
         else:
             await _play(session, "auth-thankyou", "")
         return reply.ok

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from ccbridge.cli import idle, show
-from ccbridge.cli.here import Command, Here, NotDone, common, pass_here
+from ccbridge.cli.here import Command, Here, NotDone, common, pass_here, with_config
+from ccbridge.codes import card as table_card
 
 Names = tuple[str, ...]
 
@@ -154,6 +156,57 @@ def pause(
 def unpause(here: Here, names: Names, queue: str | None, department: str | None, as_json: bool) -> None:
     """End agents' pauses."""
     _changed(here, as_json, "agent.unpause", names, queue, department, logged_in=True)
+
+
+@agent.command()
+@click.argument("name", metavar="AGENT|PHONE")
+@common
+@pass_here
+def unlock(here: Here, name: str, as_json: bool) -> None:
+    """Forget the wrong PINs of an agent, or of a phone such as PJSIP/1001: either may try again."""
+    text = here.ask("agent.unlock", agent=name).text
+    if as_json:
+        show.as_json({"text": text})
+    else:
+        click.echo(show.plain(text))
+
+
+@agent.command()
+@click.argument("name", metavar="AGENT")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read the PIN from standard input, for programs.")
+@with_config
+@pass_here
+def pin(here: Here, name: str, from_stdin: bool) -> None:
+    """Set the PIN with which an agent logs in at a phone: 4 to 10 digits, asked for twice.
+
+    It counts at once. Who runs this must be able to write the file of PINs (phones.pins_file).
+    """
+    from ccbridge import pins
+
+    site = here.site()
+    if name not in site.plan.agents:
+        raise NotDone(f"there is no agent {show.plain(name)}")
+    if from_stdin:
+        text = sys.stdin.readline().strip()
+    else:
+        text = str(click.prompt("PIN", hide_input=True, confirmation_prompt=True))
+    try:
+        pins.keep(site.phones.pins_file, name, text)
+    except (ValueError, OSError, pins.PinsUnreadable) as error:
+        raise NotDone(str(error)) from error
+    click.echo(f"{name} has a new PIN")
+    if name not in site.agent_numbers.values():
+        click.echo(f"agents.{name}.number is missing: without it nobody can log in with this PIN", err=True)
+
+
+@agent.command()
+@with_config
+@pass_here
+def card(here: Here) -> None:
+    """The codes of this site's phones, as a card to print (Markdown)."""
+    site = here.site()
+    codes = site.codes.model_dump()
+    click.echo(table_card(codes, site.plan.pause_reasons, site.plan.outcomes), nl=False)
 
 
 def _changed(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config import departments, supervisors, ways_out
+from ccbridge.config import departments, phone_codes, supervisors, ways_out
 from ccbridge.config.departments import served
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import QueueSection, StepSection
@@ -21,6 +21,7 @@ VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set
 
 def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     _devices(data, notes)
+    phone_codes.check(data, notes)
     departments.check(data, notes)
     supervisors.check(data, notes)
     for flow, raw in _mapping(data, "flows").items():

@@ -60,8 +60,10 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         gone = f"queues.{queue}: gone"
         if gone in lines:
             lines[lines.index(gone)] = f"{gone}; nobody takes the {callers} callers who wait in it"
+    both = [agent for agent in new.plan.agents if agent in old.plan.agents]
+    lines += _compared(_numbers(old, both), _numbers(new, both), ("agents",))
     told = {line.partition(":")[0] for line in lines}
-    for section in ("callers", "routing"):
+    for section in ("callers", "routing", "phones", "codes"):
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
     was, is_ = ({name: asdict(one) for name, one in site.supervisors.items()} for site in (old, new))
@@ -70,6 +72,11 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]
     return lines
+
+
+def _numbers(site: Site, agents: Iterable[str]) -> dict[str, Any]:
+    keyed = {agent: number for number, agent in site.agent_numbers.items()}
+    return {agent: {"number": keyed.get(agent)} for agent in agents}
 
 
 def _compared(old: Any, new: Any, loc: tuple[str | int, ...]) -> Iterator[str]:

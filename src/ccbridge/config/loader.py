@@ -43,6 +43,9 @@ class Site:
     callers: m.CallersSection
     routing: m.RoutingSection
     supervisors: Mapping[str, Supervisor]
+    phones: m.PhonesSection
+    codes: m.CodesSection
+    agent_numbers: Mapping[str, str]  # what an agent keys when he logs in at a phone -> agent
     warnings: tuple[Mistake, ...] = ()
 
 
@@ -145,5 +148,8 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         callers=checked.callers,
         routing=checked.routing,
         supervisors=converted(checked.supervisors),
+        phones=checked.phones,
+        codes=checked.codes,
+        agent_numbers={one.number: name for name, one in checked.agents.items() if one.number is not None},
         warnings=tuple(sorted(notes.warnings)),
     )

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, model_validator
 
+from ccbridge.codes import DEFAULTS
 from ccbridge.config.shapes import (
     UNIQUE,
     Account,
+    AgentNumber,
     Between,
     Context,
     Count,
@@ -22,6 +24,7 @@ from ccbridge.config.shapes import (
     Device,
     Did,
     Extension,
+    FeatureCode,
     FlowRef,
     Host,
     Key,
@@ -129,6 +132,26 @@ class RoutingSection(Section):
     fallback_after: Annotated[Number, Between(10, 600, "seconds")] = 30.0
 
 
+class CodesSection(Section):
+    """One key for each row of ``codes.TABLE``."""
+
+    log_in: FeatureCode = DEFAULTS["log_in"]
+    log_out: FeatureCode = DEFAULTS["log_out"]
+    pause: FeatureCode = DEFAULTS["pause"]
+    unpause: FeatureCode = DEFAULTS["unpause"]
+    finish: FeatureCode = DEFAULTS["finish"]
+    extend: FeatureCode = DEFAULTS["extend"]
+    outcome: FeatureCode = DEFAULTS["outcome"]
+    state: FeatureCode = DEFAULTS["state"]
+
+
+class PhonesSection(Section):
+    pins_file: SitePath = Path("/var/lib/ccbridge/pins")
+    pin_tries: Annotated[Whole, Between(1, 20)] = 5
+    pin_lock: Annotated[Number, Between(10, 86_400, "seconds")] = 300.0
+    extend_by: Annotated[Number, Between(10, 3600, "seconds")] = 60.0
+
+
 class RuleSection(Section):
     after: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     require: dict[Name, Level] = {}
@@ -182,6 +205,7 @@ class QueueSection(Section):
 class AgentSection(Section):
     name: Title
     device: Device
+    number: AgentNumber | None = None
     queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(0, 100)] = ()
     departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
     skills: dict[Name, Level] = {}
@@ -257,6 +281,8 @@ class SiteFile(Section):
     log: LogSection = LogSection()
     callers: CallersSection
     routing: RoutingSection = RoutingSection()
+    phones: PhonesSection = PhonesSection()
+    codes: CodesSection = CodesSection()
     pause_reasons: Annotated[tuple[Name, ...], UNIQUE, Count(1, 20)] = ("break",)
     outcomes: Annotated[dict[OutcomeKey, Outcome], Count(1, 10)] = {
         "1": "resolved",

@@ -32,8 +32,9 @@ class Commands:
     ``ask``: see ``Ask``. ``reload`` reads the configuration anew (True: only to see what would change) and
     says what came of it. ``drain`` has the daemon take no new calls (True), or take them again. ``facts``
     gives what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
-    its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``clock`` is epoch
-    seconds, ``monotonic`` the clock that drives the switchboard.
+    its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``unlock`` forgets the
+    wrong PINs of an agent or a phone, and says whether there were any. ``clock`` is epoch seconds,
+    ``monotonic`` the clock that drives the switchboard.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Commands:
         since_start: Callable[[str], Mapping[str, Any]] = lambda queue: {},
         monitors: Monitors | None = None,
         *,
+        unlock: Callable[[str], bool] = lambda name: False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -55,6 +57,7 @@ class Commands:
         self._drain = drain
         self._facts = facts
         self._since_start = since_start
+        self._unlock = unlock
         self._clock = clock
         self._monotonic = monotonic
         self._supervising = Supervising(board, ask, clock, monotonic)
@@ -75,6 +78,7 @@ class Commands:
             "agent.logout": self._agent_logout,
             "agent.pause": self._agent_pause,
             "agent.unpause": self._agent_unpause,
+            "agent.unlock": self._agent_unlock,
             "call.list": self._call_list,
             "call.waiting": self._call_waiting,
             "call.show": self._call_show,
@@ -185,6 +189,14 @@ class Commands:
     async def _agent_unpause(self, fields: dict[str, Any]) -> Answer:
         agent = texts("agent.unpause", fields, required=("agent",))["agent"]
         return await self._changed(agent, lambda request: i.Unpause(self._clock(), agent, request))
+
+    async def _agent_unlock(self, fields: dict[str, Any]) -> Answer:
+        """``agent``: an agent, or a phone such as PJSIP/1001."""
+        name = texts("agent.unlock", fields, required=("agent",))["agent"]
+        if name not in self._board.world.agents and name not in self._board.world.devices:
+            raise Refused(f"there is no agent or phone {quoted(name)}")
+        lifted = self._unlock(name)
+        return Answer(True, f"{name} may try again" if lifted else f"{name} was not locked", None)
 
     async def _call_list(self, fields: dict[str, Any]) -> Answer:
         queue = texts("call.list", fields, optional=("queue",))["queue"]

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 
 from ccbridge.ami.teach import TARGETS
+from ccbridge.codes import TABLE
 from ccbridge.doctor.finding import Findings, fail, ok, skip, warn
 from ccbridge.doctor.visit import Visit
 
@@ -63,14 +64,26 @@ async def check(visit: Visit) -> Findings:
 
 async def _codes(visit: Visit, includes: dict[str, set[str]]) -> Findings:
     deaf: dict[str, list[str]] = defaultdict(list)
+    reaching: set[str] = set()
     for agent in visit.site.plan.agents.values():
         endpoint = agent.device.partition("/")[2]
         context = await visit.variable(f"PJSIP_ENDPOINT({endpoint},context)")
         if context and "ccbridge-agent" not in _reached(context, includes):
             deaf[context].append(agent.id)
+        elif context:
+            reaching.add(context)
+    for context in sorted(reaching):
+        for row in TABLE:
+            code = getattr(visit.site.codes, row.name)
+            dialled = code + "1" * row.least
+            if code and await visit.variable(f"DIALPLAN_EXISTS({context},{dialled},1)") != "1":
+                yield warn(
+                    f"[{context}] does not take {code}, codes.{row.name}: nobody can dial it",
+                    f"add the line for other digits that stands above [ccbridge-agent] to [{context}]",
+                )
     for context, agents in deaf.items():
         yield warn(
-            f"[{context}] does not include ccbridge-agent: {', '.join(agents)} cannot dial *7 for an outcome",
+            f"[{context}] does not include ccbridge-agent: {', '.join(agents)} cannot dial their codes",
             f"include => ccbridge-agent in [{context}]; `dialplan reload`",
         )
 

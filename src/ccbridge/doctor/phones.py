@@ -1,8 +1,16 @@
-"""The phones: each agent's endpoint is as offers, recordings and states need it; a supervisor's exists."""
+"""The phones: each agent's endpoint is as offers, recordings and states need it, a supervisor's exists.
+
+And agents' PINs can be read.
+"""
 
 from __future__ import annotations
 
-from ccbridge.doctor.finding import Findings, fail, ok, skip, warn
+import stat
+from collections.abc import Iterator
+
+from ccbridge import pins
+from ccbridge.config import Site
+from ccbridge.doctor.finding import Finding, Findings, fail, ok, skip, warn
 from ccbridge.doctor.visit import Visit
 
 WANTED = {
@@ -13,6 +21,8 @@ WANTED = {
 
 
 async def check(visit: Visit) -> Findings:
+    for finding in _pins(visit.site):
+        yield finding
     if visit.ami is None:
         yield skip("endpoints: AMI is away")
         return
@@ -44,3 +54,20 @@ async def check(visit: Visit) -> Findings:
             )
     if not wrong:
         yield ok(f"{len(visit.site.plan.agents)} agents, each with an endpoint as it should be")
+
+
+def _pins(site: Site) -> Iterator[Finding]:
+    """Agents with a number log in at phones, each with a PIN."""
+    file, numbered = site.phones.pins_file, set(site.agent_numbers.values())
+    if not numbered:
+        return
+    try:
+        known = pins.read(file)
+    except pins.PinsUnreadable as error:
+        yield fail(
+            f"PINs cannot be read: {error}", f"chmod 640 {file}, and the daemon's group; `ccbridge agent pin`"
+        )
+        return
+    if known and file.stat().st_mode & stat.S_IROTH:
+        yield warn(f"everyone on this machine may read {file}", f"chmod 640 {file}")
+    yield ok(f"{len(numbered & known.keys())} of {len(numbered)} agents with a number have a PIN")

@@ -44,6 +44,7 @@ def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, 
         "recording": {"directory": str(pbx.recordings)},
         "catch_up": {"cdr_file": str(pbx.cdr_csv), "cel_file": str(pbx.cel_csv)},
         "control": {"socket": str(folder / "control.sock")},
+        "phones": {"pins_file": str(folder / "pins")},
         "log": {"format": "json", "level": "info"},
     }
     for patch in (lab, changes or {}):

@@ -45,11 +45,12 @@ class Desk:
 
     def refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
         """Why he may not, at this phone; "": he may."""
-        plan = self._world().plan
+        world = self._world()
+        plan = world.plan
         if agent not in plan.agents:
             return "not in the configuration"
         works_for = roles.works_for(plan.agents[agent].queues, plan.departments)
-        return roles.refusal(supervisor, mode, works_for, device == plan.agents[agent].device)
+        return roles.refusal(supervisor, mode, works_for, device == world.agents[agent].phone)
 
     def monitor(self, asked: Asked, agent: str, mode: str, to: str, as_: str = "") -> Decided:
         """Ring the phone ``to`` and let it hear the agent, in ``as_``'s name (whose phone it is).

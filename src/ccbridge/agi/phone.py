@@ -1,0 +1,257 @@
+"""Codes that agents dial: what was dialled is understood by the site's table, done, and confirmed or refused
+aloud in Asterisk's own sounds.
+
+A phone stands for the agent who works at it. A PIN is keyed after a prompt, checked in a thread, and kept
+nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ccbridge import pins
+from ccbridge.codes import Dialled, understood
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import Reply
+
+from .attempts import Attempts
+from .server import AgiServer
+from .session import AgiSession, CommandRefused
+
+log = structlog.get_logger(__name__)
+
+DEVICE = re.compile(r"PJSIP/[A-Za-z0-9_-]{1,40}")
+# The dialplan takes the phone back so long after a step's beginning, should we freeze.
+STEP_LIMIT = 60.0
+KEY_WAIT_MS = 5_000  # between two digits
+NUMBER_DIGITS = 10
+PIN_TRIES = 3
+CHECKS = 2  # at a time: each takes a processor for a while
+
+LOGGED_IN = "agent-loginok"
+LOGGED_OUT = "agent-loggedoff"
+ASK_NUMBER = "agent-user"
+ASK_PIN = "agent-pass"
+ASK_PIN_AGAIN = "auth-incorrect"
+WRONG_LOGIN = "vm-incorrect"
+LATER = "please-try-call-later"
+DONE = "auth-thankyou"
+INVALID = "pm-invalid-option"
+NOBODY = ("im-sorry", LOGGED_OUT)
+NOT_NOW = ("im-sorry", "feature-not-avail-line")
+PAUSED = ("do-not-disturb", "activated")
+NOT_PAUSED = ("do-not-disturb", "de-activated")
+
+Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
+Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
+
+
+class Verdict(enum.Enum):
+    RIGHT = enum.auto()
+    WRONG = enum.auto()
+    LATER = enum.auto()  # locked, or not to be checked now
+
+
+@dataclass(frozen=True, slots=True)
+class PhonePlan:
+    """What the site's configuration says of phones."""
+
+    codes: Mapping[str, str]
+    numbers: Mapping[str, str]  # what an agent keys at the log-in -> agent
+    reasons: tuple[str, ...]
+    extend_by: float  # seconds
+    pins: Path
+    tries: int
+    lock: float  # seconds
+
+
+class PhoneCodes:
+    """The route ``code`` of the FastAGI server: ``code,<what was dialled>,<device>``.
+
+    ``plan`` is asked anew for each call, so that a reload counts. ``who_works_at`` gives the agent at a
+    phone, None for nobody.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[], PhonePlan],
+        ask: Ask,
+        who_works_at: Callable[[str], Row | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._ask = ask
+        self._who_works_at = who_works_at
+        self._clock = clock
+        self._checks = asyncio.Semaphore(CHECKS)
+        self.phones = Attempts()
+        self.agents = Attempts()
+
+    def open(self, server: AgiServer) -> None:
+        server.add_route("code", self.code)
+
+    def unlock(self, name: str) -> bool:
+        """Lift the lock of a phone (``PJSIP/1001``) or an agent; whether a wrong PIN was counted."""
+        return (self.phones if name.startswith("PJSIP/") else self.agents).forget(name)
+
+    async def code(self, session: AgiSession) -> None:
+        await _extend(session)
+        dialled, device = (*session.args, "", "")[:2]
+        plan = self._plan()
+        code = understood(dialled, plan.codes)
+        if code is None or not DEVICE.fullmatch(device):
+            log.info("code.not_understood", dialled=dialled[:3], device=device[:50])
+            await _say(session, INVALID)
+        elif code.name == "log_in":
+            await self._log_in(session, plan, code.digits, device)
+        elif code.name == "outcome":
+            await self._outcome(session, code.digits, device)
+        else:
+            await self._at_work(session, plan, code, device)
+        await session.set_variable("CCB_STATUS", "done")
+
+    # -- the codes
+
+    async def _at_work(self, session: AgiSession, plan: PhonePlan, code: Dialled, device: str) -> None:
+        """A code of somebody who is logged in at this phone."""
+        row = self._who_works_at(device)
+        if row is None:
+            await _say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
+            return
+        agent, now = row["agent"], time.time()
+        match code.name:
+            case "log_out":
+                await self._do(session, lambda request: i.LogOut(now, agent, request), LOGGED_OUT)
+            case "pause":
+                place = int(code.digits or "1")
+                if not 1 <= place <= len(plan.reasons):
+                    await _say(session, INVALID)
+                    return
+                reason = plan.reasons[place - 1]
+                await self._do(session, lambda request: i.Pause(now, agent, reason, request), *PAUSED)
+            case "unpause" if not row["pause"]:
+                await _say(session, *NOT_NOW)
+            case "unpause":
+                await self._do(session, lambda request: i.Unpause(now, agent, request), *NOT_PAUSED)
+            case "finish":
+                await self._do(session, lambda request: i.WrapUpEnd(now, agent, request), DONE)
+            case "extend":
+                by = plan.extend_by
+                if await self._do(session, lambda request: i.WrapUpExtend(now, agent, by, request), DONE):
+                    await self._tell_left(session, device)
+            case "state":
+                await self._tell_state(session, plan, row, device)
+
+    async def _do(self, session: AgiSession, make: Callable[[int], i.Input], *sounds: str) -> bool:
+        reply = await self._ask(make)
+        if not reply.ok:
+            log.info("code.refused", why=reply.text)
+        await _say(session, *(sounds if reply.ok else NOT_NOW))
+        return reply.ok
+
+    async def _outcome(self, session: AgiSession, digit: str, device: str) -> None:
+        if self._who_works_at(device) is None:
+            await _say(session, *NOBODY)
+            return
+        await self._do(
+            session, lambda request: i.OutcomeKeyed(time.time(), digit, request, device=device), DONE
+        )
+
+    async def _tell_state(self, session: AgiSession, plan: PhonePlan, row: Row, device: str) -> None:
+        await _say(session, LOGGED_IN if row["logged_in"] else LOGGED_OUT)
+        if row["pause"]:
+            await _say(session, *PAUSED)
+            if row["pause"] in plan.reasons:
+                await _say_number(session, plan.reasons.index(row["pause"]) + 1)
+        else:
+            await self._tell_left(session, device)
+
+    async def _tell_left(self, session: AgiSession, device: str) -> None:
+        row = self._who_works_at(device)
+        if row is not None and row["left_s"] is not None:
+            await _say_number(session, round(row["left_s"]))
+            await _say(session, "seconds")
+
+    # -- log-in
+
+    async def _log_in(self, session: AgiSession, plan: PhonePlan, number: str, device: str) -> None:
+        if self.phones.locked(device, self._clock(), plan.tries, plan.lock):
+            log.warning("code.locked", device=device)
+            await _say(session, LATER)
+            return
+        number = number or await _keyed(session, ASK_NUMBER)
+        agent = plan.numbers.get(number, "")
+        for turn in range(PIN_TRIES):
+            pin = await _keyed(session, ASK_PIN_AGAIN if turn else ASK_PIN)
+            if not pin:
+                break
+            match await self._judge(plan, agent, pin, device):
+                case Verdict.LATER:
+                    await _say(session, LATER)
+                    return
+                case Verdict.RIGHT:
+                    make = functools.partial(i.LogIn, time.time(), agent, device=device)
+                    await self._do(session, make, LOGGED_IN)
+                    return
+        await _say(session, WRONG_LOGIN)
+
+    async def _judge(self, plan: PhonePlan, agent: str, pin: str, device: str) -> Verdict:
+        """Counted as wrong before it is checked: who tries many at once has no more tries for that."""
+        async with self._checks:
+            now, names = self._clock(), [(self.phones, device), *([(self.agents, agent)] if agent else [])]
+            if any(attempts.locked(name, now, plan.tries, plan.lock) for attempts, name in names):
+                log.warning("code.locked", device=device, agent=agent or None)
+                return Verdict.LATER
+            for attempts, name in names:
+                attempts.failed(name, now, plan.lock)
+            try:
+                right = await asyncio.to_thread(pins.matches, plan.pins, agent, pin)
+            except pins.PinsUnreadable as error:
+                log.error("pins.unreadable", why=str(error))
+                for attempts, name in names:
+                    attempts.take_back(name)
+                return Verdict.LATER
+            if not right:
+                log.warning("code.wrong_pin", device=device, agent=agent or None)
+                return Verdict.WRONG
+            self.phones.take_back(device)
+            self.agents.forget(agent)
+            return Verdict.RIGHT
+
+
+async def _extend(session: AgiSession) -> None:
+    """Move the limit after which the dialplan takes the phone back."""
+    await session.set_variable("TIMEOUT(absolute)", round(STEP_LIMIT))
+
+
+async def _keyed(session: AgiSession, prompt: str) -> str:
+    """What he keys after the prompt, up to ``#``; also when the prompt's sound is missing."""
+    await _extend(session)
+    try:
+        return (await session.get_data(prompt, KEY_WAIT_MS, NUMBER_DIGITS)).digits
+    except CommandRefused as refused:
+        log.warning("agi.prompt_not_played", sound=prompt, why=str(refused))
+        return (await session.get_data("beep", KEY_WAIT_MS, NUMBER_DIGITS)).digits
+
+
+async def _say(session: AgiSession, *sounds: str) -> None:
+    """A sound that is missing is told in the log and skipped."""
+    for sound in sounds:
+        try:
+            await session.stream_file(sound)
+        except CommandRefused as refused:
+            log.warning("agi.prompt_not_played", sound=sound, why=str(refused))
+
+
+async def _say_number(session: AgiSession, number: int) -> None:
+    await session.exec("SayNumber", str(number))

@@ -1,0 +1,138 @@
+"""The feature codes of agents' phones: one table, by which they are understood and the card is printed.
+
+A site may give each code other digits or switch it off (section ``codes`` of its configuration). What follows
+the code are digits of its argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row. ``least`` to ``most`` digits may follow it. ``proof``: its end-to-end test, file and name."""
+
+    name: str
+    dial: str
+    least: int
+    most: int
+    follows: str  # what the digits are, as the card shows it
+    does: str
+    hears: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A code that was understood."""
+
+    name: str
+    digits: str
+
+
+TABLE = (
+    Code(
+        "log_in", "*01", 0, 10, "[number]",
+        "logs you in at this phone: your calls come here until you log out, or log in elsewhere",
+        "asks for your number, if you did not dial it, and your PIN, each ended by `#`; \"agent logged in\"",
+        "tests/e2e/test_phone_codes.py::test_log_in_at_any_phone",
+    ),
+    Code(
+        "log_out", "*02", 0, 0, "",
+        "logs you out",
+        "\"agent logged off\"",
+        "tests/e2e/test_phone_codes.py::test_log_out",
+    ),
+    Code(
+        "pause", "*03", 0, 2, "[reason]",
+        "pauses you: no calls; without a reason's number it is the first one's",
+        "\"do not disturb activated\"",
+        "tests/e2e/test_phone_codes.py::test_pause_and_unpause",
+    ),
+    Code(
+        "unpause", "*04", 0, 0, "",
+        "ends your pause",
+        "\"do not disturb de-activated\"",
+        "tests/e2e/test_phone_codes.py::test_pause_and_unpause",
+    ),
+    Code(
+        "finish", "*05", 0, 0, "",
+        "ends your wrap-up now",
+        "\"thank you\"",
+        "tests/e2e/test_phone_codes.py::test_wrap_up_lasts_longer_and_is_finished",
+    ),
+    Code(
+        "extend", "*06", 0, 0, "",
+        "makes your wrap-up longer; dial it again for more",
+        "the seconds that are left",
+        "tests/e2e/test_phone_codes.py::test_wrap_up_lasts_longer_and_is_finished",
+    ),
+    Code(
+        "outcome", "*7", 1, 1, "digit",
+        "says how your last call ended, while you talk or are in wrap-up",
+        "\"thank you\"",
+        "tests/e2e/test_phone_codes.py::test_outcome",
+    ),
+    Code(
+        "state", "*08", 0, 0, "",
+        "tells your state",
+        "\"agent logged in\" or \"agent logged off\"; \"do not disturb activated\" and the reason's number; "
+        "the seconds of wrap-up or rest that are left",
+        "tests/e2e/test_phone_codes.py::test_my_state",
+    ),
+)  # fmt: skip
+DEFAULTS = {code.name: code.dial for code in TABLE}
+
+
+def understood(dialled: str, codes: Mapping[str, str]) -> Dialled | None:
+    """What was dialled, by a site's ``codes`` (name -> digits, "" is off); None: no code, or wrong digits."""
+    for row in TABLE:
+        dial = codes[row.name]
+        if dial and dialled.startswith(dial):
+            rest = dialled[len(dial) :]
+            fits = row.least <= len(rest) <= row.most and all(one in "0123456789" for one in rest)
+            return Dialled(row.name, rest) if fits else None
+    return None
+
+
+def clashes(codes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(name, earlier name) of codes of which one is, or begins with, the other."""
+    seen: dict[str, str] = {}
+    for name, dial in codes.items():
+        if dial:
+            for earlier, other in seen.items():
+                if dial.startswith(other) or other.startswith(dial):
+                    yield name, earlier
+            seen[name] = dial
+
+
+def card(codes: Mapping[str, str], reasons: Iterable[str], outcomes: Mapping[str, str]) -> str:
+    """The card for agents' desks, in Markdown."""
+    lines = [
+        "# The phone's codes", "",
+        "Dial them on your desk phone, also from memory keys. A code works at the phone at which you are",
+        "logged in; a refusal is said, too.", "",
+        "| dial | what it does | what you hear |", "|---|---|---|",
+    ]  # fmt: skip
+    for row in TABLE:
+        if codes[row.name]:
+            follows = f" {row.follows}" if row.follows else ""
+            lines.append(f"| `{codes[row.name]}`{follows} | {row.does} | {row.hears} |")
+    if codes["pause"]:
+        lines += ["", "| reason | |", "|---|---|"]
+        lines += [f"| {number} | {reason} |" for number, reason in enumerate(reasons, 1)]
+    if codes["outcome"]:
+        lines += ["", "| digit | the customer's matter is |", "|---|---|"]
+        lines += [f"| {digit} | {outcome} |" for digit, outcome in outcomes.items()]
+    lines += [
+        "", "| you hear | it means |", "|---|---|",
+        "| \"login incorrect\" | number or PIN is wrong, or your number is unknown |",
+        "| \"please try your call again later\" | too many wrong PINs: a supervisor can lift the lock |",
+        "| \"I'm sorry\", \"agent logged off\" | nobody is logged in at this phone |",
+        "| \"I'm sorry\", \"that feature is not available on this line\" | it cannot be done now: no "
+        "wrap-up, no pause, or a call is going on |",
+        "| \"you have entered an invalid option\" | no such code, reason or digit |",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

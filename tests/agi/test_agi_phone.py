@@ -1,0 +1,158 @@
+"""Codes of agents' phones against a scripted Asterisk: what is asked, said and posted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_asterisk import FakeAsterisk
+
+from ccbridge import pins
+from ccbridge.agi.attempts import Attempts
+from ccbridge.agi.phone import PhoneCodes, PhonePlan
+from ccbridge.agi.server import AgiServer
+from ccbridge.codes import DEFAULTS
+from ccbridge.core import inputs as i
+from ccbridge.core.effects import Reply
+
+OK = "200 result=1"
+SAID = "200 result=0"
+PIN = "48213"
+ANNA = {"agent": "anna", "logged_in": True, "pause": None, "left_s": None}
+
+
+class Site:
+    """The composition root's part: a desk, who works where, and a core that refuses what it is told to."""
+
+    def __init__(self, port: int, file: Path) -> None:
+        self.port = port
+        self.at: dict[str, dict[str, Any]] = {"PJSIP/1001": dict(ANNA)}
+        self.posted: list[i.Input] = []
+        self.ok = True
+        self.now = 0.0
+        self.table = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0)
+        self.codes = PhoneCodes(lambda: self.table, self.ask, self.at.get, lambda: self.now)
+
+    async def ask(self, make: Callable[[int], i.Input]) -> Reply:
+        self.posted.append(make(7))
+        return Reply(7, self.ok, "")
+
+    async def dial(self, dialled: str, *answers: str, device: str = "PJSIP/1001") -> list[str]:
+        """The commands after the first limit, without verbs; ``answers`` are for prompts and sounds."""
+        seen = []
+        async with FakeAsterisk(self.port) as peer:
+            peer.greet("code", arg_1=dialled, arg_2=device)
+            left = list(answers)
+            while not (seen and "CCB_STATUS" in seen[-1]):
+                seen.append(await peer.command())
+                spoken = seen[-1].startswith(("STREAM", "GET DATA", "EXEC"))
+                peer.send((left.pop(0) if left else SAID) if spoken else OK)
+            await peer.ended()
+        assert not left
+        return [one.split('"')[1] for one in seen if one.startswith(("STREAM", "GET DATA", "EXEC"))]
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    pins.keep(tmp_path / "pins", "anna", PIN)
+    server = AgiServer()
+    await server.start("127.0.0.1", 0)
+    one = Site(server.port, tmp_path / "pins")
+    one.codes.open(server)
+    yield one
+    await server.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "kind", "said"),
+    [
+        ("*02", i.LogOut, ["agent-loggedoff"]),
+        ("*032", i.Pause, ["do-not-disturb", "activated"]),
+        ("*05", i.WrapUpEnd, ["auth-thankyou"]),
+        ("*06", i.WrapUpExtend, ["auth-thankyou"]),
+        ("*71", i.OutcomeKeyed, ["auth-thankyou"]),
+    ],
+)
+async def test_a_code_is_done_or_refused_aloud(site: Site, dialled: str, kind: type, said: list[str]) -> None:
+    assert await site.dial(dialled) == said
+    site.ok = False
+    assert await site.dial(dialled) == ["im-sorry", "feature-not-avail-line"]
+    assert [type(one) for one in site.posted] == [kind, kind]
+    site.at.clear()
+    assert await site.dial(dialled) == ["im-sorry", "agent-loggedoff"]
+    assert len(site.posted) == 2
+
+
+async def test_what_the_digits_mean(site: Site) -> None:
+    await site.dial("*03")
+    await site.dial("*032")
+    assert [one.reason for one in site.posted if isinstance(one, i.Pause)] == ["break", "lunch"]
+    for wrong in ("*030", "*033", "*0312", "*0", "*09", "*7", "*711", "", "*01x", "*0212"):
+        assert await site.dial(wrong) == ["pm-invalid-option"], wrong
+    assert await site.dial("*02", device="PJSIP/1001,x") == ["pm-invalid-option"]
+    assert len(site.posted) == 2
+    site.at["PJSIP/1001"]["pause"] = "lunch"
+    assert await site.dial("*04") == ["do-not-disturb", "de-activated"]
+
+
+async def test_a_state_is_spoken(site: Site) -> None:
+    assert await site.dial("*08") == ["agent-loginok"]
+    site.at["PJSIP/1001"] |= {"left_s": 41.7}
+    assert await site.dial("*08") == ["agent-loginok", "SayNumber", "seconds"]
+    site.at["PJSIP/1001"] |= {"pause": "lunch"}
+    assert await site.dial("*08") == ["agent-loginok", "do-not-disturb", "activated", "SayNumber"]
+    assert await site.dial("*08", device="PJSIP/1002") == ["agent-loggedoff"]
+    assert site.posted == []
+
+
+async def test_a_log_in_names_the_phone(site: Site) -> None:
+    said = await site.dial("*01", "200 result=501", f"200 result={PIN}", device="PJSIP/1002")
+    assert said == ["agent-user", "agent-pass", "agent-loginok"]
+    (posted,) = site.posted
+    assert isinstance(posted, i.LogIn)
+    assert (posted.agent, posted.device, posted.request) == ("anna", "PJSIP/1002", 7)
+    site.ok = False
+    assert (await site.dial("*01501", f"200 result={PIN}"))[-2:] == ["im-sorry", "feature-not-avail-line"]
+
+
+async def test_nothing_keyed_is_no_wrong_pin(site: Site) -> None:
+    assert await site.dial("*01501", "200 result= (timeout)") == ["agent-pass", "vm-incorrect"]
+    assert site.codes.agents.wrong == {}
+
+
+async def test_wrong_pins_lock_the_phone_and_the_agent(site: Site) -> None:
+    wrong = ["200 result=1111"] * 3
+    assert (await site.dial("*01501", *wrong))[-1] == "vm-incorrect"
+    assert await site.dial("*01501") == ["please-try-call-later"]
+    # nobody's number is asked the same, and locks the phone alone
+    said = await site.dial("*01777", *wrong, device="PJSIP/1002")
+    assert said == ["agent-pass", "auth-incorrect", "auth-incorrect", "vm-incorrect"]
+    right = f"200 result={PIN}"
+    assert (await site.dial("*01501", right, device="PJSIP/1003"))[-1] == "please-try-call-later"
+    assert site.posted == []
+    assert site.codes.unlock("anna")
+    assert not site.codes.unlock("anna")
+    assert (await site.dial("*01501", right, device="PJSIP/1003"))[-1] == "agent-loginok"
+    site.now = 300.0
+    assert (await site.dial("*01501", right))[-1] == "agent-loginok"
+
+
+@pytest.mark.parametrize("damaged", ["anna\n", "anna:nonsense\n", "anna:Ä\n"])
+async def test_a_damaged_file_of_pins_lets_nobody_in_and_locks_nobody(site: Site, damaged: str) -> None:
+    site.table.pins.write_text(damaged)
+    for _ in range(4):
+        assert (await site.dial("*01501", f"200 result={PIN}"))[-1] == "please-try-call-later"
+    assert not site.codes.agents.locked("anna", site.now, 1, 300.0)
+    assert site.posted == []
+
+
+def test_attempts_that_lie_far_apart_lock_nothing() -> None:
+    attempts = Attempts()
+    for now in (0.0, 300.0, 600.0):
+        attempts.failed("x", now, 300.0)
+    assert not attempts.locked("x", 600.0, 2, 300.0)
+    attempts.failed("x", 601.0, 300.0)
+    assert attempts.locked("x", 601.0, 2, 300.0)
+    assert not attempts.locked("x", 901.0, 2, 300.0)
