@@ -29,7 +29,7 @@ class Monitoring:
         self._sessions = desk.sessions
         self._loop = loop
         self._client = client
-        loop.decided = self.look
+        loop.decided, loop.swept = self.look, self.swept
 
     def look(self) -> None:
         """The core has decided something."""
@@ -52,9 +52,11 @@ class Monitoring:
 
     def linked(self, snapshot: Snapshot) -> None:
         """After a login: how the PBX stands."""
-        ours = [place.channel for place in snapshot.places if place.context == spying.CONTEXT]
-        channels = {place.channel for place in snapshot.places}
-        self.perform(self._sessions.compare(time.time(), channels, ours))
+        self.perform(self._sessions.compare(time.time(), *_channels(snapshot)))
+
+    def swept(self, snapshot: Snapshot) -> None:
+        """How it stands while its events go on."""
+        self.perform(self._sessions.swept(time.time(), *_channels(snapshot)))
 
     def done(self, decided: Decided) -> tuple[bool, str]:
         """Perform what was decided for somebody who asked."""
@@ -85,3 +87,9 @@ class Monitoring:
         log.info("monitor.action_failed", effect=type(effect).__name__, why=str(error))
         if isinstance(effect, Ring):
             self.perform(self._sessions.gone(time.time(), effect.session, "Asterisk refused"))
+
+
+def _channels(snapshot: Snapshot) -> tuple[set[str], list[str]]:
+    """All, and those of supervisors."""
+    ours = [place.channel for place in snapshot.places if place.context == spying.CONTEXT]
+    return {place.channel for place in snapshot.places}, ours

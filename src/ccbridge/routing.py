@@ -102,7 +102,9 @@ class RoutingLoop:
         self._shown_at = time.monotonic()
         self._sweep_due = time.monotonic() + SWEEP_EVERY
         self._started = int(time.time())
-        self.decided: Callable[[], None] = lambda: None  # called after each decision of the core
+        # called after each decision of the core, and with each snapshot of a sweep
+        self.decided: Callable[[], None] = lambda: None
+        self.swept: Callable[[i.Snapshot], None] = lambda snapshot: None
 
     @property
     def waiting(self) -> int:
@@ -309,6 +311,7 @@ class RoutingLoop:
         taken = round(time.monotonic() - begun, 3)
         self.sweep = {"at": view.moment(at), "seconds": taken, "differences": 0}
         self.post(i.Swept(at, seen))
+        self.swept(seen)
 
     async def _look(self, call: str) -> None:
         try:

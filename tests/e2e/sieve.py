@@ -58,6 +58,12 @@ class Sieve:
         self.lost.append(headers)
         return True
 
+    def cut(self) -> None:
+        """Close the connections that are open; whoever comes again gets another one."""
+        for one in self._open[1:]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         return self
 

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from e2e_rig import SALES, Site
+from sieve import Sieve
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.lab import Pbx
 from ccbridge.lab.legs import Leg
 from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
@@ -261,6 +263,37 @@ async def test_a_new_daemon_lets_nobody_listen_on(centre: Site, phones: Phones, 
     assert (await centre.until_closed(name))["disposition"] == "answered"
     await centre.audit()
     assert centre.oddities() == []
+
+
+async def test_a_lost_link_and_a_lost_event(
+    make_site: Callable[..., Site], pbx: Pbx, phones: Phones, carrier: Carrier, ears: Ears
+) -> None:
+    """He hears on; and an end that no event told is found by the sweep."""
+    with Sieve((pbx.ami_host, pbx.ami_port)) as sieve:
+        site = make_site(asterisk={"port": sieve.port}, **PEOPLE)
+        await phones["1001"].will("answer", after=0.1, tone=ANNA)
+        await phones["1006"].will("answer", after=0.1, tone=0)
+        site.login("anna")
+        call, _, _ = await talk(site, phones, carrier)
+        ccbridge(site, "monitor", "anna", "--to", "sue")
+        sue = await phones["1006"].talks()
+        await until_told(site, "listen", "done")
+        session = site.ask("monitor.list")[0]["session"]
+        since = site.ask("status")["link"]["since"]
+        sieve.cut()
+        await site.until(lambda: site.ask("status")["link"]["since"] not in (None, since))
+        await ears.now("after the link", sue=(sue, (CALLER, ANNA)))
+        assert [one["session"] for one in site.ask("monitor.list")] == [session]
+        sieve.loses = lambda message: message.get("Uniqueid") == session
+        await sue.hangup()
+        await asyncio.sleep(0.5)
+        assert site.ask("monitor.list")
+        await site.until(lambda: site.ask("monitor.list") == [], 45.0)
+        assert site.records("control_event")[-1]["reason"] == "its end was not told"
+        await call.hangup()
+        await ears.judge()
+        await site.audit()
+        assert site.oddities() == []
 
 
 async def test_a_supervisor_who_is_an_agent(

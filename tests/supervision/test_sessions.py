@@ -148,6 +148,23 @@ def test_what_a_lost_link_has_swallowed_is_sent_again(room: Room) -> None:
     assert room.took(room.sessions.compare(room.at, {id_}, [id_])) == [Rest(id_)]
 
 
+def test_what_no_event_has_told_is_found_by_a_sweep(room: Room) -> None:
+    answered, ringing, gone = room.begin(), room.begin(), room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, gone))
+    first = room.took(room.sessions.swept(room.at, {answered}, [answered]))
+    assert first == [Hear(answered, 1, "1.1", "listen")]
+    assert list(room.sessions.all) == [answered, ringing]
+    assert (room.told[-2].control, room.told[-2].reason) == (gone, "its end was not told")
+    # it has ended between the snapshot and its answer: no other run's
+    known = len(room.told)
+    assert room.took(room.sessions.swept(room.at, {answered, gone}, [answered, gone])) == [Drop(gone)]
+    assert len(room.told) == known
+    room.at += 60
+    assert room.took(room.sessions.swept(room.at, {answered}, [answered])) == []
+    assert list(room.sessions.all) == [answered]
+
+
 def test_a_reload_that_takes_the_right_away(room: Room) -> None:
     id_ = room.begin("barge")
     room.took(room.sessions.arrived(room.at, id_))

@@ -24,6 +24,8 @@ from typing import NamedTuple
 from ccbridge.core.records import ControlEvent
 from ccbridge.supervision.roles import BARGE, LISTEN, WHISPER, Supervisor
 
+# Seconds after which a phone that was rung has been answered or given up, as we would have been told.
+RING_LIMIT = 45.0
 KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE}  # those of ChanSpy
 
 
@@ -203,6 +205,16 @@ class Sessions:
             self._arrived(at, id_)
         return self._done()
 
+    def swept(self, at: float, channels: Collection[str], ours: Iterable[str]) -> list[Effect]:
+        """The same while events go on: what none of them has told. A phone is rung for a while at most."""
+        for session in list(self.all.values()):
+            rings = session.state is State.RINGING and at - session.since < RING_LIMIT
+            if session.id not in channels and not rings:
+                self._gone(at, session.id, "its end was not told")
+        for id_ in ours:
+            self._arrived(at, id_)
+        return self._done()
+
     # -- what the core and the configuration tell
 
     def look(self, at: float) -> list[Effect]:
@@ -278,8 +290,10 @@ class Sessions:
         self._out.append(Drop(session.id))
 
     def _left_over(self, at: float, id_: str) -> None:
-        why = "left by a daemon that has ended"
-        self._out += [ControlEvent(id_, at, "monitor", "ended", "", "", "", "", reason=why), Drop(id_)]
+        if not id_.startswith(f"m{self._run}x"):  # one of this run's has its end in the audit
+            why = "left by a daemon that has ended"
+            self._out.append(ControlEvent(id_, at, "monitor", "ended", "", "", "", "", reason=why))
+        self._out.append(Drop(id_))
 
     def _tell(
         self,
