@@ -326,7 +326,7 @@ class Watch:
         before = self.agent_said.get(event.agent)
         wraps = event.state == "wrap_up" and "until" in event.data
         longer = wraps and before is not None and before.data.get("until") not in (None, event.data["until"])
-        if wraps and not longer and event.agent in w.agents:
+        if wraps and (before is None or before.state != "wrap_up") and event.agent in w.agents:
             own = w.agents[event.agent].plan.wrap_up
             if own is not None and event.data["until"] - event.at > own + 0.5:
                 self.fault(f"{event} is longer than his {own} s")
