@@ -111,6 +111,7 @@ class Watch:
         self.ways = WaysOut(self.fault)
         self.misses = Misses(self.fault)
         self.regard: dict[str, int] = {}  # call -> his customer's priority, as it was told
+        self.cut_short: Counter[str] = Counter()  # channel -> its talks whose end FastAGI told before AMI
         self.told = Told(self.fault)
         self.ops = OpsWatch(self.fault)
         self.wished = Wished()
@@ -144,6 +145,8 @@ class Watch:
             case i.CustomerFound() if event.call in w.calls and event.customer is not None:
                 self.regard[w.account(event.call)] = event.priority
                 self.wished.heard(w, event)
+            case i.CallArrived() if w.account(event.call) in self.talking:
+                self.cut_short[event.call] += 1
             case i.CallQueued() if event.call in w.calls and not w.calls[event.call].stints:
                 brought = event.priority + self.regard.get(w.account(event.call), 0)
                 if w.calls[event.call].state is CallState.QUEUED and w.calls[event.call].brought != brought:
@@ -576,23 +579,28 @@ class Watch:
             self.fault(f"never closed: {self.opened.keys() - self.closed.keys()}")
         if self.live_offer or self.talking or self.recording:
             self.fault(f"never ended: {self.live_offer} {self.talking} {self.recording}")
-        for call in self.closed.values():
-            channel = channel_of(call.call)[0]
-            his = [one for one in self.closed.values() if channel_of(one.call)[0] == channel]
-            sure = not any(one.inferred for one in his)
-            talked = self.sim.talked.get(channel, 0.0) - sum(one.talk for one in his) + call.talk
-            # of one who is back at our door AGI may tell first, or alone, a moment after his talk
-            late = 0.05 + 0.25 * len(call.stints)
-            sure = sure and channel not in self.sim.unsure
-            if self.fair and sure and call.talk > talked + late:
-                self.fault(f"{call.call} talked {talked:.3f} s, not {call.talk}: {call.legs}")
-            # who hangs up is heard before he leaves the bridge
-            if self.sim.all_seen and call.talk < talked - late - 0.5:
-                self.fault(f"{call.call} talked {talked:.3f} s, and {call.talk} are told: {call.legs}")
+        self._talks()
         if self.sim.weather.calm:
             answered = sum(c.answered_at is not None for c in self.closed.values())
             if answered != self.counts["truth_answered"]:
                 self.fault(f"{answered} answered, in truth {self.counts['truth_answered']}")
+
+    def _talks(self) -> None:
+        """What is told of a channel's talks, in all its calls, against the truth."""
+        assert self.sim is not None
+        of_channel: dict[str, list[r.CallClosed]] = {}
+        for call in self.closed.values():
+            of_channel.setdefault(channel_of(call.call)[0], []).append(call)
+        for channel, calls in of_channel.items():
+            told, talked = sum(call.talk for call in calls), self.sim.talked.get(channel, 0.0)
+            # who is back at our door is told by FastAGI up to a quarter of a second before his talk's end
+            late = 0.05 + 0.25 * self.cut_short[channel]
+            sure = channel not in self.sim.unsure and not any(call.inferred for call in calls)
+            if self.fair and sure and told > talked + late:
+                self.fault(f"{channel} talked {talked:.3f} s, not {told:.3f}: {[c.legs for c in calls]}")
+            # who hangs up is heard before he leaves the bridge
+            if self.sim.all_seen and told < talked - late - 0.5:
+                self.fault(f"{channel} talked {talked:.3f} s, not {told:.3f}: {[c.legs for c in calls]}")
 
 
 def _essence(w: World) -> dict[str, Any]:
