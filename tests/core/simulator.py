@@ -527,7 +527,8 @@ class Simulator(Passing):
     # -- outages
 
     def cut(self) -> None:
-        if not self.link:
+        """The session ends, settled or not: what was kept of a log-in that is under way goes with it."""
+        if not self.logged_in:
             return
         self.session += 1
         self.link = self.logged_in = False
