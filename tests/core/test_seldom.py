@@ -278,3 +278,20 @@ def test_a_menu_that_speaks_after_its_caller_went_to_the_fallback() -> None:
     scene.tell(i.FlowEnded, "c1", "hangup")
     assert scene.state("c1") == "fallback"
     assert not scene.oddities()
+
+
+def test_the_way_out_of_the_second_call_is_not_taken_for_that_of_the_first() -> None:
+    """The link was down when he left the first time: that report never comes, and he leaves again at once."""
+    scene = Scene(agents="")
+    scene.arrive("c1")
+    scene.tell(i.FlowEnded, "c1", "transfer")
+    scene.tell(i.LinkDown, "cut")
+    scene.wait(1)
+    scene.arrive("c1")
+    scene.is_at("c1", "ccbridge-in", "menu")
+    scene.link_up()
+    scene.wait(1)
+    told(scene, (i.FlowEnded, "c1", "transfer"), (i.CallExited, "c1", "55"))
+    assert (scene.closed("c1").disposition, scene.closed("c1~2").disposition) == ("left", "left")
+    assert not scene.board.world.calls
+    assert not scene.oddities()

@@ -218,7 +218,8 @@ def holding_again(w: World, call: Call, h: i.CallHolding) -> None:
 
 def exited(w: World, call: Call, x: i.CallExited) -> None:
     """Left our control by our own doing: overflow, or the menu's transfer."""
-    if w.now < call.exit_told_by:
+    due_out = call.state is CallState.LEAVING or call.menu_end == "transfer"
+    if w.now < call.exit_told_by and not due_out:
         call.exit_told_by = 0.0  # that of the channel's call before this one
         return
     if call.queued_at is None or call.state is CallState.FLOW:
