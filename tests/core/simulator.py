@@ -607,7 +607,9 @@ class Simulator(Passing):
         for caller in list(self.callers.values()):
             if caller.channel.context == "ccbridge-in" and not caller.dying:
                 # his AGI broke off: before or after the menu's end had been written on the channel
-                ended = "CCB_QUEUE" in caller.channel.variables
+                if self.chance(0.2):
+                    self.menu_says(caller)
+                ended = caller.channel.variables["CCB_STATUS"] == "queue"
                 self.next_step(caller, 0.01, self.hold if ended else self.ask)
         self.after(self.random.choice((0.5, 4.0, 40.0)) * self.random.random() + 0.1, self.start)
 
@@ -819,7 +821,7 @@ class Simulator(Passing):
         ident = f"1700.{n}"
         queue = self.random.choice([*self.site.queues])
         channel = Channel(ident, f"PJSIP/trunk-{n:08x}", ident, self.t, "ccbridge-in", "menu", caller="0301")
-        channel.variables["CCB_CALL"] = ident
+        channel.variables |= {"CCB_CALL": ident, "CCB_STATUS": ""}
         caller = Caller(channel, queue, self.random.choice((0, 0, 0, 5)))
         self.callers[ident] = caller
         self.next_step(caller, self.ms(), self.ask)
@@ -829,6 +831,7 @@ class Simulator(Passing):
 
     def ask(self, caller: Caller) -> None:
         """AGI: the menu. A daemon that is not there is asked again, then comes the fallback."""
+        caller.channel.variables["CCB_STATUS"] = ""
         if not self.alive:
             caller.tries += 1
             again = self.fall_back if caller.tries > 2 else self.ask
@@ -855,12 +858,7 @@ class Simulator(Passing):
             leave = (lambda c: self.leave(c, "55")) if target else self.end
             self.agi(lambda: ended, lambda: self.next_step(caller, self.ms(), leave), lane=caller.id)
             return
-        caller.since = self.at
-        caller.channel.variables |= {
-            "CCB_QUEUE": caller.queue,
-            "CCB_PRIORITY": str(caller.priority),
-            "CCB_SINCE": str(caller.since),
-        }
+        self.menu_says(caller)
         told = i.CallQueued(self.at, caller.id, caller.queue, caller.priority)
 
         def gone_on() -> None:
@@ -869,6 +867,16 @@ class Simulator(Passing):
                 self.next_step(caller, self.ms(), self.hold)
 
         self.agi(lambda: told, gone_on, lane=caller.id)
+
+    def menu_says(self, caller: Caller) -> None:
+        """Where it ended is on the channel first, and told then."""
+        caller.since = self.at
+        caller.channel.variables |= {
+            "CCB_QUEUE": caller.queue,
+            "CCB_PRIORITY": str(caller.priority),
+            "CCB_SINCE": str(caller.since),
+            "CCB_STATUS": "queue",
+        }
 
     def hold(self, caller: Caller) -> None:
         c = caller.channel
@@ -944,7 +952,6 @@ class Simulator(Passing):
     def comes_again(self, caller: Caller, left: bool = False) -> None:
         """To the door, on the same channel: a new call if the former was closed, or has to be (``left``)."""
         caller.queue, caller.tries = self.random.choice([*self.plan.queues]), 0
-        caller.channel.variables.pop("CCB_QUEUE", None)
         if left or not self.watch.has_open(caller.id):
             self.watch.truth_ended(caller)
             caller.answered = False

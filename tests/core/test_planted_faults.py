@@ -1,6 +1,6 @@
 """The invariants bite: each of these plants makes histories fail that pass without it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from ccbridge.core import (
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import CallState, OfferState
+from ccbridge.core.calls import Call, CallState, OfferState
 from ccbridge.core.effects import Append
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
@@ -37,6 +37,7 @@ from ccbridge.core.version import version_of
 from ccbridge.core.world import World
 
 PASSED_ON = Weather(transfer=0.8)
+BACK_IN_MENUS = Weather(callers=40, span=100.0, transfer=0.95, ways=("queue",), kills=12, commands=4)
 QUIET = Weather(span=900.0)  # there are several who might take a caller
 Plant = Callable[[pytest.MonkeyPatch], None]
 PLANTS: dict[str, tuple[Plant, Weather, Plan]] = {}
@@ -434,6 +435,20 @@ def _not_by(name: str) -> Plant:
 
 for _name in ("fewest_calls", "least_talk", "linear", "most_skilled"):
     plant(QUIET, SKILLED)(_not_by(_name))
+
+
+@plant(BACK_IN_MENUS, FLOWING)
+def who_is_found_in_a_queue_once_more_keeps_his_former_stay(patch: pytest.MonkeyPatch) -> None:
+    right = reconcile._found_holding
+
+    def keeps(w: World, call: Call, variables: Mapping[str, str]) -> None:
+        if call.state is CallState.FLOW and call.queued_at is not None:
+            w.event(call, "holding", queue=call.queue, found=True)
+            w.line_up(call)
+        else:
+            right(w, call, variables)
+
+    patch.setattr(reconcile, "_found_holding", keeps)
 
 
 @plant(KILLED, SKILLED)

@@ -295,3 +295,21 @@ def test_the_way_out_of_the_second_call_is_not_taken_for_that_of_the_first() -> 
     assert (scene.closed("c1").disposition, scene.closed("c1~2").disposition) == ("left", "left")
     assert not scene.board.world.calls
     assert not scene.oddities()
+
+
+def test_back_in_a_queue_by_the_menu_while_nobody_was_here() -> None:
+    """His agent had passed him on to one of our numbers: he waits anew, as he chose this time."""
+    scene, leg = talking()
+    told(scene, passed_on(leg, "blind", "100"), leave(leg, "b1"), leave("c1", "b1"), gone(leg))
+    scene.arrive("c1")
+    scene.wait(20)
+    chosen = {"CCB_CALL": "c1", "CCB_QUEUE": "sales", "CCB_PRIORITY": "3", "CCB_SINCE": str(EPOCH + scene.t)}
+    scene.is_at("c1", "ccbridge-hold")
+    scene.places["c1"] = replace(scene.places["c1"], variables=chosen)
+    scene.restart(away=4)
+    scene.link_up()
+    call = scene.board.world.calls["c1"]
+    assert (scene.state("c1"), call.brought, call.answered_at) == ("offered", 3, None)
+    assert call.queued_at == EPOCH + scene.t - 4
+    assert [(one["queue"], one["answered"], one["talk_s"]) for one in call.stints] == [("sales", True, 10.0)]
+    assert not scene.oddities()

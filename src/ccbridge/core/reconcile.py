@@ -208,7 +208,8 @@ def _found_holding(w: World, call: Call, variables: Mapping[str, str]) -> None:
     settled = offer is None or offer.state is OfferState.ENDING
     if settled and call.state is CallState.HOLDING:
         return
-    again = call.queued_at is None or call.state in (*talks.OUT_OF_HAND, CallState.FALLBACK)
+    elsewhere = (CallState.FLOW, *talks.OUT_OF_HAND, CallState.FALLBACK)
+    again = call.queued_at is None or call.state in elsewhere
     if offer is not None and not settled and not again:
         w.call_state(call, CallState.RETURNING)
         moves.lose_offer(w, call, offer)
