@@ -313,3 +313,23 @@ def test_back_in_a_queue_by_the_menu_while_nobody_was_here() -> None:
     assert call.queued_at == EPOCH + scene.t - 4
     assert [(one["queue"], one["answered"], one["talk_s"]) for one in call.stints] == [("sales", True, 10.0)]
     assert not scene.oddities()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_out_of_the_menu_into_which_his_agent_passed_him_while_nobody_watched(restarted: bool) -> None:
+    """A talk, then our own number, whose menu leads to an extension: AMI was away all the time."""
+    scene = Scene()
+    leg = scene.answer(some(scene.hold("c1")))
+    scene.tell(i.LinkDown, "cut")
+    scene.wait(10)
+    scene.arrive("c1")
+    scene.tell(i.FlowEnded, "c1", "transfer")
+    scene.places.clear()
+    scene.is_at("c1", "internal", "55")
+    if restarted:
+        scene.restart()
+    scene.link_up()
+    closed = scene.closed("c1")
+    assert (closed.disposition, closed.agent, closed.ended_by) == ("answered", "ann", "system")
+    assert leg not in scene.board.world.legs
+    assert not scene.oddities()

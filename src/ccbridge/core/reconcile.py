@@ -129,7 +129,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
                 w.oddity("back_in_menu", call=call.id, state=call.state.value)
             _let_go(w, call)  # of one who was offered: answered and passed on, all of it unseen
             w.call_state(call, CallState.FLOW)
-    elif call.answered_at is not None:
+    elif call.answered_at is not None and call.state is not CallState.FLOW:
         _found_passed_on(w, call, place, places)
     elif place.context in ON_THE_WAY_OUT or call.state is CallState.LEAVING or _due_out(w, call):
         moves.exited(w, call, i.CallExited(w.at, call.id, place.exten))
@@ -190,7 +190,9 @@ def _left_unseen(w: World, call: Call, offer: Offer, place: i.Place) -> None:
 
 def _due_out(w: World, call: Call) -> bool:
     """On his way out anyway: by the menu's transfer, or to the overflow, perhaps sent by a former run."""
-    return call.queued_at is None or w.at - call.queued_at >= w.queue(call.queue).max_wait
+    if call.queued_at is None or call.state is CallState.FLOW:
+        return True
+    return w.at - call.queued_at >= w.queue(call.queue).max_wait
 
 
 def vanished(w: World, call: Call) -> None:
