@@ -107,7 +107,8 @@ class Truth:
                     self.returned.add(m["offer"])
 
     def ours(self, channel: Channel, **more: Any) -> None:
-        channel.variables["CCB_CALL"] = channel.id
+        status = "queue" if "queue" in more else ""
+        channel.variables |= {"CCB_CALL": channel.id, "CCB_STATUS": status}
         channel.variables |= {f"CCB_{key.upper()}": str(value) for key, value in more.items()}
 
     def told(self, event: i.Input, t: float) -> None:
