@@ -333,3 +333,20 @@ def test_out_of_the_menu_into_which_his_agent_passed_him_while_nobody_watched(re
     assert (closed.disposition, closed.agent, closed.ended_by) == ("answered", "ann", "system")
     assert leg not in scene.board.world.legs
     assert not scene.oddities()
+
+
+def test_a_second_leg_of_an_offer_takes_the_place_of_the_first() -> None:
+    """No Asterisk says so; the fuzzer did, and the first leg's end was that of an offer that was gone."""
+    scene = Scene()
+    offer = some(scene.hold("c1"))
+    scene.tell(i.OfferReached, "c1", offer.offer)
+    told(scene, (i.HangupAsked, "c1"), gone("c1"))
+    told(
+        scene,
+        (i.LegDialled, "c1", offer.offer, "leg-1"),
+        (i.LegDialled, "c1", offer.offer, "leg-2"),
+        gone("leg-2"),
+        gone("leg-1"),
+    )
+    assert scene.board.world.offers == scene.board.world.legs == {}
+    assert scene.agent("ann")[0] == "available"

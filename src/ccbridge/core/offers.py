@@ -114,6 +114,8 @@ def dialled(w: World, offer: Offer, d: i.LegDialled) -> None:
 
 
 def note_leg(w: World, offer: Offer, leg: str) -> None:
+    """An offer has one leg; what happens to one that it had before is nothing of ours."""
+    w.legs.pop(offer.leg, None)
     offer.leg = leg
     w.legs[leg] = offer
 
