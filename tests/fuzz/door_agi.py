@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,11 +13,14 @@ from door_ami import EXAMPLE, Wire, parse
 
 from ccbridge.agi import protocol
 from ccbridge.agi.doors import Doors
+from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer, _Connection
 from ccbridge.agi.session import AgiError, AgiSession
+from ccbridge.codes import DEFAULTS
 from ccbridge.config import load
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
+from ccbridge.pins import matches
 
 HELD_LIMIT = protocol.MAX_REPLY_LINE + protocol.MAX_HEADER_BYTES + protocol.MAX_REPLY_LINE + 1
 MORE = (
@@ -25,6 +29,12 @@ MORE = (
     b"511 Command Not Permitted on a dead channel", b"520-Invalid command syntax.  Proper usage follows:",
     b"520 End of proper usage.", b"100 Trying", b"200 result=53", b"agi_network: yes",
 )  # fmt: skip
+
+
+# nobody has a PIN: a log-in is asked for, checked and refused
+PHONES = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, Path("/nonexistent"), 3, 300.0)
+ANNA = {"agent": "anna", "logged_in": True, "pause": "break", "left_s": 7.0}
+CODES = (b"*01", b"*01501", b"*02", b"*03", b"*032", b"*04", b"*05", b"*06", b"*08", b"*71")
 
 
 class Renewals:
@@ -61,6 +71,14 @@ class Peer(Wire):
         return self.over
 
 
+def dialling(code: bytes, header: bytes) -> bytes:
+    """The header of an agent's phone that has dialled this code."""
+    route = (b"agi_network_script", b"agi_request", b"agi_arg_")
+    lines = [line for line in header.split(b"\n") if not line.startswith(route)]
+    route_lines = [b"agi_network_script: code", b"agi_request: agi://127.0.0.1/code"]
+    return b"\n".join([*lines, *route_lines, b"agi_arg_1: " + code, b"agi_arg_2: PJSIP/1001"])
+
+
 class Agi:
     name = "agi"
     share = 0.25
@@ -68,14 +86,20 @@ class Agi:
     def __init__(self) -> None:
         self.site = load(EXAMPLE, secrets=False)
         self.sessions = mutate.agi()
+        self.warm = False
 
     async def episode(self, rng: Random) -> AsyncIterator[None]:
         """One peer: a header as one case, then an answer to each command as one."""
+        if not self.warm:  # the memory of a check is taken once, and kept
+            await asyncio.gather(*(asyncio.to_thread(matches, PHONES.pins, "", "1234") for _ in range(8)))
+            self.warm = True
         server, raised = AgiServer(), list[str]()
         self._open(server, raised)
         connection, peer = _Connection(server), Peer()
         connection.connection_made(peer)
         header, _, rest = rng.choice(self.sessions).partition(b"\n\n")
+        if rng.randrange(3) == 0:
+            header = dialling(rng.choice(CODES), header)
         answers = rest.splitlines()
         wild = rng.choice((0.05, 0.3, 0.8))
         piece = header + b"\n\n"
@@ -98,6 +122,10 @@ class Agi:
         connection.connection_lost(None)
         for _ in range(4):
             await asyncio.sleep(0)
+        for _ in range(400):  # a PIN that is being checked in a thread is checked first
+            if server.sessions == 0:
+                break
+            await asyncio.sleep(0.005)
         assert server.sessions == 0, "a session outlives its socket"
         assert not raised, raised
 
@@ -110,8 +138,8 @@ class Agi:
             assert isinstance(event, i.CallArrived | i.MenuStepped | i.CallQueued | i.FlowEnded)
 
         doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True)
-        for name in ("menu", "outcome", "code"):
-            route = getattr(doors, name)
+        phones = PhoneCodes(lambda: PHONES, ask, {"PJSIP/1001": ANNA}.get)
+        for name, route in (("menu", doors.menu), ("outcome", doors.outcome), ("code", phones.code)):
 
             async def watched(session: AgiSession, route: Any = route) -> None:
                 try:
