@@ -359,12 +359,21 @@ class Watch:
                     if self._fits(w, agent, call) and self.ops.free_for_all(call):
                         self.fault(f"{agent.id} idles while {call.id} waits in {call.queue}")
             self.ways.look(w, waiting)
-        for effect in effects:
+        came = {
+            effect.record.call: n
+            for n, effect in enumerate(effects)
+            if isinstance(effect, e.Append)
+            and isinstance(effect.record, r.CallEvent)
+            and effect.record.kind == "queued"
+        }
+        for n, effect in enumerate(effects):
             in_turn = isinstance(effect, e.PlaceOffer) and not isinstance(event, i.CallPull)
             if in_turn and effect.call in w.calls:
                 call = w.calls[effect.call]
+                # who comes into a line later in this decision has not been overtaken
+                before = [one for one in waiting if came.get(one.account, -1) < n]
                 for offer in w.rounds[effect.offer]:
-                    self._fair_turn(w, call, offer.agent, waiting, free)
+                    self._fair_turn(w, call, offer.agent, before, free)
                 if w.queue(call.queue).strategy == "ring_all":
                     for agent in free:
                         if self._fits(w, agent, call):
