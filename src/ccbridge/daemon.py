@@ -267,7 +267,7 @@ class Daemon:
         heard = time.time()
         event = translate.to_inbox(message, heard, self.site.asterisk.system, self._parse)
         self.loop.post_heard(event, message.text, heard)
-        self.monitoring.heard(message, translate.stamp(message, heard))
+        self.monitoring.heard(message, heard)
 
     async def _on_up(self, client: AmiClient) -> None:
         """The link is logged in and its events are held back: see how the PBX stands."""

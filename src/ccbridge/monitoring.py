@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from panoramisk.message import Message
 
-from ccbridge.ami import spying
+from ccbridge.ami import spying, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent
@@ -36,10 +36,11 @@ class Monitoring:
         if self._sessions.all:
             self.perform(self.desk.look(time.time()))
 
-    def heard(self, message: Message, at: float) -> None:
-        """An event of the PBX."""
+    def heard(self, message: Message, read: float) -> None:
+        """An event of the PBX, read at this moment: most are nothing of ours."""
         if message.event not in spying.EVENTS:
             return
+        at = translate.stamp(message, read)
         match spying.heard(message):
             case spying.Arrived(session):
                 self.perform(self._sessions.arrived(at, session))

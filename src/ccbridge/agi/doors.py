@@ -18,14 +18,13 @@ from ccbridge.core.effects import Reply
 from ccbridge.core.plan import Flow, HangUp, Plan, ToQueue, Transfer
 
 from .server import AgiServer
-from .session import AgiSession, CommandRefused
+from .session import AgiSession
+from .sounds import PROMPT_LIMIT, extend, play
 
 log = structlog.get_logger(__name__)
 
 ANY_KEY = "0123456789*#"
 WRONG_KEY = "pm-invalid-option"
-# A prompt of more than two minutes is not one.
-PROMPT_LIMIT = 120.0
 # On top of what a step takes, where nobody renews the limit.
 FREEZE_MARGIN = 4.0
 # A caller in the menu is let go by Asterisk after this many seconds without a renewal over AMI: so long can
@@ -89,7 +88,7 @@ class Doors:
         did, came = (*session.args, "", "")[:2]
         self._renewals.hold(call, HELD)
         try:
-            await _extend(session, HELD)
+            await extend(session, HELD)
             await self._converse(session, call, did, _moment(came))
         finally:
             await self._renewals.release(call)
@@ -138,7 +137,7 @@ class Doors:
         match request:
             case ivr.PlayPrompt():
                 await self._extend_step(session, PROMPT_LIMIT)
-                return await _play(session, request.sound, ANY_KEY if request.keys else "")
+                return await play(session, request.sound, ANY_KEY if request.keys else "")
             case ivr.WaitForKey():
                 await self._extend_step(session, request.seconds)
                 return await session.wait_for_digit(round(request.seconds * 1000))
@@ -149,19 +148,19 @@ class Doors:
     async def _extend_step(self, session: AgiSession, seconds: float) -> None:
         limit = HELD if self._renewals.working else seconds + FREEZE_MARGIN
         self._renewals.hold(session.uniqueid, limit)
-        await _extend(session, limit)
+        await extend(session, limit)
 
     async def outcome(self, session: AgiSession) -> None:
         """The agent stays on the line after his caller has hung up: one key says how the matter ended."""
         offer = session.args[0] if session.args else ""
-        await _extend(session, OUTCOME_TRIES * (OUTCOME_WAIT_MS / 1000 + FREEZE_MARGIN))
+        await extend(session, OUTCOME_TRIES * (OUTCOME_WAIT_MS / 1000 + FREEZE_MARGIN))
         digit = ""
         for _ in range(OUTCOME_TRIES):
-            digit = digit or await _play(session, "beep", ANY_KEY)
+            digit = digit or await play(session, "beep", ANY_KEY)
             digit = digit or await session.wait_for_digit(OUTCOME_WAIT_MS)
             if not digit or await self._set_outcome(session, digit, offer):
                 break
-            digit = await _play(session, WRONG_KEY, ANY_KEY)
+            digit = await play(session, WRONG_KEY, ANY_KEY)
         await session.set_variable("CCB_STATUS", "done")
 
     async def _set_outcome(self, session: AgiSession, digit: str, offer: str) -> bool:
@@ -169,7 +168,7 @@ class Doors:
         if not reply.ok:
             log.info("outcome.refused", offer=offer, why=reply.text)
         else:
-            await _play(session, "auth-thankyou", "")
+            await play(session, "auth-thankyou")
         return reply.ok
 
 
@@ -179,17 +178,3 @@ def _moment(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-async def _extend(session: AgiSession, seconds: float) -> None:
-    """Move the limit after which the dialplan takes the channel back, should we freeze."""
-    await session.set_variable("TIMEOUT(absolute)", round(seconds))
-
-
-async def _play(session: AgiSession, sound: str, keys: str) -> str:
-    """The key that broke it off, or ''. A sound that is missing is said once per play and skipped."""
-    try:
-        return await session.stream_file(sound, keys, limit=PROMPT_LIMIT)
-    except CommandRefused as refused:
-        log.warning("agi.prompt_not_played", sound=sound, call=session.uniqueid, why=str(refused))
-        return ""

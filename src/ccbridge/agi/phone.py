@@ -27,6 +27,7 @@ from ccbridge.core.effects import Reply
 from .attempts import Attempts
 from .server import AgiServer
 from .session import AgiSession, CommandRefused
+from .sounds import extend, play
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,7 @@ class PhoneCodes:
         return (self.phones if name.startswith("PJSIP/") else self.agents).forget(name)
 
     async def code(self, session: AgiSession) -> None:
-        await _extend(session)
+        await extend(session, STEP_LIMIT)
         dialled, device = (*session.args, "", "")[:2]
         plan = self._plan()
         code = understood(dialled, plan.codes)
@@ -229,14 +230,9 @@ class PhoneCodes:
             return Verdict.RIGHT
 
 
-async def _extend(session: AgiSession) -> None:
-    """Move the limit after which the dialplan takes the phone back."""
-    await session.set_variable("TIMEOUT(absolute)", round(STEP_LIMIT))
-
-
 async def _keyed(session: AgiSession, prompt: str) -> str:
     """What he keys after the prompt, up to ``#``; also when the prompt's sound is missing."""
-    await _extend(session)
+    await extend(session, STEP_LIMIT)
     try:
         return (await session.get_data(prompt, KEY_WAIT_MS, NUMBER_DIGITS)).digits
     except CommandRefused as refused:
@@ -245,12 +241,8 @@ async def _keyed(session: AgiSession, prompt: str) -> str:
 
 
 async def _say(session: AgiSession, *sounds: str) -> None:
-    """A sound that is missing is told in the log and skipped."""
     for sound in sounds:
-        try:
-            await session.stream_file(sound)
-        except CommandRefused as refused:
-            log.warning("agi.prompt_not_played", sound=sound, why=str(refused))
+        await play(session, sound)
 
 
 async def _say_number(session: AgiSession, number: int) -> None:

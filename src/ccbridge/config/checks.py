@@ -20,7 +20,7 @@ VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set
 
 
 def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
-    _devices(data, notes)
+    notes.unique("agents", data.get("agents"), "device", "agent", "; one device, one agent")
     phone_codes.check(data, notes)
     departments.check(data, notes)
     supervisors.check(data, notes)
@@ -40,18 +40,6 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
 def _mapping(data: Any, key: str) -> Mapping[str, Any]:
     found = data.get(key) if isinstance(data, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _devices(data: Mapping[str, Any], notes: Notes) -> None:
-    owner: dict[str, str] = {}
-    for agent, raw in _mapping(data, "agents").items():
-        device = raw.get("device") if isinstance(raw, dict) else None
-        if not isinstance(device, str):
-            continue
-        if (first := owner.setdefault(device, agent)) != agent:
-            loc = ("agents", agent, "device")
-            line = notes.line(("agents", first, "device"))
-            notes.add(loc, f"{show(device)} is agent {first}'s already (line {line}); one device, one agent")
 
 
 def _skills(data: Mapping[str, Any], notes: Notes) -> None:

@@ -61,6 +61,16 @@ class Notes:
             at = self.line(loc) if line is None else line
             self._mistakes[loc, kind] = Mistake(self.file, at, dotted(loc), text)
 
+    def unique(self, section: str, raw: object, key: str, owner: str, rule: str = "") -> None:
+        """No two entries of this section (``raw``, as read) have the same text under this key."""
+        first: dict[str, str] = {}
+        for name, body in raw.items() if isinstance(raw, dict) else ():
+            value = body.get(key) if isinstance(body, dict) else None
+            if isinstance(value, str) and (other := first.setdefault(value, name)) != name:
+                line = self.line((section, other, key))
+                text = f"{show(value)} is {owner} {other}'s already (line {line}){rule}"
+                self.add((section, name, key), text)
+
     def warn(self, loc: Loc, text: str) -> None:
         self.warnings.append(Mistake(self.file, self.line(loc), dotted(loc), text))
 

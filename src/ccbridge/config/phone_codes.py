@@ -11,7 +11,7 @@ from ccbridge.config.mistakes import Notes, show
 
 def check(data: Mapping[str, Any], notes: Notes) -> None:
     _codes(data.get("codes"), notes)
-    _numbers(data.get("agents"), notes)
+    notes.unique("agents", data.get("agents"), "number", "agent")
 
 
 def _codes(raw: Any, notes: Notes) -> None:
@@ -28,12 +28,3 @@ def _codes(raw: Any, notes: Notes) -> None:
             ("codes", at),
             f"{show(codes[at])} and {show(codes[against])} of {against} ({where}): one begins with the other",
         )
-
-
-def _numbers(raw: Any, notes: Notes) -> None:
-    owner: dict[str, str] = {}
-    for agent, body in raw.items() if isinstance(raw, dict) else ():
-        number = body.get("number") if isinstance(body, dict) else None
-        if isinstance(number, str) and (first := owner.setdefault(number, agent)) != agent:
-            line = notes.line(("agents", first, "number"))
-            notes.add(("agents", agent, "number"), f"{show(number)} is agent {first}'s already (line {line})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ccbridge.config.mistakes import Notes, misspelt, show
+from ccbridge.config.mistakes import Notes, misspelt
 from ccbridge.config.models import SupervisorSection
 from ccbridge.supervision.roles import ROLES, Supervisor
 
@@ -13,8 +13,9 @@ from ccbridge.supervision.roles import ROLES, Supervisor
 def check(data: Mapping[str, Any], notes: Notes) -> None:
     found = data.get("supervisors")
     people = found if isinstance(found, dict) else {}
-    first: dict[tuple[str, str], str] = {}
     known = list(SupervisorSection.model_fields)
+    notes.unique("supervisors", people, "device", "supervisor")
+    notes.unique("supervisors", people, "user", "supervisor")
     for name, raw in people.items():
         if not isinstance(raw, dict):
             continue
@@ -25,13 +26,6 @@ def check(data: Mapping[str, Any], notes: Notes) -> None:
                 notes.add((*loc, "departments"), f"say nothing: a {role} supervises everywhere")
             elif not ROLES[role].everywhere and not given and not misspelt("departments", raw, known):
                 notes.add((*loc, "departments"), f"is missing: a {role} supervises these and no others")
-        for key in ("device", "user"):
-            value = raw.get(key)
-            if not isinstance(value, str):
-                continue
-            if (other := first.setdefault((key, value), name)) != name:
-                line = notes.line(("supervisors", other, key))
-                notes.add((*loc, key), f"{show(value)} is supervisor {other}'s already (line {line})")
         device = raw.get("device")
         if any(device == f"PJSIP/{one}" and one != name for one in people):
             notes.add((*loc, "device"), "is another supervisor's name: --to could mean either")

@@ -104,7 +104,7 @@ def _tanks(w: World, call: Call) -> tuple[list[_Tank], set[str]]:
     mine = w.place(call)
     ahead = []
     for line, places in w.waiting.items():
-        if places and (count := bisect_left(places, mine)):
+        if count := bisect_left(places, mine):
             middle = w.calls[places[count // 2].call]
             ahead.append(_Tank(line.queue, count, _queued_at(w, middle), wish=middle.wish))
     me = _Tank(call.queue, 1.0, _queued_at(w, call), wish=call.wish)

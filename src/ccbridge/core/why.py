@@ -107,7 +107,7 @@ def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str,
     near: dict[int, list[Agent]] = {}
     for agent in w.members(line.queue):
         state, fits = agent.shown[0], agent.id in able
-        if fits and state == "available" and line.only not in ("", agent.id):
+        if fits and _not_wished(agent, line.only):
             state = NOT_WISHED
         counts[state if fits else "skill"] += 1
         if state != "available" or not fits:
@@ -118,6 +118,11 @@ def _look(w: World, line: Line, room: int) -> tuple[Counter[str], list[dict[str,
             break
         named += heapq.nsmallest(room - len(named), near[distance], key=_free_sooner)
     return counts, [against(w, agent, rule, agent.id in able, line.only) for agent in named]
+
+
+def _not_wished(agent: Agent, only: str) -> bool:
+    """Free, and the caller waits for another one alone."""
+    return agent.shown[0] == "available" and only not in ("", agent.id)
 
 
 def _distance(agent: Agent, state: str, fits: bool) -> int:
@@ -149,7 +154,7 @@ def frees(agent: Agent) -> float | None:
 def against(w: World, agent: Agent, rule: Rule, able: bool, only: str) -> dict[str, Any]:
     """What keeps this agent from a call now: his reason, with what belongs to it."""
     state, more = agent.shown
-    if able and state == "available" and only not in ("", agent.id):
+    if able and _not_wished(agent, only):
         return {"agent": agent.id, "why": NOT_WISHED}
     said: dict[str, Any] = {"agent": agent.id, "why": state if able else "skill"}
     if not able:

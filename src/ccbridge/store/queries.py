@@ -98,17 +98,17 @@ def save_customer(db: Connection, e164: str, name: str) -> int:
 
 def rank_customer(db: Connection, e164: str, priority: int) -> bool:
     """Give the customer of a number this priority, -100 to 100; False when nobody has the number."""
-    owner = select(phone_number.c.customer_id).where(phone_number.c.e164 == e164)
-    changed = db.execute(
-        update(customer).where(customer.c.id == owner.scalar_subquery()).values(priority=priority)
-    )
-    return changed.rowcount == 1
+    return _change_customer(db, e164, priority=priority)
 
 
 def own_customer(db: Connection, e164: str, agent: str | None) -> bool:
     """Make this agent the owner of a number's customer (None: nobody); False when nobody has the number."""
+    return _change_customer(db, e164, owner=agent)
+
+
+def _change_customer(db: Connection, e164: str, **values: Any) -> bool:
     his = select(phone_number.c.customer_id).where(phone_number.c.e164 == e164)
-    done = db.execute(update(customer).where(customer.c.id == his.scalar_subquery()).values(owner=agent))
+    done = db.execute(update(customer).where(customer.c.id == his.scalar_subquery()).values(**values))
     return done.rowcount == 1
 
 
