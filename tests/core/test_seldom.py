@@ -13,6 +13,7 @@ from test_passed_on import ANN, BOB, TRUNK, enter, gone, leave, legs, passed_on,
 from ccbridge.core import inputs as i
 from ccbridge.core import view
 from ccbridge.core.calls import channel_of
+from ccbridge.core.plan import QueuePlan
 
 
 def test_a_talk_that_was_passed_on_is_one_leg_over_a_restart() -> None:
@@ -350,3 +351,37 @@ def test_a_second_leg_of_an_offer_takes_the_place_of_the_first() -> None:
     )
     assert scene.board.world.offers == scene.board.world.legs == {}
     assert scene.agent("ann")[0] == "available"
+
+
+SMALL = plan_of(
+    {"sales": QueuePlan("sales", ring=10, max_wait=60, overflow="900", max_waiting=1)}, {"ann": ("sales",)}
+)
+
+
+@pytest.mark.parametrize("how", ["lost", "refused by his phone", "its end is still to be told"])
+def test_who_is_between_two_offers_is_in_line_for_a_queue_that_may_be_full(how: str) -> None:
+    """No offer may take him at this moment, and he has not left."""
+    scene = Scene(SMALL, agents="ann")
+    offer = some(scene.hold("c1"))
+    if how == "lost":
+        scene.wait(3)  # nothing is heard of the Redirect
+        scene.is_at("c1", "ccbridge-hold")
+        scene.tell(i.CallLooked, "c1", scene.places["c1"])
+        assert scene.board.world.calls["c1"].hold_off
+    else:
+        leg = scene.ring(offer)
+        scene.tell(i.OfferEnded, "c1", offer.offer, "CHANUNAVAIL", 21)
+        if how == "refused by his phone":
+            told(scene, gone(leg, 21))
+            assert scene.state("c1") == "returning"
+        else:
+            scene.tell(i.CallHolding, "c1", "sales", 0, 0.0)
+            assert scene.state("c1") == "holding"
+    scene.tell(i.LogOut, "ann", 2)
+    scene.queue("c2")
+    assert moved_out(scene.tell(i.CallHolding, "c2", "sales", 0, 0.0)) == ["900"]
+    scene.wait(10)  # he gets on with it, and is counted once
+    told(scene, (i.HangupAsked, "c1"), gone("c1"))
+    scene.queue("c3")
+    assert moved_out(scene.tell(i.CallHolding, "c3", "sales", 0, 0.0)) == []
+    assert not scene.board.world.between

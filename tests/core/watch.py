@@ -475,6 +475,11 @@ class Watch:
         line = sorted(place.call for places in w.waiting.values() for place in places)
         if line != sorted(call.id for call in w.calls.values() if eligible(call)):
             self.fault(f"in line: {line}")
+        returning = {c.id for c in w.calls.values() if c.state is CallState.RETURNING}
+        held_off = {c.id for c in w.calls.values() if c.state is CallState.HOLDING and not c.turned_away}
+        held_off -= {place.call for places in w.waiting.values() for place in places}
+        if w.between.keys() != returning | held_off:
+            self.fault(f"between two offers: {[*w.between]}")
         if any(places != sorted(places) for places in w.waiting.values()):
             self.fault("a line is out of order")
         if w.free != {agent.id for agent in w.agents.values() if agent.state()[0] == "available"}:

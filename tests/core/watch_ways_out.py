@@ -11,7 +11,7 @@ from ccbridge.core.plan import ToQueue
 from ccbridge.core.world import World
 
 MOST = 10  # times that a call may go on to another queue unanswered
-IN_LINE = (CallState.HOLDING, CallState.OFFERED)
+IN_LINE = (CallState.HOLDING, CallState.OFFERED, CallState.RETURNING)
 
 
 def staff(w: World, queue: str) -> list[str]:
@@ -22,6 +22,11 @@ def staff(w: World, queue: str) -> list[str]:
 def why_absent(w: World, queue: str) -> str:
     here = staff(w, queue)
     return "nobody" if not here else "paused" if all(here) else ""
+
+
+def in_line(call: Call) -> bool:
+    """He has a place in the line, whether or not he may be offered at this moment."""
+    return call.state in IN_LINE and not call.turned_away
 
 
 class WaysOut:
@@ -69,14 +74,14 @@ class WaysOut:
                 continue
             there = self.in_line.get(call.queue, set()) - {call.account}
             still = [one for one in w.calls.values() if one.account in there and one.queue == call.queue]
-            if queue.max_waiting and sum(one.state in IN_LINE for one in still) >= queue.max_waiting:
+            if queue.max_waiting and sum(in_line(one) for one in still) >= queue.max_waiting:
                 self.fault(f"{call.id} came into {call.queue}, which is full: {sorted(there)}")
         self._note(w)
 
     def _note(self, w: World) -> None:
         self.in_line = {}
         for call in w.calls.values():
-            if call.state in IN_LINE:
+            if in_line(call):
                 self.known.add((call.account, len(call.stints)))
                 self.in_line.setdefault(call.queue, set()).add(call.account)
 

@@ -146,6 +146,12 @@ class Call:
         """He holds, and nothing stands against offering him."""
         return self.state is CallState.HOLDING and not (self.hold_off or self.offer or self.turned_away)
 
+    @property
+    def between_offers(self) -> bool:
+        """He has his place in line, and may not be offered at this moment: an offer of his has just failed."""
+        holds = self.state is CallState.RETURNING or (self.state is CallState.HOLDING and not self.turned_away)
+        return holds and not self.waits_in_line
+
     def bind(self, offer: Offer) -> None:
         """This offer is the call's now; what was stands beside it."""
         if offer.id in self.others:

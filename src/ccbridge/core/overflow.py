@@ -69,9 +69,11 @@ def _full(w: World, call: Call) -> bool:
     if not most:
         return False
     holding = sum(len(w.waiting[line]) for line in w.lines.get(call.queue, ()))
+    holding += sum(w.calls[one].queue == call.queue for one in w.between)
     rung = {offer.call for offer in w.offers.values() if offer.queue == call.queue}
     ringing = sum(w.calls[one].state is CallState.OFFERED for one in rung if one in w.calls)
-    return holding - 1 + ringing >= most  # himself left out
+    himself = not call.turned_away
+    return holding - himself + ringing >= most
 
 
 def _leave_if(w: World, call: Call, why: str) -> None:

@@ -65,6 +65,7 @@ class World:
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
         self.lines: dict[str, dict[Line, None]] = {}  # queue -> its lines that have callers
+        self.between: dict[str, None] = {}  # calls between two offers: in no line, and yet in line for ``full``
         self.free: set[str] = set()  # agents who are available
         self.changed: dict[str, None] = {}  # agents for whom one waits now, or does not any more
         # who may take its calls, now or by a later rule too, and who serves the queue at all; all made
@@ -203,6 +204,7 @@ class World:
         """Move a call to a state and arm that state's limit. HOLDING is entered by ``line_up``."""
         self.leave_line(call)
         call.state = state
+        self._note_between(call)
         limit = CALL_LIMIT[state]
         self.arm("call", call.id, None if limit is None else self.now + limit)
 
@@ -213,6 +215,7 @@ class World:
             self.entered[call.id] = None
         if call.state is not CallState.HOLDING:
             self.call_state(call, CallState.HOLDING)
+        self._note_between(call)
         queue = self.queue(call.queue)
         queued_at = self.at if call.queued_at is None else call.queued_at
         due = self.now + queued_at + queue.max_wait - self.at
@@ -234,6 +237,12 @@ class World:
             self.unstaffed[call.queue] = None
             self.tell_in_time(call)
         self.arm("call", call.id, due)
+
+    def _note_between(self, call: Call) -> None:
+        if call.between_offers:
+            self.between[call.id] = None
+        else:
+            self.between.pop(call.id, None)
 
     def tell_in_time(self, call: Call) -> None:
         """Have his wait reckoned when it is time: at once when he is new in line, then as his queue tells."""
@@ -335,6 +344,7 @@ class World:
     def forget(self, call: Call, ended_by: str) -> None:
         self.leave_line(call)
         self.arm("call", call.id, None)
+        self.between.pop(call.id, None)
         del self.calls[call.id]
         self.remember_call(call.account, ended_by)
 
