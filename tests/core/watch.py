@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WHILE_DOWN = (e.Append, e.Reply, e.Oddity, e.LookAt, e.LookUpCustomer)
 # Seconds from a Redirect to its arrival: of 18,000 on a real Asterisk the slowest took 0.046.
 SLOWEST_REDIRECT = 0.1
+# A rule's deadline is on another clock than the wait: so much early is not early. In seconds.
+EARLY = 0.001
 LONGEST_WRAP_UP = 15.0 + 61.0  # the longest of the site, or a leg that stays for the outcome
 STEADY = (
     CallState.FLOW, CallState.HOLDING, CallState.TALKING, CallState.TRANSFERRED, CallState.FALLBACK,
@@ -54,7 +56,7 @@ def asked(w: World, call: Call, early: float = 0.0) -> Rule:
     """The rule of his queue that is in force, was `early` seconds ago, or (below 0) will be."""
     waited = w.at - (call.queued_at or w.at) - early
     queue = w.plan.queues.get(call.queue) or QueuePlan(call.queue)
-    return [rule for rule in queue.rules if rule.after <= max(waited, 0.0)][-1]
+    return [rule for rule in queue.rules if rule.after <= max(waited, 0.0) + EARLY][-1]
 
 
 def fits(w: World, agent: Agent, call: Call) -> bool:
@@ -105,6 +107,7 @@ class Watch:
         self.standing: dict[Difference, float] = {}
         self.astray: Counter[tuple[str, float]] = Counter()
         self.link = False  # as it was told
+        self.latest = 0.0  # stamp that was told: an event may tell of a moment before it
         self.why = WhyWatch()
         self.results: dict[str, str] = {}  # agent -> of the last offer that he did not take
         self.rests: dict[str, tuple[float, str]] = {}  # agent -> until when, why
@@ -129,6 +132,7 @@ class Watch:
     def decision(self, board: Switchboard, event: i.Input, effects: list[e.Effect], now: float) -> None:
         before = len(self.faults)
         w = board.world
+        self.latest = max(self.latest, w.at)
         self._heard(w, event)
         for effect in effects:
             self._effect(w, event, effect)
@@ -402,9 +406,13 @@ class Watch:
 
     def _fair_turn(self, w: World, call: Call, name: str, waiting: list[Call], free: list[Any]) -> None:
         agent = w.agents[name]
-        required = asked(w, call).require.items()
-        if call.queue not in agent.plan.queues or any(agent.plan.skills.get(s, 0) < n for s, n in required):
-            self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {required}")
+        now, latest = asked(w, call), asked(w, call, w.at - self.latest)  # which is not undone by a late event
+        able = any(
+            all(agent.plan.skills.get(skill, 0) >= level for skill, level in rule.require.items())
+            for rule in (now, latest)
+        )
+        if call.queue not in agent.plan.queues or not able:
+            self.fault(f"{agent.id} got {call.id}, and is not fit for {call.queue}: {now.require}")
         if self._wishes(w, call).isdisjoint(("", agent.id)):
             self.fault(f"{agent.id} got {call.id}, who waits for {self._wishes(w, call)}")
         for other in waiting:
@@ -415,7 +423,7 @@ class Watch:
         if w.queue(call.queue).strategy == "round_robin":
             mine[1] = self.turns.get((agent.id, call.queue), 0.0)
         self.turns[agent.id, call.queue] = w.at
-        if asked(w, call) is not asked(w, call, 0.5):
+        if not (now is latest is asked(w, call, 0.5)):
             return  # whose skills are preferred has just changed
         for other_agent in free:
             if self._fits(w, other_agent, call) and favour(w, other_agent, call) < mine:
