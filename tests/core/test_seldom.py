@@ -385,3 +385,37 @@ def test_who_is_between_two_offers_is_in_line_for_a_queue_that_may_be_full(how: 
     scene.queue("c3")
     assert moved_out(scene.tell(i.CallHolding, "c3", "sales", 0, 0.0)) == []
     assert not scene.board.world.between
+
+
+@pytest.mark.parametrize("menu_over", [False, True])
+@pytest.mark.parametrize("way", ["from his agent", "from whom his agent had passed him on to"])
+def test_in_the_menu_since_after_the_snapshot_was_taken(way: str, menu_over: bool) -> None:
+    """FastAGI's door told of him before the link was up: what AMI showed is older, and its events follow."""
+    scene, leg = talking()
+    (offered,) = scene.board.world.offers
+    if way == "from his agent":
+        scene.is_at("c1", "ccbridge-offer", offered, bridge="b1", name=TRUNK)
+        scene.is_at(leg, "phones", bridge="b1", name=ANN, linked="c1")
+        kept = [passed_on(leg, "blind", "100"), leave(leg, "b1"), leave("c1", "b1"), gone(leg)]
+    else:
+        told(scene, passed_on(leg, "blind", "77"), leave(leg, "b1"), leave("c1", "b1"), gone(leg))
+        scene.is_at("c1", "internal", "77", bridge="b2", name=TRUNK)
+        scene.is_at("x", "carrier", bridge="b2", name="PJSIP/carrier-9", linked="c1")
+        kept = [leave("x", "b2"), leave("c1", "b2"), gone("x")]
+    scene.tell(i.LinkDown, "cut")
+    scene.arrive("c1")
+    if menu_over:
+        scene.tell(i.CallQueued, "c1", "sales", 3)
+    assert looks(scene.link_up()) == ["c1"]
+    told(scene, *kept)
+    scene.places.clear()
+    scene.is_at("c1", "ccbridge-in", "menu")
+    scene.tell(i.CallLooked, "c1", scene.places["c1"])
+    scene.wait(2)
+    if not menu_over:
+        told(scene, (i.MenuStepped, "c1", "top", "1"), (i.CallQueued, "c1", "sales", 3))
+    scene.tell(i.CallHolding, "c1", "sales", 3, 0.0)
+    assert (scene.state("c1"), scene.board.world.calls["c1"].brought) == ("holding", 3)
+    assert scene.board.world.account("c1") == "c1"
+    assert [leg["talk_s"] for leg in scene.board.world.calls["c1"].legs] == [10.0]
+    assert not scene.oddities()

@@ -120,6 +120,7 @@ class Call:
     stints: list[dict[str, Any]] = field(default_factory=list)  # his former stays in queues
     recordings: list[str] = field(default_factory=list)  # offers whose recording outlives their leg
     reached: bool = True  # passed on: somebody was there
+    unlinked: bool = False  # his menu began while there was no link: a snapshot may be older
     menu_end: str = ""  # once the menu is over without a queue: transfer, hangup
     exit_told_by: float = 0.0  # loop's clock: the way out that led here may still be told until then
     customer: int | None = None

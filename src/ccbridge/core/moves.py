@@ -31,7 +31,7 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     # a channel variable: what is not a moment before this one is not believed
     came = a.came if 0.0 < a.came <= a.at else a.at
     call = Call(a.call, came, a.did, a.caller_kind, w.arrivals, e164=a.e164, inferred=inferred)
-    call.nth = w.nth_call(a.call)
+    call.nth, call.unlinked = w.nth_call(a.call), not w.link
     w.calls[call.id] = call
     w.call_state(call, CallState.FLOW)
     w.emit(Append(CallOpened(call.account, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
@@ -50,6 +50,7 @@ def arrived_again(w: World, call: Call, a: i.CallArrived) -> None:
     if call.state is CallState.OFFERED:
         let_go(w, call)
     talks.pass_all(w, call, a.did)
+    call.unlinked = not w.link
     w.event(call, "arrived", again=True)
     w.call_state(call, CallState.FLOW)
     if a.e164 and not call.name:

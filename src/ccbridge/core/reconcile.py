@@ -112,6 +112,8 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         offers.look(w, call)  # known from FastAGI: he may have come after the snapshot was taken
     elif place is None:
         vanished(w, call)
+    elif places is not None and _may_have_come_since(call, place):
+        offers.look(w, call)
     elif place.context == CONTEXT_HOLD:
         _found_holding(w, call, place.variables)
     elif place.context == CONTEXT_OFFER and not _passed_on(w, call):
@@ -137,6 +139,12 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
         # not by us: somebody else moved the caller away
         w.event(call, "transferred", how="unseen", target=talks.inside(w, place.exten))
         moves.close(w, call, "left", "unknown", inferred=True)
+
+
+def _may_have_come_since(call: Call, place: i.Place) -> bool:
+    """A snapshot shows him elsewhere than in the menu, of which FastAGI has told perhaps after it was taken."""
+    in_menu = call.state in (CallState.FLOW, CallState.QUEUED) and not call.menu_end
+    return call.unlinked and in_menu and place.context not in (CONTEXT_IN, CONTEXT_HOLD)
 
 
 def _let_go(w: World, call: Call) -> None:
