@@ -449,3 +449,50 @@ def test_parked_while_nobody_watched() -> None:
     assert (scene.state("c1"), scene.agent("ann")[0]) == ("transferred", "wrap_up")
     told(scene, enter("c1", "b3", TRUNK), enter("m", "b3", BOB))
     bob_ends_it(scene, bridge="b3")
+
+
+def joined(scene: Scene, leg: str) -> str:
+    """ann has passed c1 on to bob, asking him first: his channel still stands at her offer."""
+    (offered,) = scene.board.world.offers
+    told(
+        scene, enter("m", "b2", BOB), leave("c1", "b1"), enter("c1", "b2", TRUNK), passed_on(leg, "attended"),
+        leave(leg, "b1"), gone(leg),
+    )  # fmt: skip
+    assert (scene.state("c1"), scene.agent("bob")[0]) == ("talking", "talking")
+    return offered
+
+
+@pytest.mark.parametrize(
+    ("where", "state"),
+    [
+        ("ccbridge-offer", "released"),
+        ("parked", "transferred"),
+        ("with another", "transferred"),
+        ("phones", "transferred"),
+    ],
+)
+@pytest.mark.parametrize("restarted", ["", "before", "after"])
+def test_who_had_joined_leaves_while_nobody_watches(restarted: str, where: str, state: str) -> None:
+    """The caller is on his way out, or was passed on: a restart finds no other thing than a lost link."""
+    scene, leg = talking()
+    offered = joined(scene, leg)
+    scene.tell(i.LinkDown, "cut")
+    scene.wait(5)
+    context = where if where == "phones" else "ccbridge-offer"
+    exten = "103" if where == "phones" else offered
+    bridge = "b3" if where == "with another" else ""
+    scene.is_at("c1", context, exten, name=TRUNK, parked=where == "parked", bridge=bridge)
+    if bridge:
+        scene.is_at("x", "carrier", bridge=bridge, name="PJSIP/carrier-9", linked="c1")
+    if restarted == "before":
+        scene.restart()
+    scene.link_up()
+    if restarted == "after":
+        scene.restart()
+        scene.link_up()
+    assert (scene.state("c1"), scene.board.world.offers) == (state, {})
+    scene.tell(i.ChannelGone, "c1", 16)
+    assert [leg["agent"] for leg in scene.closed("c1").legs] == ["ann", "bob"]
+    assert scene.closed("c1").inferred
+    assert (scene.closed("c1").ended_by == "agent") is (state == "released")
+    assert not scene.oddities()

@@ -169,7 +169,10 @@ def _found_passed_on(w: World, call: Call, place: i.Place, places: Iterable[i.Pl
     talks.follow(w, call, found=True)
     for offer in known:
         _left_unseen(w, call, offer, place)
-    if call.state in (CallState.RELEASED, CallState.TRANSFERRED):
+    # on his way out of the offer's context he is released, as one whom his agent left before our eyes
+    if call.state is CallState.TRANSFERRED or (
+        call.state is CallState.RELEASED and place.context != CONTEXT_OFFER
+    ):
         w.call_state(call, CallState.TRANSFERRED)
 
 
@@ -188,12 +191,17 @@ def _left_unseen(w: World, call: Call, offer: Offer, place: i.Place) -> None:
     """End a talk that nobody saw end. Who is only away from the caller is asking somebody else."""
     if offer.talk_from is not None or offer.state is not OfferState.TALKING:
         return
-    if offer.leg_gone and call.offer == offer.id and not offer.ring:
+    if offer.leg_gone and call.offer == offer.id and not offer.ring and not _in_hands(w, call, place):
         call.inferred = True
         talks.released(w, offer)  # the last one, to whom the caller had been passed on
     elif offer.leg_gone or (offer.ring and place.context != CONTEXT_OFFER):
         call.inferred = True
         talks.pass_on(w, offer, "unseen", place.exten)
+
+
+def _in_hands(w: World, call: Call, place: i.Place) -> bool:
+    """Parked, or with somebody: whoever has left him has passed him on."""
+    return place.parked or len(w.bridges.around(call.id)) > 1
 
 
 def _due_out(w: World, call: Call) -> bool:
@@ -278,7 +286,7 @@ def _found_leg(
         over = not place.bridge or offer.leg_gone or (everything and leg is None)
         if over:
             call.inferred = True  # the talk was over some time ago
-            if place.parked or len(w.bridges.around(call.id)) > 1:
+            if _in_hands(w, call, place):
                 talks.pass_on(w, offer, "unseen", "")
             else:
                 talks.released(w, offer)
