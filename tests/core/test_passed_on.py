@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scene import Scene, some
+from simulator import EPOCH
 
 from ccbridge.core import inputs as i
 from ccbridge.core.bridges import Bridges
@@ -496,3 +497,32 @@ def test_who_had_joined_leaves_while_nobody_watches(restarted: str, where: str, 
     assert scene.closed("c1").inferred
     assert (scene.closed("c1").ended_by == "agent") is (state == "released")
     assert not scene.oddities()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("kept", ["moved between bridges", "held for a moment"])
+def test_a_talk_that_was_found_is_not_longer_for_events_kept_beside_the_snapshot(
+    kept: str, restarted: bool
+) -> None:
+    """They tell of moments before the link was up, from which on the talk is told."""
+    scene, leg = talking()
+    told(scene, passed_on(leg, "blind"), leave(leg, "b1"), leave("c1", "b1"), gone(leg))
+    scene.tell(i.LinkDown, "cut")
+    scene.wait(1)
+    before = EPOCH + scene.t
+    events: list[i.Input] = [i.LegHeld(before, "m"), i.LegResumed(before, "m")]
+    if kept == "moved between bridges":
+        events = [i.BridgeLeft(before, "c1", "b2"), i.BridgeEntered(before, "c1", "b2", TRUNK)]
+    scene.wait(0.2)
+    scene.is_at("c1", "phones", "102", bridge="b2", name=TRUNK)
+    scene.is_at("m", "phones", bridge="b2", name=BOB, linked="c1")
+    scene.link_up()
+    for event in events:
+        scene._take(event)
+    assert scene.agent("bob")[0] == "talking"
+    if restarted:
+        scene.restart(away=0)
+        scene.link_up()
+    scene.wait(3)
+    told(scene, leave("m", "b2"), leave("c1", "b2"), gone("m"), gone("c1"))
+    assert legs(scene)[1:] == [("bob", 3.0, 0.0, "agent")]

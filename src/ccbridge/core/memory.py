@@ -214,7 +214,7 @@ class Memory:
             if offer:
                 if not offer["held"]:
                     offer["talk"] += max(0.0, event.at - offer["talk_from"])
-                offer.update(talk_from=event.at, held=event.kind == "held")
+                offer.update(talk_from=max(event.at, offer["answered_at"]), held=event.kind == "held")
         elif event.kind == "offer_ended":
             offer = _open(call, data["offer"])
             if offer in call["others"]:

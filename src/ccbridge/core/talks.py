@@ -68,7 +68,7 @@ def _together(w: World, call: Call, offer: Offer, found: bool) -> None:
     """Talking is both in one bridge, never DialEnd alone."""
     if offer.talk_from is not None:
         return
-    offer.talk_from = w.at
+    offer.talk_from = _since(w, offer)
     if offer.state is not OfferState.TALKING:
         answered(w, call, offer, found)
 
@@ -130,7 +130,12 @@ def _bank(w: World, offer: Offer) -> None:
     if offer.talk_from is not None:
         if not offer.held:
             offer.talk += max(0.0, w.at - offer.talk_from)
-        offer.talk_from = w.at
+        offer.talk_from = _since(w, offer)
+
+
+def _since(w: World, offer: Offer) -> float:
+    """Now; of a talk that was found not before that: events kept beside the snapshot have earlier stamps."""
+    return w.at if offer.answered_at is None else max(w.at, offer.answered_at)
 
 
 def held(w: World, offer: Offer, h: i.LegHeld) -> None:
