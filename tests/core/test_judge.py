@@ -14,9 +14,7 @@ from ccbridge.core.plan import QueuePlan, Rule
 
 RELAXING = plan_of(
     {
-        "sales": QueuePlan(
-            "sales", ring=10, max_wait=60, overflow="900", rules=(Rule(0, {"greek": 4}), Rule(10, {"greek": 2}))
-        )
+        "sales": QueuePlan("sales", max_wait=60, rules=(Rule(0, {"greek": 4}), Rule(10, {"greek": 2}))),
     },
     {"bob": ("sales",)},
     {"bob": {"greek": 2}},

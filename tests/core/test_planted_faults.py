@@ -301,7 +301,7 @@ def a_customer_known_late_keeps_his_place(patch: pytest.MonkeyPatch) -> None:
 
 @plant(BUSY, FLOWING)
 def a_line_is_never_full(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(overflow, "_full", lambda w, call: False)
+    patch.setattr(overflow, "_full", lambda w, call, after=0: False)
 
 
 @plant(CHANGING, FLOWING)

@@ -100,7 +100,7 @@ def test_a_contradiction_between_two_files_is_told() -> None:
 def test_the_state_holds_all_of_the_world() -> None:
     """A new attribute of World must be told by ``freeze``, too, or be derived in ``thaw``."""
     own = {"legs", "out", "_due", "_heap", "plan", "version", "base"}
-    own |= {"waiting", "lines", "free", "seats", "census", "qualified", "prospects", "rounds"}
+    own |= {"waiting", "lines", "between", "free", "seats", "census", "qualified", "prospects", "rounds"}
     own |= {"serving", "newcomers", "parted", "changed"}  # made when asked for; empty between two inputs
     assert set(vars(World(plan_of({}, {}), "r"))) - own == set(State.__slots__) - {"legs", "due"}
 

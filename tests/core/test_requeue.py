@@ -10,9 +10,9 @@ from simulator import EPOCH, START, plan_of
 
 from ccbridge.core import inputs as i
 from ccbridge.core import moves
-from ccbridge.core.effects import Effect, TellQueue
+from ccbridge.core.effects import Effect, MoveOut, TellQueue
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import QueuePlan, Rule
+from ccbridge.core.plan import QueuePlan, Rule, ToQueue
 from ccbridge.core.records import CallEvent
 
 TWO_QUEUES = plan_of(
@@ -123,3 +123,32 @@ def test_only_who_holds_is_in_line(state: str) -> None:
         scene.queue("c1", "sales")
     assert scene.state("c1") == state
     assert not moves.in_line(scene.board.world.calls["c1"])
+
+
+@pytest.mark.parametrize("how", ["overflow", "link"])
+def test_of_those_who_come_at_once_into_a_queue_that_gets_full_the_last_ones_leave(how: str) -> None:
+    """All at once from a queue that nobody serves any more, or found in the hold loop after a lost link."""
+    plan = plan_of(
+        {
+            "sales": QueuePlan("sales", max_wait=60, overflow="900", overflow_to={"nobody": ToQueue("help")}),
+            "help": QueuePlan("help", max_wait=50, overflow="901", max_waiting=2),
+        },
+        {"ann": ("sales",), "bob": ("help",)},
+    )
+    scene = Scene(plan, agents="ann")
+    scene.tell(i.Pause, "ann", "break", 1)
+    came = [f"c{n}" for n in range(4)]
+    for call in came:
+        scene.wait(1)
+        if how == "overflow":
+            scene.hold(call, "sales")
+        else:
+            scene.queue(call, "help")
+            scene.is_at(call, "ccbridge-hold")
+    if how == "overflow":
+        said = scene.tell(i.LogOut, "ann", 2)
+    else:
+        scene.tell(i.LinkDown, "cut")
+        said = scene.link_up()
+    assert [(x.call, x.target) for x in said if isinstance(x, MoveOut)] == [("c2", "901"), ("c3", "901")]
+    assert [scene.state(call) for call in came] == ["holding", "holding", "leaving", "leaving"]

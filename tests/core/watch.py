@@ -406,7 +406,8 @@ class Watch:
 
     def _fair_turn(self, w: World, call: Call, name: str, waiting: list[Call], free: list[Any]) -> None:
         agent = w.agents[name]
-        now, latest = asked(w, call), asked(w, call, w.at - self.latest)  # which is not undone by a late event
+        # an event that is told late does not undo a rule
+        now, latest = asked(w, call), asked(w, call, w.at - self.latest)
         able = any(
             all(agent.plan.skills.get(skill, 0) >= level for skill, level in rule.require.items())
             for rule in (now, latest)

@@ -149,9 +149,10 @@ class Call:
 
     @property
     def between_offers(self) -> bool:
-        """He has his place in line, and may not be offered at this moment: an offer of his has just failed."""
-        holds = self.state is CallState.RETURNING or (self.state is CallState.HOLDING and not self.turned_away)
-        return holds and not self.waits_in_line
+        """He has his place in line, and may not be offered at this moment: an offer has just failed."""
+        if self.state is CallState.RETURNING:
+            return True
+        return self.state is CallState.HOLDING and not (self.turned_away or self.waits_in_line)
 
     def bind(self, offer: Offer) -> None:
         """This offer is the call's now; what was stands beside it."""

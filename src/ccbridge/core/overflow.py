@@ -18,6 +18,8 @@ to the queue's extension: so no circle of queues keeps a caller for ever.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ccbridge.core import inputs as i
 from ccbridge.core import moves, offers
 from ccbridge.core.calls import Call, CallState
@@ -40,11 +42,8 @@ def target(queue: QueuePlan, why: str) -> Target | None:
 
 def sort_out(w: World) -> None:
     """After a decision: those in line for whom a reason holds leave. The link is up."""
-    entered, w.entered = w.entered, {}
-    for call_id in entered:
-        call = w.calls.get(call_id)
-        if call is not None and moves.in_line(call) and _full(w, call):
-            _leave_if(w, call, "full")
+    for call in _too_many(w):
+        _leave_if(w, call, "full")
     unstaffed, w.unstaffed = w.unstaffed, {}
     for name in unstaffed:
         queue = w.queue(name)
@@ -64,7 +63,28 @@ def absence(w: World, queue: str) -> str:
     return "paused" if all(agent.pause for agent in here) else ""
 
 
-def _full(w: World, call: Call) -> bool:
+def _too_many(w: World) -> list[Call]:
+    """Of those who have just come those who found their queue full, in the order in which they came."""
+    entered, w.entered = w.entered, {}
+    full: list[Call] = []
+    after: Counter[str] = Counter()  # queue -> how many came after the one who is looked at
+    for call_id in reversed(entered):
+        call = w.calls.get(call_id)
+        if call is None:
+            continue
+        if moves.in_line(call) and _full(w, call, after[call.queue]):
+            full.append(call)
+        after[call.queue] += _counts(call)
+    return full[::-1]
+
+
+def _counts(call: Call) -> bool:
+    """He has a place in his queue's line."""
+    return call.state in (CallState.HOLDING, CallState.OFFERED, CallState.RETURNING) and not call.turned_away
+
+
+def _full(w: World, call: Call, after: int) -> bool:
+    """So many are in line before him. ``after``: how many of those who are there came after him."""
     most = w.queue(call.queue).max_waiting
     if not most:
         return False
@@ -72,8 +92,7 @@ def _full(w: World, call: Call) -> bool:
     holding += sum(w.calls[one].queue == call.queue for one in w.between)
     rung = {offer.call for offer in w.offers.values() if offer.queue == call.queue}
     ringing = sum(w.calls[one].state is CallState.OFFERED for one in rung if one in w.calls)
-    himself = not call.turned_away
-    return holding - himself + ringing >= most
+    return holding + ringing - _counts(call) - after >= most
 
 
 def _leave_if(w: World, call: Call, why: str) -> None:

@@ -142,7 +142,7 @@ def settle(w: World, call: Call, place: i.Place | None, places: Iterable[i.Place
 
 
 def _may_have_come_since(call: Call, place: i.Place) -> bool:
-    """A snapshot shows him elsewhere than in the menu, of which FastAGI has told perhaps after it was taken."""
+    """The snapshot shows him elsewhere than in the menu, of which FastAGI has told perhaps since."""
     in_menu = call.state in (CallState.FLOW, CallState.QUEUED) and not call.menu_end
     return call.unlinked and in_menu and place.context not in (CONTEXT_IN, CONTEXT_HOLD)
 

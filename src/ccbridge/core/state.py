@@ -110,4 +110,6 @@ def thaw(plan: Plan, state: State) -> World:
     for call in state.calls:
         if call.waits_in_line:
             w.insert(call)
+        elif call.between_offers:
+            w.between[call.id] = None
     return w

@@ -65,7 +65,7 @@ class World:
         self.devices: dict[str, str] = {}  # every device's state, as told: a reload may give it to an agent
         self.waiting: dict[Line, list[Waiting]] = {}
         self.lines: dict[str, dict[Line, None]] = {}  # queue -> its lines that have callers
-        self.between: dict[str, None] = {}  # calls between two offers: in no line, and yet in line for ``full``
+        self.between: dict[str, None] = {}  # calls between two offers: in no ``waiting``, and yet in line
         self.free: set[str] = set()  # agents who are available
         self.changed: dict[str, None] = {}  # agents for whom one waits now, or does not any more
         # who may take its calls, now or by a later rule too, and who serves the queue at all; all made
