@@ -43,6 +43,14 @@ def test_the_card_is_current() -> None:
     assert done.stdout == (PROJECT / "docs" / "agent-phone-card.md").read_text()
 
 
+def test_the_supervisors_card_is_current() -> None:
+    """Made by: ccbridge -c config/ccbridge.yml agent card --supervisors > docs/supervisor-phone-card.md"""
+    words = ["-c", str(PROJECT / "config" / "ccbridge.yml"), "agent", "card", "--supervisors"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (PROJECT / "docs" / "supervisor-phone-card.md").read_text()
+
+
 def test_a_code_that_is_off_is_not_understood() -> None:
     assert understood("*02", DEFAULTS) == Dialled("log_out", "")
     assert understood("*02", {**DEFAULTS, "log_out": ""}) is None

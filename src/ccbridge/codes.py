@@ -1,4 +1,4 @@
-"""The feature codes of agents' phones: one table, by which they are understood and the card is printed.
+"""The feature codes of phones: one table, by which they are understood and the cards are printed.
 
 A site may give each code other digits or switch it off (section ``codes`` of its configuration). What follows
 the code are digits of its argument.
@@ -22,6 +22,7 @@ class Code:
     does: str
     hears: str
     proof: str
+    supervisors: bool = False  # it is theirs, and stands on their card
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,27 @@ TABLE = (
         "the seconds of wrap-up or rest that are left",
         "tests/e2e/test_phone_codes.py::test_my_state",
     ),
+    Code(
+        "listen", "*091", 1, 10, "number",
+        "lets you hear the agent's calls, one after another; neither side hears you",
+        "the call, or music until there is one",
+        "tests/e2e/test_supervisor_codes.py::test_listen_whisper_and_barge",
+        supervisors=True,
+    ),
+    Code(
+        "whisper", "*092", 1, 10, "number",
+        "the same, and the agent hears you; the caller does not",
+        "the call, or music until there is one",
+        "tests/e2e/test_supervisor_codes.py::test_listen_whisper_and_barge",
+        supervisors=True,
+    ),
+    Code(
+        "barge", "*093", 1, 10, "number",
+        "the same, and both hear you",
+        "the call, or music until there is one",
+        "tests/e2e/test_supervisor_codes.py::test_listen_whisper_and_barge",
+        supervisors=True,
+    ),
 )  # fmt: skip
 DEFAULTS = {code.name: code.dial for code in TABLE}
 
@@ -117,7 +139,7 @@ def card(codes: Mapping[str, str], reasons: Iterable[str], outcomes: Mapping[str
         "| dial | what it does | what you hear |", "|---|---|---|",
     ]  # fmt: skip
     for row in TABLE:
-        if codes[row.name]:
+        if codes[row.name] and not row.supervisors:
             follows = f" {row.follows}" if row.follows else ""
             lines.append(f"| `{codes[row.name]}`{follows} | {row.does} | {row.hears} |")
     if codes["pause"]:

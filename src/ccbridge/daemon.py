@@ -129,7 +129,7 @@ class Daemon:
                 renewals,
                 lambda: not self.draining,
             ).open(self.agi)
-            phone_codes = PhoneCodes(self._phone_plan, self.loop.ask, self._works_at)
+            phone_codes = PhoneCodes(self._phone_plan, self.loop.ask, self._works_at, self.monitoring.dialled)
             phone_codes.open(self.agi)
             self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
             commands = Commands(

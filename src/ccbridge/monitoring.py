@@ -17,7 +17,7 @@ from ccbridge.ami.client import AmiClient
 from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent
 from ccbridge.routing import RoutingLoop
-from ccbridge.supervision.desk import Decided, Desk
+from ccbridge.supervision.desk import Asked, Decided, Desk
 from ccbridge.supervision.sessions import Effect, Ring
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,12 @@ class Monitoring:
         """Perform what was decided for somebody who asked."""
         self.perform(decided.effects)
         return decided.ok, decided.text
+
+    def dialled(self, device: str, agent: str, mode: str, channel: str) -> bool:
+        """A supervisor's code at this phone; whether the channel is to go to ``[ccbridge-monitor]``."""
+        ok, text = self.done(self.desk.dialled(Asked(time.time(), device, "phone"), agent, mode, channel))
+        log.info("monitor.dialled", device=device, agent=agent or None, mode=mode, ok=ok, why=text)
+        return ok
 
     def perform(self, effects: list[Effect]) -> None:
         """What is to be written is written first."""

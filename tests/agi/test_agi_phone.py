@@ -31,9 +31,15 @@ class Site:
         self.at: dict[str, dict[str, Any]] = {"PJSIP/1001": dict(ANNA)}
         self.posted: list[i.Input] = []
         self.ok = True
+        self.monitored: list[tuple[str, ...]] = []
+        self.status = ""
         self.now = 0.0
         self.table = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0)
-        self.codes = PhoneCodes(lambda: self.table, self.ask, self.at.get, lambda: self.now)
+        self.codes = PhoneCodes(lambda: self.table, self.ask, self.at.get, self.monitor, lambda: self.now)
+
+    def monitor(self, *asked: str) -> bool:
+        self.monitored.append(asked)
+        return self.ok
 
     async def ask(self, make: Callable[[int], i.Input]) -> Reply:
         self.posted.append(make(7))
@@ -51,6 +57,7 @@ class Site:
                 peer.send((left.pop(0) if left else SAID) if spoken else OK)
             await peer.ended()
         assert not left
+        self.status = seen[-1].split('"')[3]
         return [one.split('"')[1] for one in seen if one.startswith(("STREAM", "GET DATA", "EXEC"))]
 
 
@@ -95,6 +102,21 @@ async def test_what_the_digits_mean(site: Site) -> None:
     assert len(site.posted) == 2
     site.at["PJSIP/1001"]["pause"] = "lunch"
     assert await site.dial("*04") == ["do-not-disturb", "de-activated"]
+
+
+async def test_a_supervisor_goes_to_the_agent_or_is_refused_aloud(site: Site) -> None:
+    assert await site.dial("*091501", device="PJSIP/2001") == []
+    assert site.status == "monitor"
+    site.ok = False
+    assert await site.dial("*093501") == ["im-sorry", "feature-not-avail-line"]
+    assert site.status == "done"
+    assert await site.dial("*092502") == ["pm-invalid-option"]
+    assert [one[:3] for one in site.monitored] == [
+        ("PJSIP/2001", "anna", "listen"),
+        ("PJSIP/1001", "anna", "barge"),
+        ("PJSIP/1001", "", "whisper"),
+    ]
+    assert site.monitored[0][3] != ""
 
 
 async def test_a_state_is_spoken(site: Site) -> None:

@@ -34,7 +34,7 @@ MORE = (
 # nobody has a PIN: a log-in is asked for, checked and refused
 PHONES = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, Path("/nonexistent"), 3, 300.0)
 ANNA = {"agent": "anna", "logged_in": True, "pause": "break", "left_s": 7.0}
-CODES = (b"*01", b"*01501", b"*02", b"*03", b"*032", b"*04", b"*05", b"*06", b"*08", b"*71")
+CODES = (b"*01", b"*01501", b"*02", b"*03", b"*032", b"*04", b"*05", b"*06", b"*08", b"*71", b"*091501")
 
 
 class Renewals:
@@ -138,7 +138,7 @@ class Agi:
             assert isinstance(event, i.CallArrived | i.MenuStepped | i.CallQueued | i.FlowEnded)
 
         doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True)
-        phones = PhoneCodes(lambda: PHONES, ask, {"PJSIP/1001": ANNA}.get)
+        phones = PhoneCodes(lambda: PHONES, ask, {"PJSIP/1001": ANNA}.get, lambda *asked: False)
         for name, route in (("menu", doors.menu), ("outcome", doors.outcome), ("code", phones.code)):
 
             async def watched(session: AgiSession, route: Any = route) -> None:

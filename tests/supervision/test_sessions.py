@@ -136,6 +136,25 @@ def test_after_a_lost_link_and_after_a_restart(room: Room) -> None:
     assert (room.told[-1].control, room.told[-1].result, room.told[-1].who) == ("mx1", "ended", "")
 
 
+def test_one_who_has_dialled_is_not_rung(room: Room) -> None:
+    assert room.took(room.sessions.dialled(room.at, SUE, "anna", "whisper", "17.1")) == []
+    assert room.goes_to(ONE) == []  # his channel is still on its way
+    assert room.took(room.sessions.arrived(room.at, "17.1")) == [Hear("17.1", 1, "1.1", "whisper")]
+    room.took(room.sessions.spying(room.at, "17.1", "a1"))
+    room.took(room.sessions.gone(room.at, "17.1"))
+    assert room.took(room.sessions.swept(room.at, {"17.1"}, ["17.1"])) == [Drop("17.1")]  # no other run's
+    assert [(one.what, one.result, one.by, one.door) for one in room.told] == [
+        ("monitor", "asked", SUE.device, "phone"),
+        ("monitor", "done", SUE.device, "phone"),
+        ("whisper", "done", SUE.device, "phone"),
+        ("whisper", "ended", SUE.device, "phone"),
+        ("monitor", "ended", SUE.device, "phone"),
+    ]
+    room.took(room.sessions.dialled(room.at, SUE, "anna", "listen", "17.2"))
+    room.took(room.sessions.gone(room.at, "17.2"))
+    assert (room.told[-1].result, room.told[-1].reason) == ("failed", "hung up")
+
+
 def test_what_a_lost_link_has_swallowed_is_sent_again(room: Room) -> None:
     id_ = room.begin()
     room.goes_to(ONE)
@@ -182,7 +201,7 @@ def test_random_sessions(seed: int) -> None:
     """Nobody hears what he may not or whom the agent has left; each beginning has its end, in order."""
     chance, room = random.Random(seed), Room()
     names = ["anna", "ben"]
-    legs = 0
+    legs = dialled = 0
     for _ in range(120):
         room.at += chance.random()
         ids = list(room.sessions.all)
@@ -191,7 +210,12 @@ def test_random_sessions(seed: int) -> None:
             case 0:
                 device, mode = f"PJSIP/{chance.randrange(3)}", chance.choice(MODES)
                 who = chance.choice(names)
-                if mode not in room.forbidden:  # whoever asks is judged before
+                if mode in room.forbidden:  # whoever asks is judged before
+                    pass
+                elif chance.random() < 0.5:
+                    dialled += 1
+                    room.took(room.sessions.dialled(room.at, SUE, who, mode, f"17.{dialled}"))
+                else:
                     room.took(room.sessions.begin(room.at, SUE, device, who, mode, "root", "cli"))
             case 1:
                 legs += 1

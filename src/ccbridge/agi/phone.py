@@ -1,8 +1,8 @@
-"""Codes that agents dial: what was dialled is understood by the site's table, done, and confirmed or refused
-aloud in Asterisk's own sounds.
+"""Codes that agents and supervisors dial: what was dialled is understood by the site's table, done, and
+confirmed or refused aloud in Asterisk's own sounds.
 
-A phone stands for the agent who works at it. A PIN is keyed after a prompt, checked in a thread, and kept
-nowhere.
+A phone stands for the agent who works at it, and for the supervisor who is configured for it. A PIN is keyed
+after a prompt, checked in a thread, and kept nowhere.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ccbridge import pins
 from ccbridge.codes import Dialled, understood
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
+from ccbridge.supervision.roles import MODES
 
 from .attempts import Attempts
 from .server import AgiServer
@@ -54,6 +55,8 @@ PAUSED = ("do-not-disturb", "activated")
 NOT_PAUSED = ("do-not-disturb", "de-activated")
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
+# device, agent ("": no such number), mode, the channel's uniqueid; whether he may
+Monitor = Callable[[str, str, str, str], bool]
 Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
 
 
@@ -88,11 +91,13 @@ class PhoneCodes:
         plan: Callable[[], PhonePlan],
         ask: Ask,
         who_works_at: Callable[[str], Row | None],
+        monitor: Monitor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._ask = ask
         self._who_works_at = who_works_at
+        self._monitor = monitor
         self._clock = clock
         self._checks = asyncio.Semaphore(CHECKS)
         self.phones = Attempts()
@@ -108,7 +113,7 @@ class PhoneCodes:
     async def code(self, session: AgiSession) -> None:
         await extend(session, STEP_LIMIT)
         dialled, device = (*session.args, "", "")[:2]
-        plan = self._plan()
+        plan, status = self._plan(), "done"
         code = understood(dialled, plan.codes)
         if code is None or not DEVICE.fullmatch(device):
             log.info("code.not_understood", dialled=dialled[:3], device=device[:50])
@@ -117,9 +122,11 @@ class PhoneCodes:
             await self._log_in(session, plan, code.digits, device)
         elif code.name == "outcome":
             await self._outcome(session, code.digits, device)
+        elif code.name in MODES:
+            status = await self._supervise(session, plan, code, device)
         else:
             await self._at_work(session, plan, code, device)
-        await session.set_variable("CCB_STATUS", "done")
+        await session.set_variable("CCB_STATUS", status)
 
     # -- the codes
 
@@ -167,6 +174,14 @@ class PhoneCodes:
         await self._do(
             session, lambda request: i.OutcomeKeyed(time.time(), digit, request, device=device), DONE
         )
+
+    async def _supervise(self, session: AgiSession, plan: PhonePlan, code: Dialled, device: str) -> str:
+        """Where the channel goes on: to the agent's calls, if he may."""
+        agent = plan.numbers.get(code.digits, "")
+        if self._monitor(device, agent, code.name, session.uniqueid):
+            return "monitor"
+        await _say(session, *(NOT_NOW if agent else (INVALID,)))
+        return "done"
 
     async def _tell_state(self, session: AgiSession, plan: PhonePlan, row: Row, device: str) -> None:
         await _say(session, LOGGED_IN if row["logged_in"] else LOGGED_OUT)

@@ -10,6 +10,7 @@ import click
 from ccbridge.cli import idle, show
 from ccbridge.cli.here import Command, Here, NotDone, common, pass_here, with_config
 from ccbridge.codes import card as table_card
+from ccbridge.supervision.card import card as supervisors_card
 
 Names = tuple[str, ...]
 
@@ -200,12 +201,16 @@ def pin(here: Here, name: str, from_stdin: bool) -> None:
 
 
 @agent.command()
+@click.option("--supervisors", is_flag=True, help="The supervisors' card.")
 @with_config
 @pass_here
-def card(here: Here) -> None:
+def card(here: Here, supervisors: bool) -> None:
     """The codes of this site's phones, as a card to print (Markdown)."""
     site = here.site()
     codes = site.codes.model_dump()
+    if supervisors:
+        click.echo(supervisors_card(codes), nl=False)
+        return
     click.echo(table_card(codes, site.plan.pause_reasons, site.plan.outcomes), nl=False)
 
 

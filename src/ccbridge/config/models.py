@@ -143,6 +143,9 @@ class CodesSection(Section):
     extend: FeatureCode = DEFAULTS["extend"]
     outcome: FeatureCode = DEFAULTS["outcome"]
     state: FeatureCode = DEFAULTS["state"]
+    listen: FeatureCode = DEFAULTS["listen"]
+    whisper: FeatureCode = DEFAULTS["whisper"]
+    barge: FeatureCode = DEFAULTS["barge"]
 
 
 class PhonesSection(Section):

@@ -65,11 +65,13 @@ async def check(visit: Visit) -> Findings:
 async def _codes(visit: Visit, includes: dict[str, set[str]]) -> Findings:
     deaf: dict[str, list[str]] = defaultdict(list)
     reaching: set[str] = set()
-    for agent in visit.site.plan.agents.values():
-        endpoint = agent.device.partition("/")[2]
+    people = [(one.id, one.device) for one in visit.site.plan.agents.values()]
+    people += [(one.id, one.device) for one in visit.site.supervisors.values()]
+    for name, device in people:
+        endpoint = device.partition("/")[2]
         context = await visit.variable(f"PJSIP_ENDPOINT({endpoint},context)")
         if context and "ccbridge-agent" not in _reached(context, includes):
-            deaf[context].append(agent.id)
+            deaf[context].append(name)
         elif context:
             reaching.add(context)
     for context in sorted(reaching):

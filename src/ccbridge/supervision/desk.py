@@ -80,6 +80,29 @@ class Desk:
         name = "" if who is None else who.id
         return Decided(False, why, self.sessions.refuse(*asked, "monitor", name, whom, why, mode))
 
+    def dialled(self, asked: Asked, agent: str, mode: str, channel: str) -> Decided:
+        """A code for this agent ("": none has the number) was dialled at the phone ``asked.by``.
+
+        Its ``channel`` becomes the session, in the place of one that this phone has already.
+        """
+        who = roles.found(asked.by, self._people())
+        if who is None:
+            why = "no supervisor has this phone"
+        elif not agent:
+            why = "no agent has this number"
+        else:
+            why = self.refusal(who, agent, mode, who.device)
+            if not why and not self._world().link:
+                why = "Asterisk is not connected"
+        if who is None or why:
+            name = "" if who is None else who.id
+            return Decided(False, why, self.sessions.refuse(*asked, "monitor", name, agent, why, mode))
+        former, effects = self._at(who.device), []
+        if former is not None:
+            effects = self.sessions.stop(asked.at, former, asked.by, asked.door)
+        effects += self.sessions.dialled(asked.at, who, agent, mode, channel)
+        return Decided(True, f"{who.id} monitors {agent}: {mode}", effects)
+
     def stop(self, asked: Asked, agent: str = "", to: str = "") -> Decided:
         """End the sessions over this agent, at this supervisor's phone; without either, all."""
         people = self._people()

@@ -1,6 +1,6 @@
 """Supervisors on the line, each listening to one agent: a state machine beside the routing core.
 
-    ringing      his phone is rung
+    ringing      his phone is rung; or he has dialled, and his channel is on its way here
     waiting      he is there, and the agent talks with no caller of ours: he hears music
     hearing      he has been put on the agent's leg
 
@@ -9,13 +9,15 @@ not a call of his own. Whenever the core has decided something, ``look`` compare
 the supervisor is on, so that he follows the agent through transfers and from call to call. The phone's keys
 come here, too: Asterisk tells them and goes on as before, and what a key means is decided here.
 
-A session is its channel on the PBX: both have one id. No session outlives the daemon; ``compare`` hangs up
+A session is its channel on the PBX: both have one id. It is one that we have originated, or on which the
+supervisor has dialled. No session outlives the daemon; ``compare`` hangs up
 the channels that a former run has left.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +28,8 @@ from ccbridge.supervision.roles import BARGE, LISTEN, WHISPER, Supervisor
 
 # Seconds after which a phone that was rung has been answered or given up, as we would have been told.
 RING_LIMIT = 45.0
+# How many ended sessions are remembered: a snapshot may still show the channel of one.
+ENDED_KEPT = 100
 KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE}  # those of ChanSpy
 
 
@@ -96,8 +100,9 @@ class Session:
     mode: str
     by: str
     door: str
-    device: str  # that is rung
+    device: str  # that is rung, or has dialled
     since: float  # when it was asked for, epoch seconds
+    dialled: bool = False
     state: State = State.RINGING
     up: float | None = None  # when he answered
     talk: Talk | None = None  # that he has been put on
@@ -120,6 +125,7 @@ class Sessions:
         self._live = live
         self._refusal = refusal
         self._numbers = itertools.count(1)
+        self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
         self._out: list[Effect] = []
 
     def refuse(
@@ -141,6 +147,14 @@ class Sessions:
         self.all[session.id] = session
         self._tell(session, at, "monitor", "asked", reason=mode)
         self._out.append(Ring(session.id, device, f"{mode}: {agent}"))
+        return self._done()
+
+    def dialled(self, at: float, supervisor: Supervisor, agent: str, mode: str, channel: str) -> list[Effect]:
+        """He has dialled a code at his phone, and may: his channel (its uniqueid) is the session."""
+        device = supervisor.device
+        session = Session(channel, supervisor, agent, mode, device, "phone", device, at, dialled=True)
+        self.all[channel] = session
+        self._tell(session, at, "monitor", "asked", reason=mode)
         return self._done()
 
     def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> list[Effect]:
@@ -174,7 +188,7 @@ class Sessions:
     # -- what the PBX tells
 
     def arrived(self, at: float, id_: str) -> list[Effect]:
-        """His phone was answered."""
+        """His phone was answered, or the channel on which he has dialled is with us."""
         self._arrived(at, id_)
         return self._done()
 
@@ -255,9 +269,11 @@ class Sessions:
         session = self.all.pop(id_, None)
         if session is None:
             return
+        self._ended.append(id_)
         self._silence(session, at)
         if session.up is None:
-            self._tell(session, at, "monitor", "failed", reason=session.why or why or "no answer")
+            unheard = "hung up" if session.dialled else "no answer"
+            self._tell(session, at, "monitor", "failed", reason=session.why or why or unheard)
         else:
             reason = session.why or why or "hung up"
             self._tell(session, at, "monitor", "ended", reason=reason, seconds=at - session.up)
@@ -290,7 +306,7 @@ class Sessions:
         self._out.append(Drop(session.id))
 
     def _left_over(self, at: float, id_: str) -> None:
-        if not id_.startswith(f"m{self._run}x"):  # one of this run's has its end in the audit
+        if id_ not in self._ended:  # one of this run's has its end in the audit
             why = "left by a daemon that has ended"
             self._out.append(ControlEvent(id_, at, "monitor", "ended", "", "", "", "", reason=why))
         self._out.append(Drop(id_))

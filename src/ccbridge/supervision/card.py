@@ -1,0 +1,34 @@
+"""The card for supervisors' phones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ccbridge.codes import TABLE
+
+
+def card(codes: Mapping[str, str]) -> str:
+    """In Markdown, with a site's ``codes`` (name -> digits, "" is off)."""
+    lines = [
+        "# The supervisor's codes", "",
+        "Dial them at your own phone, with the agent's number; hang up to end it. What you may do, and with",
+        "whom, your role and your departments say. Each use of a code is kept, and each refusal.",
+        "", "| dial | what it does | what you hear |", "|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| `{codes[row.name]}` {row.follows} | {row.does} | {row.hears} |"
+        for row in TABLE
+        if row.supervisors and codes[row.name]
+    ]
+    lines += [
+        "", "While you are on the line, also if you were rung for it:", "",
+        "| key | | the agent hears you | the caller hears you |", "|---|---|---|---|",
+        "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |", "",
+        "| you hear | it means |", "|---|---|",
+        "| music | the agent has no caller at the moment: you hear the next call when it comes |",
+        "| \"I'm sorry\", \"that feature is not available on this line\" | you may not, or the agent works "
+        "at this phone |",
+        "| \"I'm sorry\", \"please try your call again later\" | ccbridge is not there at the moment |",
+        "| \"you have entered an invalid option\" | no agent has this number, or there is no such code |",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
