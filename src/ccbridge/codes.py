@@ -104,6 +104,13 @@ TABLE = (
         "tests/e2e/test_supervisor_codes.py::test_listen_whisper_and_barge",
         supervisors=True,
     ),
+    Code(
+        "take_over", "*094", 1, 10, "number",
+        "gives you the agent's caller at once; the agent is in wrap-up",
+        "the caller",
+        "tests/e2e/test_take_over.py::test_take_over_by_code",
+        supervisors=True,
+    ),
 )  # fmt: skip
 DEFAULTS = {code.name: code.dial for code in TABLE}
 

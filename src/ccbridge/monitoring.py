@@ -14,11 +14,12 @@ from panoramisk.message import Message
 
 from ccbridge.ami import spying, translate
 from ccbridge.ami.client import AmiClient
+from ccbridge.core import inputs as i
 from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent
 from ccbridge.routing import RoutingLoop
 from ccbridge.supervision.desk import Asked, Decided, Desk
-from ccbridge.supervision.sessions import Effect, Ring
+from ccbridge.supervision.sessions import Effect, HandOver, Ring
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,10 @@ class Monitoring:
                 self.perform(self._sessions.key(at, session, key))
             case spying.Spying(session, turn):
                 self.perform(self._sessions.spying(at, session, turn))
+            case spying.Joined(session):
+                self.perform(self._sessions.joined(at, session))
+            case spying.Parted(session):
+                self.perform(self._sessions.parted(at, session))
             case spying.Gone(session, why):
                 self.perform(self._sessions.gone(at, session, why))
 
@@ -77,6 +82,9 @@ class Monitoring:
                 self._loop.keep(effect)
         for effect in effects:
             if isinstance(effect, ControlEvent):
+                continue
+            if isinstance(effect, HandOver):
+                self._loop.post(i.LegTaken(time.time(), effect.leg, effect.session, effect.by))
                 continue
             try:
                 futures = self._client.send_many(spying.to_actions(effect))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ccbridge.ami.spying import Arrived, Gone, Keyed, Spying, heard, to_actions
+from ccbridge.ami.spying import Arrived, Gone, Joined, Keyed, Parted, Spying, heard, to_actions
 from ccbridge.ami.wire import AmiMessage
-from ccbridge.supervision.sessions import Drop, Hear, Rest, Ring
+from ccbridge.supervision.sessions import Drop, Hear, Join, Rest, Ring
 
 
 def message(*lines: str) -> AmiMessage:
@@ -18,6 +18,8 @@ def message(*lines: str) -> AmiMessage:
     [
         (("Event: UserEvent", "Uniqueid: mx1", "UserEvent: CcbMonitor"), Arrived("mx1")),
         (("Event: UserEvent", "Uniqueid: mx1", "UserEvent: CcbMonitorKey", "Key: 6"), Keyed("mx1", "6")),
+        (("Event: UserEvent", "Uniqueid: mx1", "UserEvent: CcbParted"), Parted("mx1")),
+        (("Event: BridgeEnter", "Uniqueid: mx1", "BridgeUniqueid: b1"), Joined("mx1")),
         (("Event: UserEvent", "Uniqueid: 1.1", "UserEvent: CcbHold"), None),
         (("Event: ChanSpyStart", "SpyerUniqueid: mx1", "SpyerExten: a3"), Spying("mx1", "a3")),
         (("Event: Hangup", "Uniqueid: mx1", "Cause: 16"), Gone("mx1", "")),
@@ -60,3 +62,13 @@ def test_a_leg_is_set_before_the_supervisor_is_sent_to_it() -> None:
 def test_what_is_no_uniqueid_is_never_an_argument(leg: str) -> None:
     with pytest.raises(ValueError, match="uniqueid"):
         to_actions(Hear("mx1", 1, leg, "listen"))
+
+
+def test_whoever_takes_over_is_put_beside_the_agents_channel() -> None:
+    told, sent = to_actions(Join("mx1", 3, "PJSIP/1001-0000002a"))
+    assert (told["Variable"], told["Value"]) == ("CCB_JOIN_t3", "PJSIP/1001-0000002a")
+    assert (sent["Channel"], sent["Context"], sent["Exten"]) == ("mx1", "ccbridge-takeover", "t3")
+    assert to_actions(Join("mx1", 3, "Local/1001@phones-0000002a;1"))
+    for name in ("", "PJSIP/1001,x", "${SHELL(x)}", "PJSIP/1001)", "PJSIP/1 1-01", "a;3"):
+        with pytest.raises(ValueError, match="channel's name"):
+            to_actions(Join("mx1", 3, name))

@@ -34,7 +34,20 @@ MORE = (
 # nobody has a PIN: a log-in is asked for, checked and refused
 PHONES = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, Path("/nonexistent"), 3, 300.0)
 ANNA = {"agent": "anna", "logged_in": True, "pause": "break", "left_s": 7.0}
-CODES = (b"*01", b"*01501", b"*02", b"*03", b"*032", b"*04", b"*05", b"*06", b"*08", b"*71", b"*091501")
+CODES = (
+    b"*01",
+    b"*01501",
+    b"*02",
+    b"*03",
+    b"*032",
+    b"*04",
+    b"*05",
+    b"*06",
+    b"*08",
+    b"*71",
+    b"*091501",
+    b"*094501",
+)
 
 
 class Renewals:

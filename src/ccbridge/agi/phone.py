@@ -23,7 +23,7 @@ from ccbridge import pins
 from ccbridge.codes import Dialled, understood
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
-from ccbridge.supervision.roles import MODES
+from ccbridge.supervision.roles import CONTROLS
 
 from .attempts import Attempts
 from .server import AgiServer
@@ -122,7 +122,7 @@ class PhoneCodes:
             await self._log_in(session, plan, code.digits, device)
         elif code.name == "outcome":
             await self._outcome(session, code.digits, device)
-        elif code.name in MODES:
+        elif code.name in CONTROLS:
             status = await self._supervise(session, plan, code, device)
         else:
             await self._at_work(session, plan, code, device)

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccbridge.supervision.roles import BARGE, WHISPER
-from ccbridge.supervision.sessions import Drop, Hear, Rest, Ring, turn_name
+from ccbridge.supervision.sessions import Drop, Hear, Join, Rest, Ring, join_name, turn_name
 
 from .translate import redirect, set_variables
 from .wire import Fields, values
 
 CONTEXT = "ccbridge-monitor"
+CONTEXT_TAKE_OVER = "ccbridge-takeover"
 RING_S = 30
 # Those that tell something; of the others nothing but the name is read.
-EVENTS = frozenset({"UserEvent", "ChanSpyStart", "Hangup", "OriginateResponse"})
+EVENTS = frozenset({"UserEvent", "ChanSpyStart", "BridgeEnter", "Hangup", "OriginateResponse"})
 # It becomes an argument of ChanSpy. Asterisk makes its uniqueids of these.
 _UNIQUEID = re.compile(r"[A-Za-z0-9._-]{1,150}")
+# It becomes one of BridgeAdd: that of an agent's leg, named after his endpoint.
+_CHANNEL = re.compile(r"[A-Za-z0-9/_-]{1,100}(@[A-Za-z0-9_-]{1,100})?(;[12])?")
 _HOW = {WHISPER: "w", BARGE: "B"}
 _RANG_OUT = "3"
 
@@ -41,12 +44,22 @@ class Spying:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     session: str
     why: str
 
 
-Told = Arrived | Keyed | Spying | Gone
+Told = Arrived | Keyed | Spying | Joined | Parted | Gone
 
 
 def heard(message: Mapping[str, Any]) -> Told | None:
@@ -57,6 +70,10 @@ def heard(message: Mapping[str, Any]) -> Told | None:
             return Arrived(message.get("uniqueid", ""))
         case "UserEvent" if message.get("userevent") == "CcbMonitorKey":
             return Keyed(message.get("uniqueid", ""), (values(message, "key") or [""])[-1])
+        case "UserEvent" if message.get("userevent") == "CcbParted":
+            return Parted(message.get("uniqueid", ""))
+        case "BridgeEnter":
+            return Joined(message.get("uniqueid", ""))
         case "ChanSpyStart":
             return Spying(message.get("spyeruniqueid", ""), message.get("spyerexten", ""))
         case "Hangup":
@@ -69,7 +86,7 @@ def heard(message: Mapping[str, Any]) -> Told | None:
     return None
 
 
-def to_actions(effect: Ring | Hear | Rest | Drop) -> list[Fields]:
+def to_actions(effect: Ring | Hear | Join | Rest | Drop) -> list[Fields]:
     """The actions that perform it, to be sent in one write. Raises ValueError for a leg that cannot be."""
     match effect:
         case Ring():
@@ -96,6 +113,14 @@ def to_actions(effect: Ring | Hear | Rest | Drop) -> list[Fields]:
             return [
                 *set_variables(effect.session, told),
                 redirect(effect.session, CONTEXT, turn),
+            ]
+        case Join():
+            if not _CHANNEL.fullmatch(effect.beside):
+                raise ValueError(f"no channel's name: {effect.beside!r}")
+            turn = join_name(effect.turn)
+            return [
+                *set_variables(effect.session, {f"CCB_JOIN_{turn}": effect.beside}),
+                redirect(effect.session, CONTEXT_TAKE_OVER, turn),
             ]
         case Rest():
             return [redirect(effect.session, CONTEXT, "wait")]

@@ -21,6 +21,7 @@ TARGETS = (
     ("ccbridge-message", "s"),
     ("ccbridge-fallback", "s"),
     ("ccbridge-monitor", "_m."),
+    ("ccbridge-takeover", "_t."),
 )
 
 

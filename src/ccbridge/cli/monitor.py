@@ -6,12 +6,12 @@ import click
 
 from ccbridge.cli import show
 from ccbridge.cli.here import Here, WrongUse, changed, common, pass_here
-from ccbridge.supervision.roles import MODES
+from ccbridge.supervision.roles import CONTROLS
 
 
 @click.command()
 @click.argument("agent", required=False)
-@click.option("--mode", type=click.Choice(MODES), help="What he may hear and be heard by; else listen.")
+@click.option("--mode", type=click.Choice(CONTROLS), help="What he may hear and be heard by; else listen.")
 @click.option("--to", metavar="SUPERVISOR", help="Whose phone: a supervisor, or the phone's extension.")
 @click.option("--as", "as_", metavar="SUPERVISOR", help="In whose name, if it is another's phone.")
 @click.option("--stop", is_flag=True, help="End it: of AGENT, at that phone, or all.")
@@ -28,9 +28,9 @@ def monitor(
 ) -> None:
     """Ring a supervisor's phone and let him hear AGENT's calls, one after another, until he hangs up.
 
-    On the phone 4 listens, 5 whispers to the agent, 6 talks with both, as far as his role lets him. Asked
-    once more for the same agent and phone, another --mode takes the place of the present one. Without AGENT:
-    who listens now.
+    On the phone 4 listens, 5 whispers to the agent, 6 talks with both, 7 takes the caller over, as far as his
+    role lets him. Asked once more for the same agent and phone, another --mode takes the place of the present
+    one. Without AGENT: who listens now.
     """
     given = {"agent": agent, "to": to, "mode": mode, "as": as_}
     fields = {name: value for name, value in given.items() if value is not None}

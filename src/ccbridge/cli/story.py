@@ -25,6 +25,7 @@ BY = {
     "caller": "the caller hung up",
     "agent": "the agent hung up",
     "target": "who had got the caller hung up",
+    "taken_over": "a supervisor took the caller over",
     "system": "",
     "unknown": "",
 }
@@ -159,6 +160,8 @@ class _Story:
                 return f"{agent} has the caller now.", ()
             case "offer_ended":
                 return self._offer_ended(data, agent), ()
+            case "transferred" if data.get("how") == "taken_over":
+                return f"{show.plain(data.get('by'))} takes the caller over from {agent}.", ()
             case "transferred":
                 who = f"{agent} passes the caller on" if "agent" in data else "Passed on"
                 return f"{who} to {show.plain(data.get('target'))} ({show.plain(data.get('how'))}).", ()

@@ -146,6 +146,7 @@ class CodesSection(Section):
     listen: FeatureCode = DEFAULTS["listen"]
     whisper: FeatureCode = DEFAULTS["whisper"]
     barge: FeatureCode = DEFAULTS["barge"]
+    take_over: FeatureCode = DEFAULTS["take_over"]
 
 
 class PhonesSection(Section):

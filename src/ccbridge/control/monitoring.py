@@ -9,7 +9,7 @@ from ccbridge.control.peer import asker
 from ccbridge.control.server import Handler
 from ccbridge.control.wire import Answer, Refused, quoted, texts
 from ccbridge.supervision.desk import Asked, Decided, Desk
-from ccbridge.supervision.roles import MODES
+from ccbridge.supervision.roles import CONTROLS
 from ccbridge.supervision.sessions import rows
 
 DOORS = ("cli", "api")
@@ -43,10 +43,10 @@ class Monitors:
         ``from`` is cli for the command line, else api.
         """
         given = texts("monitor.start", fields, required=("agent", "to"), optional=("mode", "as", "from"))
-        mode = given["mode"] or MODES[0]
-        if mode not in MODES:
+        mode = given["mode"] or CONTROLS[0]
+        if mode not in CONTROLS:
             raise Refused(
-                f'monitor.start: field "mode" must be one of {", ".join(MODES)}, not {quoted(mode)}'
+                f'monitor.start: field "mode" must be one of {", ".join(CONTROLS)}, not {quoted(mode)}'
             )
         asked = self._asked("monitor.start", given["from"])
         return self._answer(self._desk.monitor(asked, given["agent"], mode, given["to"], given["as"]))

@@ -81,7 +81,10 @@ class DropCall:
 
 @dataclass(frozen=True, slots=True)
 class DropLeg:
-    """Hang up an agent's leg that was dialled and does not even ring. Its ``OfferEnded`` follows."""
+    """Hang up an agent's leg: it was dialled and does not even ring, or a supervisor has its caller.
+
+    Its ``OfferEnded`` follows, or its ``ChannelGone``.
+    """
 
     leg: str
 

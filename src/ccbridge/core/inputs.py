@@ -216,6 +216,16 @@ class LegResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class LegTaken:
+    """A supervisor has joined an agent and his caller, to have the caller from now on."""
+
+    at: float
+    leg: str  # the agent's
+    channel: str  # the supervisor's
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelTransferred:
     """Somebody transferred away the other party of this channel (REFER, feature code, AMI)."""
 
@@ -491,6 +501,7 @@ Input = (
     | BridgeLeft
     | LegHeld
     | LegResumed
+    | LegTaken
     | ChannelTransferred
     | CallParked
     | HangupAsked

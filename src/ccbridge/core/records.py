@@ -178,7 +178,7 @@ class ControlEvent:
 
     control: str  # the steps of one control share it
     at: float
-    what: str  # monitor (the supervisor's phone), listen, whisper, barge (what he hears), stop
+    what: str  # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, stop
     result: str
     who: str  # the supervisor; "" where nobody of that name is configured
     by: str  # who asked: a user of the machine, or the device that a key was pressed on
@@ -192,7 +192,7 @@ class ControlEvent:
 CONTROL_RESULTS = (
     "asked",
     "refused",  # he may not, or it cannot be
-    "failed",  # his phone was not answered
+    "failed",  # his phone was not answered, or there was no caller to be taken over
     "done",  # it has begun
     "ended",
 )

@@ -47,7 +47,7 @@ _OFFER_ACTIONS = _actions(OFFER_TABLE)
 # ids of offers are made by us alone; a leg may be that of any channel of the PBX
 _BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
 _BY_CHANNEL = (i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
-_BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed)
+_BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed, i.LegTaken)
 
 
 class Switchboard:

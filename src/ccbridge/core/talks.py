@@ -14,11 +14,11 @@ from ccbridge.core import inputs as i
 from ccbridge.core import offers
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
-from ccbridge.core.effects import Append
+from ccbridge.core.effects import Append, DropLeg
 from ccbridge.core.records import RecordingEnded, RecordingStarted
 from ccbridge.core.world import World
 
-PASSED_ON = ("blind", "attended", "blonde", "park", "unseen")
+PASSED_ON = ("blind", "attended", "blonde", "park", "unseen", "taken_over")
 LONGEST_EXTENSION = 6  # characters
 # Where a caller may be put through to somebody by others than us.
 OUT_OF_HAND = (CallState.TALKING, CallState.RELEASED, CallState.TRANSFERRED)
@@ -166,6 +166,16 @@ def transferred(w: World, offer: Offer, t: i.ChannelTransferred) -> None:
     pass_on(w, offer, kind, t.target or company.partition("/")[2])
 
 
+def taken_over(w: World, offer: Offer, t: i.LegTaken) -> None:
+    """His caller has a supervisor now, and he goes. A caller who has just gone leaves all as it was."""
+    call = w.calls[offer.call]
+    name = w.bridges.around(call.id).get(t.channel)
+    if name is not None:
+        extension = name.rpartition("-")[0].partition("/")[2]
+        pass_on(w, offer, "taken_over", extension, by=t.by)
+        w.emit(DropLeg(offer.leg))
+
+
 def _company(w: World, call: Call, agent: str) -> str:
     """The device of somebody who is with the caller, beside this agent's own; "" for nobody."""
     around = w.bridges.around(call.id)
@@ -173,10 +183,10 @@ def _company(w: World, call: Call, agent: str) -> str:
     return next((device for device in devices if device != w.agents[agent].phone), "")
 
 
-def pass_on(w: World, offer: Offer, kind: str, target: str) -> None:
+def pass_on(w: World, offer: Offer, kind: str, target: str, **more: Any) -> None:
     """The leg is over, even if its channel lives on for a moment; the call goes on without the agent."""
     call = w.calls[offer.call]
-    w.event(call, "transferred", how=kind, target=inside(w, target), agent=offer.agent)
+    w.event(call, "transferred", how=kind, target=inside(w, target), agent=offer.agent, **more)
     finish_talk(w, offer, kind)
     call.reached = bool(_company(w, call, offer.agent))
     if call.state is CallState.TALKING and not call.offer:

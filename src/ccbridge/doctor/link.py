@@ -23,6 +23,7 @@ MODULES = {
     "app_userevent": "the dialplan tells the daemon",
     "app_mixmonitor": "recordings",
     "app_chanspy": "supervisors who listen",
+    "app_bridgeaddchan": "supervisors who take over",
     "app_playback": "announcements",
     "app_exec": "the hold loop",
     "app_queue": "the fallback queue",

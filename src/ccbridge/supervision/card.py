@@ -23,11 +23,12 @@ def card(codes: Mapping[str, str]) -> str:
     lines += [
         "", "While you are on the line, also if you were rung for it:", "",
         "| key | | the agent hears you | the caller hears you |", "|---|---|---|---|",
-        "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |", "",
+        "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |",
+        "| 7 | take over: the caller is yours, and the agent is gone | no | yes |", "",
         "| you hear | it means |", "|---|---|",
         "| music | the agent has no caller at the moment: you hear the next call when it comes |",
-        "| \"I'm sorry\", \"that feature is not available on this line\" | you may not, or the agent works "
-        "at this phone |",
+        "| \"I'm sorry\", \"that feature is not available on this line\" | you may not, the agent works at "
+        "this phone, or he has no caller whom you could take over |",
         "| \"I'm sorry\", \"please try your call again later\" | ccbridge is not there at the moment |",
         "| \"you have entered an invalid option\" | no agent has this number, or there is no such code |",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ccbridge.core.calls import OfferState
 from ccbridge.core.world import World
 from ccbridge.supervision import roles
-from ccbridge.supervision.roles import Supervisor
+from ccbridge.supervision.roles import TAKE_OVER, Supervisor
 from ccbridge.supervision.sessions import Effect, Session, Sessions, Talk
 
 IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
@@ -53,9 +53,10 @@ class Desk:
         return roles.refusal(supervisor, mode, works_for, device == world.agents[agent].phone)
 
     def monitor(self, asked: Asked, agent: str, mode: str, to: str, as_: str = "") -> Decided:
-        """Ring the phone ``to`` and let it hear the agent, in ``as_``'s name (whose phone it is).
+        """Ring the phone ``to`` and let it hear the agent, in ``as_``'s name (whose phone it is), or have
+        his caller: ``mode`` is one of CONTROLS.
 
-        Whoever listens to him already, at that phone, gets the other mode.
+        Whoever listens to him already, at that phone, gets the other mode, or the caller.
         """
         people = self._people()
         phone = roles.found(to, people)
@@ -70,6 +71,7 @@ class Desk:
         else:
             why = roles.acts_as(asked.by, who, people) or self.refusal(who, agent, mode, phone.device)
             session = self._at(phone.device)
+            why = why or self._busy(session) or self._nobody(agent, mode)
             if not why and session is not None and (session.supervisor, session.agent) == (who, agent):
                 effects = self.sessions.switch(asked.at, session, mode, asked.by, asked.door)
                 return Decided(True, f"{who.id} monitors {agent}: {mode}", effects)
@@ -92,6 +94,7 @@ class Desk:
             why = "no agent has this number"
         else:
             why = self.refusal(who, agent, mode, who.device)
+            why = why or self._busy(self._at(who.device)) or self._nobody(agent, mode)
             if not why and not self._world().link:
                 why = "Asterisk is not connected"
         if who is None or why:
@@ -113,6 +116,7 @@ class Desk:
             one
             for one in self.sessions.all.values()
             if agent in ("", one.agent) and (phone is None or one.device == phone.device)
+            if not one.takes_over  # who hangs him up hangs up a caller
         ]
         effects: list[Effect] = []
         for one in chosen:
@@ -138,6 +142,13 @@ class Desk:
     def _at(self, device: str) -> Session | None:
         return next((one for one in self.sessions.all.values() if one.device == device), None)
 
+    def _busy(self, session: Session | None) -> str:
+        return f"{session.device} has a caller" if session is not None and session.takes_over else ""
+
+    def _nobody(self, agent: str, mode: str) -> str:
+        talk = self._talk(agent)
+        return "the agent has no caller on the line" if mode == TAKE_OVER and not (talk and talk.name) else ""
+
     def _hindrance(self, phone: Supervisor, session: Session | None) -> str:
         world = self._world()
         if session is not None:
@@ -155,4 +166,6 @@ class Desk:
         offer = world.offers.get(one.offer) if one is not None and one.talking else None
         if offer is None or offer.state is not OfferState.TALKING or not offer.leg or offer.leg_gone:
             return None
-        return Talk(offer.leg, world.account(offer.call))
+        around = world.bridges.around(offer.leg)
+        name = around[offer.leg] if offer.leg in around and offer.call in around else ""
+        return Talk(offer.leg, world.account(offer.call), name)

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LISTEN, WHISPER, BARGE = MODES = ("listen", "whisper", "barge")
+TAKE_OVER = "take_over"
+CONTROLS = (*MODES, TAKE_OVER)
 
 
 class Rights(NamedTuple):
-    modes: frozenset[str]
+    controls: frozenset[str]
     everywhere: bool  # False: in the departments that the supervisor is given, and nowhere else
 
 
 ROLES: Mapping[str, Rights] = {
     "trainee": Rights(frozenset({LISTEN}), False),
-    "supervisor": Rights(frozenset(MODES), False),
-    "manager": Rights(frozenset(MODES), True),
-    "administrator": Rights(frozenset(MODES), True),
+    "supervisor": Rights(frozenset(CONTROLS), False),
+    "manager": Rights(frozenset(CONTROLS), True),
+    "administrator": Rights(frozenset(CONTROLS), True),
 }
 
 
@@ -40,14 +42,14 @@ def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -
     return frozenset(name for name, its in departments.items() if own & set(its))
 
 
-def refusal(supervisor: Supervisor, mode: str, departments: frozenset[str], own_phone: bool) -> str:
-    """Why he may not monitor, in one of ``MODES``, an agent of these departments; "": he may.
+def refusal(supervisor: Supervisor, control: str, departments: frozenset[str], own_phone: bool) -> str:
+    """Why he may not do this, one of ``CONTROLS``, with an agent of these departments; "": he may.
 
     ``own_phone``: at the agent's own.
     """
     rights = ROLES[supervisor.role]
-    if mode not in rights.modes:
-        return f"a {supervisor.role} may not {mode}"
+    if control not in rights.controls:
+        return f"a {supervisor.role} may not {control.replace('_', ' ')}"
     if not rights.everywhere and departments.isdisjoint(supervisor.departments):
         return f"{supervisor.id} supervises none of the agent's departments"
     if own_phone:

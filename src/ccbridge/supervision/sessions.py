@@ -3,6 +3,8 @@
     ringing      his phone is rung; or he has dialled, and his channel is on its way here
     waiting      he is there, and the agent talks with no caller of ours: he hears music
     hearing      he has been put on the agent's leg
+    joining      he takes the caller over, and is being put into the bridge of agent and caller
+    in charge    he is in it: the core lets the agent go, and the caller is his
 
 What is heard is the agent's leg of a caller's call, and nothing else: not a consultation on a second line,
 not a call of his own. Whenever the core has decided something, ``look`` compares that leg with the one that
@@ -24,19 +26,23 @@ from enum import Enum
 from typing import NamedTuple
 
 from ccbridge.core.records import ControlEvent
-from ccbridge.supervision.roles import BARGE, LISTEN, WHISPER, Supervisor
+from ccbridge.supervision.roles import BARGE, LISTEN, MODES, TAKE_OVER, WHISPER, Supervisor
 
 # Seconds after which a phone that was rung has been answered or given up, as we would have been told.
 RING_LIMIT = 45.0
+# ... and after which one who is being put into a bridge is in it, or will not be.
+JOIN_LIMIT = 5.0
 # How many ended sessions are remembered: a snapshot may still show the channel of one.
 ENDED_KEPT = 100
-KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE}  # those of ChanSpy
+KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE, "7": TAKE_OVER}  # the first three are ChanSpy's own
 
 
 class State(Enum):
     RINGING = "ringing"
     WAITING = "waiting"
     HEARING = "hearing"
+    JOINING = "joining"
+    IN_CHARGE = "in_charge"
 
 
 class Talk(NamedTuple):
@@ -44,6 +50,7 @@ class Talk(NamedTuple):
 
     leg: str  # the agent's channel
     call: str  # the account's id
+    name: str = ""  # of that channel, while agent and caller hear each other
 
 
 # Who is talking at this moment; why a supervisor may not monitor an agent so, "" if he may.
@@ -71,6 +78,24 @@ class Hear:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """Put the supervisor into the bridge that the channel ``beside`` is in."""
+
+    session: str
+    turn: int
+    beside: str  # its name
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The supervisor is with agent and caller: have the core let the agent go."""
+
+    session: str
+    leg: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """Take him off the leg; he stays on the line."""
 
@@ -84,7 +109,7 @@ class Drop:
     session: str
 
 
-Effect = ControlEvent | Ring | Hear | Rest | Drop
+Effect = ControlEvent | Ring | Hear | Join | HandOver | Rest | Drop
 
 
 def turn_name(turn: int) -> str:
@@ -92,12 +117,16 @@ def turn_name(turn: int) -> str:
     return f"a{turn}"
 
 
+def join_name(turn: int) -> str:
+    return f"t{turn}"
+
+
 @dataclass(slots=True)
 class Session:
     id: str
     supervisor: Supervisor
     agent: str
-    mode: str
+    mode: str  # one of CONTROLS
     by: str
     door: str
     device: str  # that is rung, or has dialled
@@ -109,11 +138,17 @@ class Session:
     turns: int = 0
     switched: tuple[str, str] | None = None  # who asked for the present mode, and by which door
     heard: tuple[str, str, float] | None = None  # (mode, call, since when) of what he is heard to hear
+    joined: float = 0.0  # since when he is JOINING
+    taker: tuple[str, str] | None = None  # who asked him to take over, and by which door, if not at once
     why: str = ""  # we hang him up, and for this
 
     @property
     def turn(self) -> str:
         return turn_name(self.turns)
+
+    @property
+    def takes_over(self) -> bool:
+        return self.state in (State.JOINING, State.IN_CHARGE)
 
 
 class Sessions:
@@ -158,13 +193,17 @@ class Sessions:
         return self._done()
 
     def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> list[Effect]:
-        """Another mode, if his role has it."""
-        if mode == session.mode:
+        """Another mode, if his role has it, or the caller himself."""
+        if mode == session.mode or session.takes_over:
             return []
         self._tell(session, at, mode, "asked", by=by, door=door)
         why = self._refusal(session.supervisor, session.agent, mode, session.device)
         if why:
             self._tell(session, at, mode, "refused", by=by, door=door, reason=why)
+            return self._done()
+        if mode == TAKE_OVER:
+            session.taker = by, door
+            self._take(session, at)
             return self._done()
         self._silence(session, at)
         session.mode, session.switched = mode, (by, door)
@@ -200,6 +239,26 @@ class Sessions:
             self._tell(session, at, session.mode, "done", call=session.talk.call)
         return self._done()
 
+    def joined(self, at: float, id_: str) -> list[Effect]:
+        """He is in a bridge."""
+        session = self.all.get(id_)
+        if session is not None and session.state is State.JOINING and session.talk is not None:
+            session.state, session.heard = State.IN_CHARGE, (TAKE_OVER, session.talk.call, at)
+            self._tell(session, at, TAKE_OVER, "done", call=session.talk.call)
+            self._out.append(HandOver(id_, session.talk.leg, session.supervisor.id))
+        return self._done()
+
+    def parted(self, at: float, id_: str) -> list[Effect]:
+        """He is back out of it, or has never been in it."""
+        session = self.all.get(id_)
+        if session is None:
+            self._left_over(at, id_)
+        elif session.state is State.JOINING:
+            self._not_joined(session, at, "the caller could not be reached")
+        elif session.state is State.IN_CHARGE:
+            self._drop(session, "the caller has gone")
+        return self._done()
+
     def gone(self, at: float, id_: str, why: str = "") -> list[Effect]:
         """His channel has ended, or never came to be."""
         self._gone(at, id_, why)
@@ -211,7 +270,11 @@ class Sessions:
             self._gone(at, id_, "not there after a lost link")
         for session in self.all.values():
             # what was sent while the link was lost has not arrived
-            if session.talk is not None:
+            if session.state is State.JOINING:
+                self._not_joined(session, at, "the link was lost")
+            elif session.state is State.IN_CHARGE:
+                pass  # the caller is his, link or not
+            elif session.talk is not None:
                 self._hear(session, session.talk)
             elif session.state is State.WAITING:
                 self._out.append(Rest(session.id))
@@ -225,6 +288,8 @@ class Sessions:
             rings = session.state is State.RINGING and at - session.since < RING_LIMIT
             if session.id not in channels and not rings:
                 self._gone(at, session.id, "its end was not told")
+            elif session.state is State.JOINING and at - session.joined > JOIN_LIMIT:
+                self._not_joined(session, at, "it was not told")
         for id_ in ours:
             self._arrived(at, id_)
         return self._done()
@@ -234,7 +299,7 @@ class Sessions:
     def look(self, at: float) -> list[Effect]:
         """Something was decided: everybody goes where his agent is."""
         for session in self.all.values():
-            if session.state is not State.RINGING and not session.why:
+            if session.state is not State.RINGING and not (session.why or session.takes_over):
                 self._follow(session, at)
         return self._done()
 
@@ -246,7 +311,7 @@ class Sessions:
             if fresh is not None:
                 session.supervisor = fresh
                 why = self._refusal(fresh, session.agent, session.mode, session.device)
-            if why and not session.why:
+            if why and not session.why and not session.takes_over:  # a caller is not dropped for this
                 self._drop(session, why)
         return self._done()
 
@@ -262,14 +327,39 @@ class Sessions:
         elif session.state is State.RINGING:
             session.state, session.up = State.WAITING, at
             self._tell(session, at, "monitor", "done", reason=session.mode)
-            if not session.why:
+            if session.mode == TAKE_OVER:
+                self._take(session, at)
+            elif not session.why:
                 self._follow(session, at)
+
+    def _take(self, session: Session, at: float) -> None:
+        talk = self._live(session.agent)
+        if session.why:
+            return
+        if talk is None or not talk.name:
+            self._not_joined(session, at, "the agent has no caller on the line")
+            return
+        self._silence(session, at)
+        session.talk, session.state, session.joined = talk, State.JOINING, at
+        session.turns += 1
+        self._out.append(Join(session.id, session.turns, talk.name))
+
+    def _not_joined(self, session: Session, at: float, why: str) -> None:
+        """The caller stays with his agent; who has come for him alone is hung up, another hears on."""
+        self._tell(session, at, TAKE_OVER, "failed", reason=why)
+        if session.mode == TAKE_OVER:
+            session.state = State.WAITING
+            self._drop(session, why)
+        elif session.state is State.JOINING:
+            self._goes_to(session, self._live(session.agent))
 
     def _gone(self, at: float, id_: str, why: str) -> None:
         session = self.all.pop(id_, None)
         if session is None:
             return
         self._ended.append(id_)
+        if session.state is State.JOINING:
+            self._tell(session, at, TAKE_OVER, "failed", reason="hung up")
         self._silence(session, at)
         if session.up is None:
             unheard = "hung up" if session.dialled else "no answer"
@@ -280,9 +370,12 @@ class Sessions:
 
     def _follow(self, session: Session, at: float) -> None:
         talk = self._live(session.agent)
-        if talk == session.talk:
+        if _leg(talk) == _leg(session.talk):
             return
         self._silence(session, at)
+        self._goes_to(session, talk)
+
+    def _goes_to(self, session: Session, talk: Talk | None) -> None:
         if talk is None:
             session.talk, session.state = None, State.WAITING
             self._out.append(Rest(session.id))
@@ -324,8 +417,8 @@ class Sessions:
         seconds: float | None = None,
         reason: str = "",
     ) -> None:
-        heard = what in KEYS.values()
-        asked = (heard and session.switched) or (session.by, session.door)
+        asked = session.switched if what in MODES else session.taker if what == TAKE_OVER else None
+        asked = asked or (session.by, session.door)
         self._out.append(
             ControlEvent(
                 session.id,
@@ -345,6 +438,10 @@ class Sessions:
     def _done(self) -> list[Effect]:
         out, self._out = self._out, []
         return out
+
+
+def _leg(talk: Talk | None) -> tuple[str, str] | None:
+    return None if talk is None else (talk.leg, talk.call)
 
 
 def rows(sessions: Iterable[Session], at: float) -> list[dict[str, object]]:
