@@ -118,7 +118,10 @@ class Daemon:
                 self._snapshot,
             )
             desk = Desk(
-                lambda: self.switchboard.world, lambda: self.site.supervisors, self.switchboard.world.run
+                lambda: self.switchboard.world,
+                lambda: self.site.supervisors,
+                self.switchboard.world.run,
+                lambda: self.site.supervision.notice,
             )
             self.monitoring = Monitoring(desk, self.loop, self.client)
             Doors(

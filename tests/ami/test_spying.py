@@ -6,7 +6,7 @@ import pytest
 
 from ccbridge.ami.spying import Arrived, Gone, Joined, Keyed, Parted, Spying, heard, to_actions
 from ccbridge.ami.wire import AmiMessage
-from ccbridge.supervision.sessions import Drop, Hear, Join, Rest, Ring
+from ccbridge.supervision.sessions import Drop, Hear, Join, Notice, Rest, Ring
 
 
 def message(*lines: str) -> AmiMessage:
@@ -60,8 +60,17 @@ def test_a_leg_is_set_before_the_supervisor_is_sent_to_it() -> None:
 
 @pytest.mark.parametrize("leg", ["", "1,E)", "${SHELL(x)}", "a b", "1.1\r\nX: y"])
 def test_what_is_no_uniqueid_is_never_an_argument(leg: str) -> None:
-    with pytest.raises(ValueError, match="uniqueid"):
-        to_actions(Hear("mx1", 1, leg, "listen"))
+    for effect in (Hear("mx1", 1, leg, "listen"), Notice(leg, True)):
+        with pytest.raises(ValueError, match="uniqueid"):
+            to_actions(effect)
+
+
+def test_a_tone_is_whispered_to_the_agent_or_heard_by_both() -> None:
+    for caller, how in ((False, "w"), (True, "B")):
+        (tone,) = to_actions(Notice("pbx-17.5", caller))
+        assert tone["Variable"] == f"CCB_SPY=pbx-17.5,CCB_HOW={how}"
+        assert (tone["Channel"], tone["Context"]) == ("Local/tone@ccbridge-notice/n", "ccbridge-notice")
+        assert tone["Async"] == "true"
 
 
 def test_whoever_takes_over_is_put_beside_the_agents_channel() -> None:

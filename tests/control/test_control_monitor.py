@@ -32,7 +32,7 @@ class Room:
     def __init__(self) -> None:
         self.board = Board()
         self.people = dict(PEOPLE)
-        self.desk = Desk(lambda: self.board.board.world, lambda: self.people, "t")
+        self.desk = Desk(lambda: self.board.board.world, lambda: self.people, "t", lambda: "nobody")
         self.done: list[Any] = []
         monitors = Monitors(self.desk, self._perform, lambda: self.board.at)
         self.handlers = monitors.handlers()

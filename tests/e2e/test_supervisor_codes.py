@@ -6,19 +6,22 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 from e2e_rig import SALES, Site
 from ears import ANNA, BEN, CALLER, GAP_MS, MUSIC, PEOPLE, SUE, Ears, Phones, ccbridge, talk, told, until_told
 from spoken import spoken
 
+from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
 from ccbridge.lab.machine import Since
-from ccbridge.lab.tones import longest_gap_ms
+from ccbridge.lab.tones import longest_gap_ms, tone_spans
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
 SOUNDS = ("pm-invalid-option", "im-sorry", "feature-not-avail-line", "please-try-call-later")
+BEEP = 700  # Hz, of Asterisk's own; it takes 0.42 s
 NOT_NOW = ["im-sorry", "feature-not-avail-line"]
 INVALID = ["pm-invalid-option"]
 
@@ -162,6 +165,44 @@ async def test_an_agent_at_his_own_phone_and_a_second_code(
     await site.until_agent("ben", "available")
     await site.audit()
     assert site.oddities() == []
+
+
+@pytest.mark.parametrize("notice", ["agent", "both"])
+async def test_a_tone_when_it_begins(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier, ears: Ears, notice: str
+) -> None:
+    """Once for each call, whatever modes follow; the caller hears it only if the site says so."""
+    site = make_site(jobs=True, **PEOPLE, supervision={"notice": notice})
+    await phones["1001"].will("answer", after=0.1, tone=ANNA)
+    site.login("anna")
+    sue = await dials(phones, "1006", "*0911001", 0)
+    for times in (1, 2):
+        call, name, anna = await talk(site, phones, carrier)
+        await until_told(site, "listen", "done", 2 * times - 1)
+        await asyncio.sleep(1.5)
+        for key, mode, n in (("5", "whisper", times), ("4", "listen", 2 * times)):
+            await sue.press(key)
+            await until_told(site, mode, "done", n)
+        await ears.now("after the tone", caller=(call.leg, (ANNA,)), anna=(anna, (CALLER,)))
+        await call.hangup()
+        await site.until_closed(name)
+        await anna.ended()
+        for who, leg, hears in (("anna", anna, True), ("caller", call.leg, notice == "both")):
+            assert leg.answered_at is not None
+            assert call.leg.ended_at is not None
+            talk_s = call.leg.ended_at - leg.answered_at  # then the agent is asked for the outcome by a beep
+            spans = [span for span in tone_spans(leg.heard, BEEP) if span[0] < talk_s - 0.1]
+            assert bool(spans) == hears, (who, spans)
+            if spans:  # the other side's tone is about as loud, so that a frame of it may be missed
+                assert spans[-1][1] - spans[0][0] < 0.5, (who, spans)
+                assert sum(end - begun for begun, end in spans) > 0.2, (who, spans)
+    await sue.hangup()
+    await until_told(site, "monitor", "ended")
+    await ears.judge()
+    await site.audit()
+    assert site.oddities() == []
+    agrees = ["-c", str(site.config), "reconcile"]
+    await site.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
 
 
 async def test_hanging_up_in_the_middle(centre: Site, phones: Phones, carrier: Carrier) -> None:

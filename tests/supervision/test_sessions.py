@@ -9,7 +9,7 @@ import pytest
 
 from ccbridge.core.records import ControlEvent
 from ccbridge.supervision.roles import MODES, Supervisor
-from ccbridge.supervision.sessions import Drop, Effect, Hear, Rest, Ring, Sessions, State, Talk
+from ccbridge.supervision.sessions import Drop, Effect, Hear, Notice, Rest, Ring, Sessions, State, Talk
 
 SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",))
 ONE, TWO = Talk("1.1", "1.0"), Talk("2.1", "2.0")
@@ -24,7 +24,8 @@ class Room:
         self.at = 1_000.0
         self.told: list[ControlEvent] = []
         self.asked: list[Effect] = []
-        self.sessions = Sessions("t", self.talks.get, self._refusal)
+        self.notice = "nobody"
+        self.sessions = Sessions("t", self.talks.get, self._refusal, lambda: self.notice)
 
     def _refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
         return f"may not {mode}" if mode in self.forbidden else ""
@@ -153,6 +154,19 @@ def test_one_who_has_dialled_is_not_rung(room: Room) -> None:
     room.took(room.sessions.dialled(room.at, SUE, "anna", "listen", "17.2"))
     room.took(room.sessions.gone(room.at, "17.2"))
     assert (room.told[-1].result, room.told[-1].reason) == ("failed", "hung up")
+
+
+def test_a_tone_at_the_beginning_of_each_call(room: Room) -> None:
+    room.notice = "agent"
+    id_ = room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, id_))
+    assert room.took(room.sessions.spying(room.at, id_, "a1")) == [Notice("1.1", False)]
+    room.took(room.sessions.key(room.at, id_, "6"))
+    assert room.took(room.sessions.spying(room.at, id_, "a2")) == []  # another mode of the same
+    room.notice = "both"
+    room.goes_to(TWO)
+    assert room.took(room.sessions.spying(room.at, id_, "a3")) == [Notice("2.1", True)]
 
 
 def test_what_a_lost_link_has_swallowed_is_sent_again(room: Room) -> None:

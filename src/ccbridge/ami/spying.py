@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccbridge.supervision.roles import BARGE, WHISPER
-from ccbridge.supervision.sessions import Drop, Hear, Join, Rest, Ring, join_name, turn_name
+from ccbridge.supervision.sessions import Drop, Hear, Join, Notice, Rest, Ring, join_name, turn_name
 
 from .translate import redirect, set_variables
 from .wire import Fields, values
 
 CONTEXT = "ccbridge-monitor"
 CONTEXT_TAKE_OVER = "ccbridge-takeover"
+CONTEXT_NOTICE = "ccbridge-notice"
 RING_S = 30
 # Those that tell something; of the others nothing but the name is read.
 EVENTS = frozenset({"UserEvent", "ChanSpyStart", "BridgeEnter", "Hangup", "OriginateResponse"})
@@ -86,7 +87,7 @@ def heard(message: Mapping[str, Any]) -> Told | None:
     return None
 
 
-def to_actions(effect: Ring | Hear | Join | Rest | Drop) -> list[Fields]:
+def to_actions(effect: Ring | Hear | Notice | Join | Rest | Drop) -> list[Fields]:
     """The actions that perform it, to be sent in one write. Raises ValueError for a leg that cannot be."""
     match effect:
         case Ring():
@@ -102,9 +103,23 @@ def to_actions(effect: Ring | Hear | Join | Rest | Drop) -> list[Fields]:
                 "Async": "true",
             }
             return [ring]
+        case Hear() | Notice() if not _UNIQUEID.fullmatch(effect.leg):
+            raise ValueError(f"no channel's uniqueid: {effect.leg!r}")
+        case Notice():
+            # one end of the Local channel plays the tone, the other one is a spy that whispers or barges
+            how = _HOW[BARGE if effect.caller else WHISPER]
+            notice = {
+                "Action": "Originate",
+                "Channel": f"Local/tone@{CONTEXT_NOTICE}/n",
+                "Context": CONTEXT_NOTICE,
+                "Exten": "spy",
+                "Priority": "1",
+                "Variable": f"CCB_SPY={effect.leg},CCB_HOW={how}",
+                "Timeout": "5000",
+                "Async": "true",
+            }
+            return [notice]
         case Hear():
-            if not _UNIQUEID.fullmatch(effect.leg):
-                raise ValueError(f"no channel's uniqueid: {effect.leg!r}")
             turn = turn_name(effect.turn)
             told = {
                 f"CCB_SPY_{turn}": effect.leg,

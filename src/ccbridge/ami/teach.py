@@ -22,6 +22,7 @@ TARGETS = (
     ("ccbridge-fallback", "s"),
     ("ccbridge-monitor", "_m."),
     ("ccbridge-takeover", "_t."),
+    ("ccbridge-notice", "spy"),
 )
 
 

@@ -43,6 +43,7 @@ class Site:
     callers: m.CallersSection
     routing: m.RoutingSection
     supervisors: Mapping[str, Supervisor]
+    supervision: m.SupervisionSection
     phones: m.PhonesSection
     codes: m.CodesSection
     agent_numbers: Mapping[str, str]  # what an agent keys when he logs in at a phone -> agent
@@ -148,6 +149,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         callers=checked.callers,
         routing=checked.routing,
         supervisors=converted(checked.supervisors),
+        supervision=checked.supervision,
         phones=checked.phones,
         codes=checked.codes,
         agent_numbers={one.number: name for name, one in checked.agents.items() if one.number is not None},

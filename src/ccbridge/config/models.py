@@ -224,6 +224,10 @@ class SupervisorSection(Section):
     user: Account | None = None
 
 
+class SupervisionSection(Section):
+    notice: Literal["nobody", "agent", "both"] = "nobody"
+
+
 class MenuSection(Section):
     prompts: Prompts
     choices: Annotated[dict[Key, StepRef], Count(1, 12)]
@@ -298,6 +302,7 @@ class SiteFile(Section):
     departments: dict[Name, Annotated[tuple[QueueRef, ...], UNIQUE, Count(1, 100)]] = {}
     agents: dict[Name, AgentSection] = {}
     supervisors: dict[Name, SupervisorSection] = {}
+    supervision: SupervisionSection = SupervisionSection()
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}

@@ -187,7 +187,7 @@ def _calls_without_cdr(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
 _NO_CALL = """
 SELECT linkedid, count(*) AS rows,
        bool_or(fields ->> 'DestinationContext' = ANY(:contexts)) AS ours,
-       bool_or(fields ->> 'DestinationContext' = 'ccbridge-monitor') AS monitored,
+       bool_or(fields ->> 'DestinationContext' IN ('ccbridge-monitor', 'ccbridge-notice')) AS monitored,
        bool_or(fields ->> 'DestinationContext' LIKE 'ccbridge-%') AS by_feature_code
 FROM cdr WHERE at >= :start AND at < least(:stop, :settled)
   AND NOT EXISTS (SELECT FROM call_account a WHERE a.call_id = cdr.linkedid)

@@ -32,15 +32,20 @@ class Decided(NamedTuple):
 class Desk:
     """The configured supervisors, and their sessions over one world of calls.
 
-    ``world`` and ``people`` are asked each time: a reload changes both. ``run`` as in ``Sessions``.
+    ``world``, ``people`` and ``notice`` are asked each time: a reload changes them. ``run`` and ``notice`` as
+    in ``Sessions``.
     """
 
     def __init__(
-        self, world: Callable[[], World], people: Callable[[], Mapping[str, Supervisor]], run: str
+        self,
+        world: Callable[[], World],
+        people: Callable[[], Mapping[str, Supervisor]],
+        run: str,
+        notice: Callable[[], str],
     ) -> None:
         self._world = world
         self._people = people
-        self.sessions = Sessions(run, self._talk, self.refusal)
+        self.sessions = Sessions(run, self._talk, self.refusal, notice)
         self._judged = self._rules()
 
     def refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:

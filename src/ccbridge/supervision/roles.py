@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 LISTEN, WHISPER, BARGE = MODES = ("listen", "whisper", "barge")
 TAKE_OVER = "take_over"
+NOTICES = ("nobody", "agent", "both")  # who hears a tone when somebody begins to monitor a call
 CONTROLS = (*MODES, TAKE_OVER)
 
 

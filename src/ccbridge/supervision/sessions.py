@@ -12,8 +12,8 @@ the supervisor is on, so that he follows the agent through transfers and from ca
 come here, too: Asterisk tells them and goes on as before, and what a key means is decided here.
 
 A session is its channel on the PBX: both have one id. It is one that we have originated, or on which the
-supervisor has dialled. No session outlives the daemon; ``compare`` hangs up
-the channels that a former run has left.
+supervisor has dialled. No session outlives the daemon; ``compare`` hangs up the channels that a former run
+has left, but for one who has a caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ccbridge.core.records import ControlEvent
-from ccbridge.supervision.roles import BARGE, LISTEN, MODES, TAKE_OVER, WHISPER, Supervisor
+from ccbridge.supervision.roles import BARGE, LISTEN, MODES, NOTICES, TAKE_OVER, WHISPER, Supervisor
 
 # Seconds after which a phone that was rung has been answered or given up, as we would have been told.
 RING_LIMIT = 45.0
@@ -78,6 +78,14 @@ class Hear:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Let a tone be heard on this leg, and by its caller, too."""
+
+    leg: str
+    caller: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Put the supervisor into the bridge that the channel ``beside`` is in."""
 
@@ -109,7 +117,7 @@ class Drop:
     session: str
 
 
-Effect = ControlEvent | Ring | Hear | Join | HandOver | Rest | Drop
+Effect = ControlEvent | Ring | Hear | Notice | Join | HandOver | Rest | Drop
 
 
 def turn_name(turn: int) -> str:
@@ -138,6 +146,7 @@ class Session:
     turns: int = 0
     switched: tuple[str, str] | None = None  # who asked for the present mode, and by which door
     heard: tuple[str, str, float] | None = None  # (mode, call, since when) of what he is heard to hear
+    noticed: str = ""  # the last leg on which the tone was heard for him
     joined: float = 0.0  # since when he is JOINING
     taker: tuple[str, str] | None = None  # who asked him to take over, and by which door, if not at once
     why: str = ""  # we hang him up, and for this
@@ -152,13 +161,17 @@ class Session:
 
 
 class Sessions:
-    """Those who listen now. ``run``: a short word of letters and digits, other at each start."""
+    """Those who listen now. ``run``: a short word of letters and digits, other at each start.
 
-    def __init__(self, run: str, live: Live, refusal: Refusal) -> None:
+    ``notice``: one of NOTICES, as it is at the moment.
+    """
+
+    def __init__(self, run: str, live: Live, refusal: Refusal, notice: Callable[[], str]) -> None:
         self.all: dict[str, Session] = {}
         self._run = run
         self._live = live
         self._refusal = refusal
+        self._notice = notice
         self._numbers = itertools.count(1)
         self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
         self._out: list[Effect] = []
@@ -237,6 +250,9 @@ class Sessions:
         if session is not None and session.talk is not None and session.turn == turn and not session.heard:
             session.heard = session.mode, session.talk.call, at
             self._tell(session, at, session.mode, "done", call=session.talk.call)
+            if session.noticed != session.talk.leg and self._notice() != NOTICES[0]:
+                session.noticed = session.talk.leg
+                self._out.append(Notice(session.talk.leg, self._notice() == NOTICES[2]))
         return self._done()
 
     def joined(self, at: float, id_: str) -> list[Effect]:
