@@ -77,6 +77,12 @@ TABLE = (
         "tests/e2e/test_phone_codes.py::test_outcome",
     ),
     Code(
+        "tag", "*071", 1, 2, "number",
+        "says what your call was about, while you talk or are in wrap-up; one call may have several tags",
+        "\"thank you\"",
+        "tests/e2e/test_matter_codes.py::test_tags",
+    ),
+    Code(
         "state", "*08", 0, 0, "",
         "tells your state",
         "\"agent logged in\" or \"agent logged off\"; \"do not disturb activated\" and the reason's number; "
@@ -137,7 +143,12 @@ def clashes(codes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             seen[name] = dial
 
 
-def card(codes: Mapping[str, str], reasons: Iterable[str], outcomes: Mapping[str, str]) -> str:
+def card(
+    codes: Mapping[str, str],
+    reasons: Iterable[str],
+    outcomes: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> str:
     """The card for agents' desks, in Markdown."""
     lines = [
         "# The phone's codes", "",
@@ -155,6 +166,9 @@ def card(codes: Mapping[str, str], reasons: Iterable[str], outcomes: Mapping[str
     if codes["outcome"]:
         lines += ["", "| digit | the customer's matter is |", "|---|---|"]
         lines += [f"| {digit} | {outcome} |" for digit, outcome in outcomes.items()]
+    if codes["tag"] and tags:
+        lines += ["", "| number | the call was about |", "|---|---|"]
+        lines += [f"| {number} | {tag} |" for number, tag in tags.items()]
     lines += [
         "", "| you hear | it means |", "|---|---|",
         "| \"login incorrect\" | number or PIN is wrong, or your number is unknown |",
@@ -162,6 +176,6 @@ def card(codes: Mapping[str, str], reasons: Iterable[str], outcomes: Mapping[str
         "| \"I'm sorry\", \"agent logged off\" | nobody is logged in at this phone |",
         "| \"I'm sorry\", \"that feature is not available on this line\" | it cannot be done now: no "
         "wrap-up, no pause, or a call is going on |",
-        "| \"you have entered an invalid option\" | no such code, reason or digit |",
+        "| \"you have entered an invalid option\" | no such code, reason, tag or digit |",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ from panoramisk.message import Message
 
 from ccbridge import __version__
 from ccbridge.agi.doors import HELD, Doors
+from ccbridge.agi.matters import Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.ami import snapshot, translate
@@ -134,6 +135,7 @@ class Daemon:
             ).open(self.agi)
             phone_codes = PhoneCodes(self._phone_plan, self.loop.ask, self._works_at, self.monitoring.dialled)
             phone_codes.open(self.agi)
+            Matters(self.loop.ask, lambda: self.site.tickets.tags).open(phone_codes)
             self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
             commands = Commands(
                 self.switchboard,

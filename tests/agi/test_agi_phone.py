@@ -11,6 +11,7 @@ from fake_asterisk import FakeAsterisk
 
 from ccbridge import pins
 from ccbridge.agi.attempts import Attempts
+from ccbridge.agi.matters import Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
@@ -36,6 +37,7 @@ class Site:
         self.now = 0.0
         self.table = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0)
         self.codes = PhoneCodes(lambda: self.table, self.ask, self.at.get, self.monitor, lambda: self.now)
+        Matters(self.ask, lambda: {"7": "invoice"}).open(self.codes)
 
     def monitor(self, *asked: str) -> bool:
         self.monitored.append(asked)
@@ -80,6 +82,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         ("*05", i.WrapUpEnd, ["auth-thankyou"]),
         ("*06", i.WrapUpExtend, ["auth-thankyou"]),
         ("*71", i.OutcomeKeyed, ["auth-thankyou"]),
+        ("*0717", i.TicketTagged, ["auth-thankyou"]),
     ],
 )
 async def test_a_code_is_done_or_refused_aloud(site: Site, dialled: str, kind: type, said: list[str]) -> None:
@@ -96,7 +99,7 @@ async def test_what_the_digits_mean(site: Site) -> None:
     await site.dial("*03")
     await site.dial("*032")
     assert [one.reason for one in site.posted if isinstance(one, i.Pause)] == ["break", "lunch"]
-    for wrong in ("*030", "*033", "*0312", "*0", "*09", "*7", "*711", "", "*01x", "*0212"):
+    for wrong in ("*030", "*033", "*0312", "*0", "*09", "*7", "*711", "", "*01x", "*0212", "*071", "*0718"):
         assert await site.dial(wrong) == ["pm-invalid-option"], wrong
     assert await site.dial("*02", device="PJSIP/1001,x") == ["pm-invalid-option"]
     assert len(site.posted) == 2

@@ -24,6 +24,7 @@ FREE = {
     "choices": "<key>",
     "keys": "<key>",
     "numbers": "<number>",
+    "tags": "<number>",
     "number_priority": "<number>",
 }
 SECRETS = {".".join(map(str, slot.loc)): slot for slot in SLOTS}

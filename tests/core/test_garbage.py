@@ -92,6 +92,7 @@ INPUTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(i.Pause, AT, AGENTS, st.sampled_from(["break", "x"]), st.just(1)),
     st.builds(i.Unpause, AT, AGENTS, st.just(1)),
     st.builds(i.OutcomeKeyed, AT, st.sampled_from("19*"), st.just(1), OFFERS, DEVICES),
+    st.builds(i.TicketTagged, AT, AGENTS, st.just("invoice"), st.just(1)),
     st.builds(i.LinkDown, AT, st.just("cut")),
     st.builds(
         i.LinkUp,

@@ -8,7 +8,7 @@ from simulator import EPOCH, plan_of
 
 from ccbridge.core import inputs as i
 from ccbridge.core.plan import QueuePlan
-from ccbridge.core.records import CallClosed, CallOpened
+from ccbridge.core.records import CallClosed, CallEvent, CallOpened
 
 
 def test_higher_priority_first_then_virtual_start() -> None:
@@ -306,6 +306,24 @@ def test_the_outcome_of_a_call(digit: str, outcome: str) -> None:
     assert replies(scene.tell(i.OutcomeKeyed, digit, 5, device="PJSIP/x")) == [
         (False, "no agent has this phone")
     ]
+
+
+def test_tags_of_a_call() -> None:
+    scene = Scene(agents="ann")
+    assert replies(scene.tell(i.TicketTagged, "ann", "order", 5)) == [(False, "ann has no call in wrap-up")]
+    assert replies(scene.tell(i.TicketTagged, "zoe", "order", 5)) == [(False, "no agent zoe")]
+    leg = scene.answer(some(scene.hold("c1")))
+    assert replies(scene.tell(i.TicketTagged, "ann", "order", 5)) == [(True, "order")]
+    scene.tell(i.HangupAsked, "c1")
+    scene.tell(i.ChannelGone, leg, 16)
+    scene.tell(i.ChannelGone, "c1", 16)
+    for tag in ("invoice", "order"):
+        assert replies(scene.tell(i.TicketTagged, "ann", tag, 5)) == [(True, tag)]
+    said = records(scene.said, CallEvent)
+    tags = [(e.call, e.data["tag"]) for e in said if e.kind == "tagged"]
+    assert tags == [("c1", "order"), ("c1", "invoice"), ("c1", "order")]
+    scene.wait(10.1)
+    assert not replies(scene.tell(i.TicketTagged, "ann", "order", 5))[0][0]
 
 
 def test_pause_and_log_out_wait_for_the_end_of_the_call() -> None:

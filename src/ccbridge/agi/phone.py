@@ -58,6 +58,7 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 # device, agent ("": no such number), mode, the channel's uniqueid; whether he may
 Monitor = Callable[[str, str, str, str], bool]
 Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
+Do = Callable[[AgiSession, Dialled, Row], Awaitable[None]]  # what an agent who works at the phone has dialled
 
 
 class Verdict(enum.Enum):
@@ -102,9 +103,14 @@ class PhoneCodes:
         self._checks = asyncio.Semaphore(CHECKS)
         self.phones = Attempts()
         self.agents = Attempts()
+        self._others: dict[str, Do] = {}
 
     def open(self, server: AgiServer) -> None:
         server.add_route("code", self.code)
+
+    def add(self, code: str, do: Do) -> None:
+        """Have ``do`` what an agent wants who is logged in at the phone; it confirms or refuses aloud."""
+        self._others[code] = do
 
     def unlock(self, name: str) -> bool:
         """Lift the lock of a phone (``PJSIP/1001``) or an agent; whether a wrong PIN was counted."""
@@ -135,6 +141,9 @@ class PhoneCodes:
         row = self._who_works_at(device)
         if row is None:
             await _say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
+            return
+        if code.name in self._others:
+            await self._others[code.name](session, code, row)
             return
         agent, now = row["agent"], time.time()
         match code.name:

@@ -211,7 +211,7 @@ def card(here: Here, supervisors: bool) -> None:
     if supervisors:
         click.echo(supervisors_card(codes), nl=False)
         return
-    click.echo(table_card(codes, site.plan.pause_reasons, site.plan.outcomes), nl=False)
+    click.echo(table_card(codes, site.plan.pause_reasons, site.plan.outcomes, site.tickets.tags), nl=False)
 
 
 def _changed(

@@ -259,4 +259,5 @@ def _account(name: str, live: dict[str, Any] | None, kept: dict[str, Any]) -> No
             ("hold", show.minutes(kept.get("hold_s"))),
             ("agent", kept.get("agent")),
         ]
+    pairs.append(("tags", kept.get("tags")))
     show.fields(pairs)

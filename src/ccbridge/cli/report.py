@@ -91,6 +91,9 @@ def day_(
             ],
             [_agent(name, line) for name, line in found["agents"].items()],
         )
+    if everything and found["tags"]:
+        click.echo()
+        show.table(["tag", ">calls"], list(found["tags"].items()))
 
 
 def _queue(name: str, line: Mapping[str, Any]) -> list[Any]:

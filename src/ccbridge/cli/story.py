@@ -187,6 +187,8 @@ class _Story:
                 return "Answered in Asterisk's own queue.", ()
             case "outcome":
                 return f"{agent} notes the outcome: {show.plain(data.get('outcome'))}.", ()
+            case "tagged":
+                return f"{agent} tags it: {show.plain(data.get('tag'))}.", ()
             case "ended":
                 return self._ended(data), self._summary()
         # one that this version has no sentence for

@@ -87,6 +87,7 @@ def show_(here: Here, number: int, as_json: bool) -> None:
             ("waited", show.minutes(about.get("wait_s"))),
             ("talk", show.minutes(about.get("talk_s"))),
             ("disposition", about.get("disposition")),
+            ("tags", about.get("tags")),
             ("recordings", [one["id"] for one in about.get("recordings", [])]),
         ]
     )

@@ -63,7 +63,7 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
     both = [agent for agent in new.plan.agents if agent in old.plan.agents]
     lines += _compared(_numbers(old, both), _numbers(new, both), ("agents",))
     told = {line.partition(":")[0] for line in lines}
-    for section in ("callers", "routing", "phones", "codes", "supervision"):
+    for section in ("callers", "routing", "phones", "codes", "supervision", "tickets"):
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
     was, is_ = ({name: asdict(one) for name, one in site.supervisors.items()} for site in (old, new))

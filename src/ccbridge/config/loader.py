@@ -46,6 +46,7 @@ class Site:
     supervision: m.SupervisionSection
     phones: m.PhonesSection
     codes: m.CodesSection
+    tickets: m.TicketsSection
     agent_numbers: Mapping[str, str]  # what an agent keys when he logs in at a phone -> agent
     warnings: tuple[Mistake, ...] = ()
 
@@ -152,6 +153,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         supervision=checked.supervision,
         phones=checked.phones,
         codes=checked.codes,
+        tickets=checked.tickets,
         agent_numbers={one.number: name for name, one in checked.agents.items() if one.number is not None},
         warnings=tuple(sorted(notes.warnings)),
     )

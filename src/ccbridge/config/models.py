@@ -39,6 +39,7 @@ from ccbridge.config.shapes import (
     QueueRef,
     SitePath,
     StepRef,
+    TagKey,
     Title,
     Whole,
     YesNo,
@@ -142,6 +143,7 @@ class CodesSection(Section):
     finish: FeatureCode = DEFAULTS["finish"]
     extend: FeatureCode = DEFAULTS["extend"]
     outcome: FeatureCode = DEFAULTS["outcome"]
+    tag: FeatureCode = DEFAULTS["tag"]
     state: FeatureCode = DEFAULTS["state"]
     listen: FeatureCode = DEFAULTS["listen"]
     whisper: FeatureCode = DEFAULTS["whisper"]
@@ -154,6 +156,10 @@ class PhonesSection(Section):
     pin_tries: Annotated[Whole, Between(1, 20)] = 5
     pin_lock: Annotated[Number, Between(10, 86_400, "seconds")] = 300.0
     extend_by: Annotated[Number, Between(10, 3600, "seconds")] = 60.0
+
+
+class TicketsSection(Section):
+    tags: Annotated[dict[TagKey, Name], Count(0, 99)] = {}
 
 
 class RuleSection(Section):
@@ -291,6 +297,7 @@ class SiteFile(Section):
     routing: RoutingSection = RoutingSection()
     phones: PhonesSection = PhonesSection()
     codes: CodesSection = CodesSection()
+    tickets: TicketsSection = TicketsSection()
     pause_reasons: Annotated[tuple[Name, ...], UNIQUE, Count(1, 20)] = ("break",)
     outcomes: Annotated[dict[OutcomeKey, Outcome], Count(1, 10)] = {
         "1": "resolved",

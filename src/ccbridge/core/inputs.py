@@ -469,6 +469,16 @@ class OutcomeKeyed:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketTagged:
+    """An agent gives the matter of his call a tag of the site's."""
+
+    at: float
+    agent: str
+    tag: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanLoaded:
     at: float
     plan: Plan
@@ -528,6 +538,7 @@ Input = (
     | CallRedirect
     | CallHangup
     | OutcomeKeyed
+    | TicketTagged
     | PlanLoaded
     | Tick
 )

@@ -64,6 +64,7 @@ CALL_KINDS = (
     "parked",  # right after the transfer to the parking extension
     "abandoned",
     "outcome",
+    "tagged",  # tag: what the agent says that it was about
     # asked for by a supervisor (``by``) of a caller in line
     "pulled",  # offered to this agent, out of turn: agent
     "prioritised",  # priority

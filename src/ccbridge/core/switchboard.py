@@ -13,6 +13,7 @@ from ccbridge.core import (
     acd,
     announce,
     attendance,
+    matters,
     moves,
     offers,
     overflow,
@@ -27,10 +28,9 @@ from ccbridge.core import (
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import CALL_TABLE, OFFER_TABLE, Call, CallState, Offer, round_of
-from ccbridge.core.effects import Append, Effect, Reply
+from ccbridge.core.effects import Effect
 from ccbridge.core.memory import Memory
 from ccbridge.core.plan import Plan
-from ccbridge.core.records import TicketOutcome
 from ccbridge.core.restore import log_out, take_up
 from ccbridge.core.world import World
 
@@ -180,7 +180,9 @@ class Switchboard:
             case i.CallPull() | i.CallMove() | i.CallPriority() | i.CallRedirect() | i.CallHangup():
                 supervise.call_command(w, event)
             case i.OutcomeKeyed():
-                self._outcome(event)
+                matters.outcome_keyed(w, event)
+            case i.TicketTagged():
+                matters.tagged(w, event)
             case _:
                 self._to_tables(event)
 
@@ -315,27 +317,6 @@ class Switchboard:
         for agent in w.agents_at(change.device):
             w.phone_is(agent, change.state)
 
-    def _outcome(self, keyed: i.OutcomeKeyed) -> None:
-        w = self.world
-        if keyed.offer:
-            agent = next((a for a in w.agents.values() if keyed.offer in _rounds(a)), None)
-        else:
-            agent = w.agent_of(keyed.device)
-        outcome = w.plan.outcomes.get(keyed.digit)
-        if agent is None:
-            w.emit(Reply(keyed.request, False, "no agent has this phone"))
-            return
-        talking = agent.talking and agent.offer in w.offers
-        call = w.account(w.offers[agent.offer].call) if talking else agent.last_call
-        if outcome is None:
-            w.emit(Reply(keyed.request, False, f"no outcome has the key {keyed.digit!r}"))
-        elif not call or not (talking or agent.leg or agent.state()[0] == "wrap_up"):
-            w.emit(Reply(keyed.request, False, f"{agent.id} has no call in wrap-up"))
-        else:
-            w.emit(Append(TicketOutcome(call, agent.id, w.at, outcome)))
-            w.account_event(call, "outcome", {"agent": agent.id, "outcome": outcome})
-            w.emit(Reply(keyed.request, True, outcome))
-
     # -- the plan
 
     def _plan_loaded(self, plan: Plan) -> None:
@@ -384,8 +365,3 @@ class Switchboard:
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
         w.refresh(agent)
-
-
-def _rounds(agent: Agent) -> tuple[str, str]:
-    """Of the talk that he had last, and of the one that he has now."""
-    return round_of(agent.last_offer), round_of(agent.offer) if agent.talking else ""

@@ -96,6 +96,14 @@ FROM (SELECT agent, state, started_at, ended_at FROM agent_interval
 WHERE started_at < :stop AND ended_at > :start
 GROUP BY 1, 2"""
 
+# Tags that agents gave to the day's calls, each once a call, however often it was said.
+_TAGS = """
+SELECT e.data ->> 'tag' AS tag, count(DISTINCT e.call_id) AS calls
+FROM call_event e JOIN call_account c ON c.call_id = e.call_id
+WHERE e.kind = 'tagged' AND c.arrived_at >= :start AND c.arrived_at < :stop
+  AND e.day BETWEEN CAST(:start AS date) - 1 AND CAST(:stop AS date) + 2
+GROUP BY 1 ORDER BY 2 DESC, 1"""
+
 _BUSY = ("talking", "wrap_up")
 
 
@@ -129,6 +137,7 @@ def day_report(
         "total": lines.pop(None),
         "queues": {str(queue): lines[queue] for queue in sorted(lines, key=str)},
         "agents": _agents(db, span),
+        "tags": {tag: count for tag, count in db.execute(text(_TAGS), span)},
     }
 
 

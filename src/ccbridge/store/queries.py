@@ -188,7 +188,7 @@ def open_calls(db: Connection, *, customer_id: int | None = None) -> list[Row]:
 
 
 def call_by_id(db: Connection, call_id: str) -> Row | None:
-    """One call, ended or open, with ``events`` (its timeline), ``recordings`` and ``ticket``."""
+    """One call, ended or open, with ``events`` (its timeline), ``tags``, ``recordings`` and ``ticket``."""
     found = _one(db, _CALLS.where(call.c.call_id == call_id))
     if found is None:
         opened = select(call_opened, customer.c.name.label("customer")).outerjoin(customer)
@@ -196,6 +196,7 @@ def call_by_id(db: Connection, call_id: str) -> Row | None:
     if found is None:
         return None
     found["events"] = timeline(db, call_id)
+    found["tags"] = list(dict.fromkeys(e["data"]["tag"] for e in found["events"] if e["kind"] == "tagged"))
     found["recordings"] = recordings(db, call_id=call_id)
     found["ticket"] = _one(db, select(ticket).where(ticket.c.call_id == call_id))
     return found

@@ -1,0 +1,93 @@
+"""Agents say at real phones what a call was about: tags."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from e2e_rig import SALES, Site
+from spoken import spoken
+
+from ccbridge.cli import main
+from ccbridge.lab.carrier import Call, Carrier
+from ccbridge.lab.lab import Lab
+from ccbridge.lab.phones import Phone
+from ccbridge.lab.postgres import LabPostgres
+
+pytestmark = [pytest.mark.lab, pytest.mark.pg]
+
+Phones = dict[str, Phone]
+Says = Callable[[str], Awaitable[list[str]]]
+SOUNDS = ("auth-thankyou", "pm-invalid-option", "im-sorry", "agent-loggedoff", "feature-not-avail-line")
+DONE = ["auth-thankyou"]
+NOBODY = ["im-sorry", "agent-loggedoff"]
+NOT_NOW = ["im-sorry", "feature-not-avail-line"]
+INVALID = ["pm-invalid-option"]
+
+
+@pytest.fixture
+def says(lab: Lab, phones: Phones) -> Says:
+    """Dial a code at anna's phone; the sounds that were heard until the PBX hung up."""
+
+    async def dial(code: str) -> list[str]:
+        leg = await (await phones["1001"].dial(code, tone=0)).answered()
+        await leg.ended()
+        await asyncio.sleep(0.3)
+        return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+
+    return dial
+
+
+def told(site: Site, *words: str) -> Any:
+    result = CliRunner().invoke(main, ["-c", str(site.config), *words, "--json"], prog_name="ccbridge")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def talking(site: Site, carrier: Carrier) -> tuple[Call, str]:
+    """anna is logged in, and talks with a caller."""
+    site.login("anna")
+    await site.until_agent("anna", "available")
+    call, name = await site.dial(carrier, SALES)
+    await site.until_event(name, "answered", agent="anna")
+    return call, name
+
+
+def tags(site: Site, call: str) -> list[str]:
+    return [one["data"]["tag"] for one in site.events(call, "tagged")]
+
+
+async def test_tags(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier, says: Says, lab_postgres: LabPostgres
+) -> None:
+    site = make_site(queues={"sales": {"wrap_up": 60}})
+    assert await says("*0711") == NOBODY
+    call, name = await talking(site, carrier)
+    # on the second line, while she talks; a code that is broken off has been heard, or has not
+    assert await says("*0719") == INVALID
+    assert await says("*0711") == DONE
+    await (await (await phones["1001"].dial("*0711")).answered()).hangup()
+    assert call.leg.live
+    await call.hangup()
+    await phones["1001"].idle()
+    await site.until_agent("anna", "wrap_up")
+    lab_postgres.halt()
+    try:
+        assert await says("*0713") == DONE
+        assert await says("*0711") == DONE  # once more: no fault
+    finally:
+        lab_postgres.start()
+    assert await says("*05") == DONE
+    await site.until_agent("anna", "available")
+    assert await says("*0711") == NOT_NOW
+    assert list(dict.fromkeys(tags(site, name))) == ["order", "invoice"]
+    await site.audit()
+    assert told(site, "call", "show", name)["stored"]["tags"] == ["order", "invoice"]
+    number = told(site, "ticket", "list")[0]["id"]
+    assert told(site, "ticket", "show", str(number))["call"]["tags"] == ["order", "invoice"]
+    assert told(site, "report", "day")["tags"] == {"invoice": 1, "order": 1}
+    assert site.oddities() == []
