@@ -15,10 +15,10 @@ import time
 import traceback
 from collections import Counter
 
-from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator
+from simulator import FLOWING, RINGING, SITE, SKILLED, TAPED, Simulator
 from test_histories import WEATHERS
 
-PLANS = {"plain": SITE, "skilled": SKILLED, "ringing": RINGING, "flowing": FLOWING}
+PLANS = {"plain": SITE, "skilled": SKILLED, "ringing": RINGING, "flowing": FLOWING, "taped": TAPED}
 
 
 def play(what: tuple[int, str, str]) -> tuple[tuple[int, str, str], list[str], Counter[str]]:

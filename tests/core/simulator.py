@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from passing import WAYS, Asking, Guest, Passing
+from tapers import Tapers
 from watch import Watch
 
 from ccbridge.core import effects as e
@@ -109,6 +110,17 @@ RINGING = replace(
     SITE, queues={name: replace(queue, strategy="ring_all") for name, queue in SITE.queues.items()}
 )
 
+# Recorded always, on demand and never; a pause is short.
+TAPED = replace(
+    SITE,
+    queues={
+        "sales": SITE.queues["sales"],
+        "help": replace(SITE.queues["help"], recording="on_demand"),
+        "late": replace(SITE.queues["late"], recording="never"),
+    },
+    recording_pause=6.0,
+)
+
 # Callers who leave their line for all reasons, to all kinds of targets.
 FLOWING = plan_of(
     {
@@ -153,6 +165,7 @@ class Weather:
     seats: int = 0  # log-ins at another's phone or a spare one, and what else is asked for at a phone
     reloads: int = 0
     supervisor: int = 0  # what people ask of queues and of callers who wait
+    tapers: int = 0  # what people ask of recordings
     outages: int = 0
     crashes: int = 0  # of the PBX
     kills: int = 0
@@ -211,6 +224,8 @@ class Caller:
     tries: int = 0
     in_hold: float = 0.0
     answered: bool = False
+    taped: bool = False  # a recording runs on his channel
+    muted: bool = False  # ... and writes silence
 
     @property
     def id(self) -> str:
@@ -247,7 +262,7 @@ class Phone:
         return "INUSE" if self.elsewhere else "NOT_INUSE"
 
 
-class Simulator(Passing):
+class Simulator(Passing, Tapers):
     """``run()`` plays one history to its end; ``watch.faults`` says what was wrong with it."""
 
     new_channel = Channel
@@ -399,6 +414,8 @@ class Simulator(Passing):
                 if self.link:
                     self.in_flight += 1
                     self.after(self.lane("out"), lambda: self._arrive(effect, session))
+            case e.MuteRecording() | e.StartRecording():
+                self.to_recorder(effect)
             case e.SweepAgain():
                 self.after(2.0, self.sweep)
             case e.Drift():
@@ -661,6 +678,8 @@ class Simulator(Passing):
             self.after(rnd.uniform(5, w.span), self.at_a_phone)
         for _ in range(w.supervisor):
             self.after(rnd.uniform(5, w.span), self.supervise)
+        for _ in range(w.tapers):
+            self.after(rnd.uniform(5, w.span * 1.2), self.tape)
         for _ in range(w.reloads):
             self.after(rnd.uniform(5, w.span), self.reload)
         for _ in range(w.crashes):
@@ -1017,6 +1036,7 @@ class Simulator(Passing):
     def offer(self, caller: Caller, effect: e.PlaceOffer) -> None:
         caller.channel.context, caller.channel.exten = "ccbridge-offer", effect.offer
         caller.moving = False
+        caller.taped, caller.muted = effect.recording is not None, False
         self.ami(i.OfferReached(self.at, caller.id, effect.offer))
         phones = [phone for device in effect.devices if (phone := self.phones[device]).registered]
         if not phones:

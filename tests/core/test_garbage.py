@@ -11,6 +11,7 @@ from watch import Watch
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Append, Effect, PlaceOffer
 from ccbridge.core.memory import Memory
+from ccbridge.core.records import ControlEvent
 from ccbridge.core.switchboard import Switchboard
 
 CALLS = st.sampled_from(["c1", "c2", "c3", ""])
@@ -93,6 +94,32 @@ INPUTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(i.Unpause, AT, AGENTS, st.just(1)),
     st.builds(i.OutcomeKeyed, AT, st.sampled_from("19*"), st.just(1), OFFERS, DEVICES),
     st.builds(i.TicketTagged, AT, AGENTS, st.just("invoice"), st.just(1)),
+    st.builds(
+        i.RecordingCommand,
+        AT,
+        st.sampled_from(["pause", "resume", "start", "x"]),
+        st.just("sue"),
+        st.just("sue"),
+        st.just("cli"),
+        st.integers(0, 10**6),
+        agent=AGENTS,
+        call=CALLS,
+    ),
+    st.builds(
+        i.RecorderAnswered,
+        AT,
+        CALLS,
+        st.builds(
+            i.Asked,
+            st.just("r0x1"),
+            st.sampled_from(["record", "record_pause", "record_resume"]),
+            *(st.just("ann"),) * 4,
+            st.just(1),
+        ),
+        OFFERS,
+        st.booleans(),
+        st.just(""),
+    ),
     st.builds(i.LinkDown, AT, st.just("cut")),
     st.builds(
         i.LinkUp,
@@ -120,7 +147,8 @@ class Rough(Watch):
         self.told.event(w, event)
 
     def _effect(self, w: Any, event: i.Input, effect: Any) -> None:
-        if isinstance(effect, Append):
+        # the recorder answers what nobody has asked
+        if isinstance(effect, Append) and not isinstance(effect.record, ControlEvent):
             self._record(effect.record, w)
         if isinstance(effect, PlaceOffer) and not self.link:
             self.fault(f"{effect} while the link is down")

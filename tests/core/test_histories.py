@@ -4,10 +4,11 @@ The chances are the seeds': a failing one is repeated with ``Simulator(seed, wea
 """
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator, Weather, replayed
+from simulator import FLOWING, RINGING, SITE, SKILLED, TAPED, Simulator, Weather, replayed
 
 from ccbridge.core.effects import Append
 from ccbridge.core.plan import Plan
@@ -28,6 +29,7 @@ STORMY = Weather(
 )  # fmt: skip
 CRASHED = Weather(unregister=0.3, commands=8, reloads=1, outages=1, kills=1, crashes=3)
 SEATED = Weather(unregister=0.3, commands=8, seats=30, outages=1, kills=2, reloads=1, sweeps=5.0)
+TAPERS = Weather(tapers=80, outages=2, kills=2, crashes=1, reloads=1, sweeps=5.0, supervisor=4)
 WEATHERS = {
     "calm": CALM,
     "busy": BUSY,
@@ -38,6 +40,7 @@ WEATHERS = {
     "rough": ROUGH,
     "stormy": STORMY,
     "seated": SEATED,
+    "tapers": TAPERS,
 }
 
 
@@ -89,8 +92,21 @@ def test_the_histories_leave_lines_for_every_reason() -> None:
     assert sum(watch.counts["left by key"] for watch in seen) > 3
 
 
+@pytest.mark.parametrize("weather", [TAPERS, replace(ROUGH, tapers=60), replace(BUSY, tapers=150)])
+def test_recordings_are_silent_where_they_are_paused(weather: Weather) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(20, 26):
+        sim = Simulator(seed, weather, TAPED).run()
+        assert not sim.watch.faults, "\n".join(sim.watch.faults)
+        assert replayed(sim) == sim.spoken
+        seen += sim.watch.counts
+    assert {f"pause over: {why}" for why in ("resumed", "time", "ended")} <= {*seen}
+    assert {"record done", "record refused", "record_pause refused", "record_resume refused"} <= {*seen}
+    assert seen["recording compared"] > 20 or not weather.fair
+
+
 def test_every_record_survives_the_journal() -> None:
-    sim = Simulator(3, LINK_LOST).run()
+    sim = Simulator(3, replace(LINK_LOST, tapers=40), TAPED).run()
     records = [x.record for effects in sim.spoken for x in effects if isinstance(x, Append)]
     assert len(records) > 200
     for record in records:

@@ -112,9 +112,12 @@ def test_every_kind_of_input_can_be_kept() -> None:
     )
     site = load(EXAMPLE, secrets=False)
     values = {
-        "float": 1.25, "str": "Ελένη \u2028\x01", "int": 7, "str | None": "+30", "int | None": None,
+        "float": 1.25, "bool": True, "int": 7, "str": "Ελένη \u2028\x01",
+            "str | None": "+30", "int | None": None,
             "bool | int | float | str | None": 2.5,
-        "Plan": site.plan, "Place | None": place, "Snapshot": i.Snapshot((place,), {"PJSIP/1": "NOT_INUSE"}),
+        "Plan": site.plan, "Place | None": place,
+            "Asked": i.Asked("r1x2", "record", "anna", "PJSIP/1", "anna", "phone", 2),
+            "Snapshot": i.Snapshot((place,), {"PJSIP/1": "NOT_INUSE"}),
     }  # fmt: skip
     for kind in typing.get_args(i.Input):
         event = kind(**{name: values[field.type] for name, field in kind.__dataclass_fields__.items()})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from watch_misses import Misses
 from watch_ops import OpsWatch
 from watch_seats import Seats
+from watch_taping import TapingWatch
 from watch_told import Told
 from watch_ways_out import WaysOut
 from watch_why import WhyWatch
@@ -102,7 +103,7 @@ class Watch:
         self.talking: dict[str, set[str]] = {}  # call -> its offers
         self.holds: set[str] = set()  # calls that hold as far as was said
         self.agent_said: dict[str, r.AgentEvent] = {}
-        self.recording: set[str] = set()
+        self.taping = TapingWatch(self.fault, self.counts)
         self.turns: dict[tuple[str, str], float] = {}  # agent, queue -> when he was offered one last
         self.standing: dict[Difference, float] = {}
         self.astray: Counter[tuple[str, float]] = Counter()
@@ -138,6 +139,7 @@ class Watch:
             self._effect(w, event, effect)
         self.ops.see(w, event, effects)
         self.seats.see(w, event, effects)
+        self.taping.state(w, event)
         self._state(w, event, effects, now)
         self.faults += self.why.see(w, event, effects, [c for c in w.calls.values() if eligible(c)])
         if len(self.faults) > before:
@@ -202,6 +204,7 @@ class Watch:
                 self.holds.discard(w.account(effect.call))
 
     def _record(self, record: r.Record, w: World) -> None:
+        self.taping.record(record)
         match record:
             case r.CallOpened():
                 if record.call in self.opened:
@@ -226,10 +229,6 @@ class Watch:
                 self._agent_event(record, w)
                 self.seats.agent_event(record)
                 self.misses.agent_event(record, w)
-            case r.RecordingStarted():
-                self.recording.add(record.offer)
-            case r.RecordingEnded():
-                self.recording.discard(record.offer)
 
     def _account(self, closed: r.CallClosed) -> None:
         """What it adds up to."""
@@ -546,6 +545,7 @@ class Watch:
             if self.astray[key] > 12:
                 self.fault(f"{caller.id} has held since {caller.in_hold:.1f}, the core says {call}")
         if not sim.in_flight and not any(c.dying or c.asked for c in sim.callers.values()):
+            self.taping.truth(sim)
             self.remembered()
 
     def remembered(self) -> None:
@@ -600,8 +600,9 @@ class Watch:
                 self.fault(f"{agent.id} is left over as {agent.state()}")
         if self.opened.keys() != self.closed.keys():
             self.fault(f"never closed: {self.opened.keys() - self.closed.keys()}")
-        if self.live_offer or self.talking or self.recording:
-            self.fault(f"never ended: {self.live_offer} {self.talking} {self.recording}")
+        if self.live_offer or self.talking:
+            self.fault(f"never ended: {self.live_offer} {self.talking}")
+        self.taping.drained()
         self._talks()
         if self.sim.weather.calm:
             answered = sum(c.answered_at is not None for c in self.closed.values())
@@ -633,6 +634,7 @@ def _essence(w: World) -> dict[str, Any]:
             call.state, call.queue, call.brought, call.regard, call.priority, call.since, call.queued_at,
             call.answered_at, call.agent, call.offers, call.customer, call.arrived, call.e164, call.offer,
             call.legs, call.stints, call.recordings, call.told, call.owner, call.last_agent,
+            call.silences, call.silence and (call.silence.recording, call.silence.since, call.silence.until),
         )
         for call in w.calls.values()
     }  # fmt: skip

@@ -40,6 +40,7 @@ from enum import Enum
 from typing import Any
 
 from ccbridge.core import inputs as i
+from ccbridge.core.inputs import Asked
 
 
 class CallState(Enum):
@@ -93,6 +94,16 @@ class Wish:
     until: float  # epoch seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The pause of a recording: see ``core.taping``."""
+
+    recording: str
+    since: float  # epoch seconds
+    until: float  # ... by itself, at the latest
+    asked: Asked
+
+
 @dataclass(slots=True)
 class Call:
     id: str  # of the caller's channel, which has one call at a time
@@ -119,6 +130,8 @@ class Call:
     legs: list[dict[str, Any]] = field(default_factory=list)  # accounts of the talks that are over
     stints: list[dict[str, Any]] = field(default_factory=list)  # his former stays in queues
     recordings: list[str] = field(default_factory=list)  # offers whose recording outlives their leg
+    silence: Silence | None = None  # the pause of the one that runs
+    silences: list[dict[str, Any]] = field(default_factory=list)  # ... of all, that are over
     reached: bool = True  # passed on: somebody was there
     unlinked: bool = False  # his menu began while there was no link: a snapshot may be older
     menu_end: str = ""  # once the menu is over without a queue: transfer, hangup
@@ -193,6 +206,7 @@ class Offer:
     dropped: bool = False  # we hung the leg up because it did not ring
     refused: bool = False  # the Redirect: its caller is hanging up, mostly
     recording: str = ""
+    taped: str = ""  # asked for on demand: its path
 
 
 # What may happen, and the name of the action that follows: see ``moves``, ``offers`` and ``reconcile``.

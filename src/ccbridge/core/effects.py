@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ccbridge.core.inputs import Asked
 from ccbridge.core.records import Record
 
 
@@ -90,6 +91,29 @@ class DropLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class MuteRecording:
+    """Have all recordings on the caller's channel write silence from now on, or sound again.
+
+    Safe to send twice. With ``asked`` it is answered by ``RecorderAnswered``.
+    """
+
+    call: str
+    on: bool
+    asked: Asked | None = None
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Begin a recording on the caller's channel. Answered by ``RecorderAnswered``."""
+
+    call: str
+    path: str  # without suffix, relative to the recordings' directory
+    asked: Asked
+    recording: str  # its id: the offer's on whose leg it begins
+
+
+@dataclass(frozen=True, slots=True)
 class LookAt:
     """Ask Asterisk where the caller's channel is; answered by ``CallLooked``."""
 
@@ -144,6 +168,8 @@ Effect = (
     | Announce
     | DropCall
     | DropLeg
+    | MuteRecording
+    | StartRecording
     | LookAt
     | LookUpCustomer
     | Reply

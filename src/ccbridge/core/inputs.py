@@ -458,6 +458,48 @@ class CallHangup:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingCommand:
+    """Pause the recording of a talk, let it go on, or begin one.
+
+    Whose talk: exactly one of ``agent`` (his own), ``call`` (an account's id).
+    """
+
+    at: float
+    do: str  # one of ``taping.COMMANDS``
+    who: str  # the agent himself, or a supervisor
+    by: str  # a user of the machine, or the device that was used
+    door: str  # cli | api | phone
+    request: int
+    agent: str = ""
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody has asked for, as every row of the audit about it says."""
+
+    id: str  # its rows share it
+    what: str
+    who: str
+    by: str
+    whom: str
+    door: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderAnswered:
+    """What became of a ``MuteRecording`` or ``StartRecording``; ``asked`` and ``recording`` as there."""
+
+    at: float
+    call: str
+    asked: Asked
+    recording: str
+    ok: bool
+    why: str  # when not
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeKeyed:
     """An agent keyed his call's outcome. Exactly one of ``offer``, ``device`` says who."""
 
@@ -537,6 +579,8 @@ Input = (
     | CallPriority
     | CallRedirect
     | CallHangup
+    | RecordingCommand
+    | RecorderAnswered
     | OutcomeKeyed
     | TicketTagged
     | PlanLoaded

@@ -86,6 +86,7 @@ class Memory:
                 "legs": [],
                 "stints": [],
                 "recordings": [],
+                "silences": [],
             }
         elif isinstance(record, CallClosed):
             self.calls.pop(record.call, None)
@@ -102,6 +103,8 @@ class Memory:
             open_ones = self.calls.get(record.call, {}).get("recordings", [])
             if isinstance(record, RecordingStarted):
                 open_ones.append(record.offer)
+                if offer := _open(self.calls.get(record.call, {"others": ()}), record.offer):
+                    offer["recording"] = record.path  # one that was begun on demand
             elif record.offer in open_ones:
                 open_ones.remove(record.offer)
         elif isinstance(record, CallEvent) and record.call in self.calls:
@@ -235,6 +238,13 @@ class Memory:
                     call["state"] = "released"
             elif call["state"] == "offered" and "offer" not in call:
                 call["state"] = "returning"
+        elif event.kind == "recording_asked":
+            _open(call, data["recording"])["taped"] = data["path"]
+        elif event.kind == "recording_paused":
+            call["silence"] = {**data, "since": event.at}
+        elif event.kind == "recording_resumed":
+            call.pop("silence", None)
+            call["silences"].append(dict(data))
         elif event.kind == "parked" and call["legs"]:
             call["legs"][-1]["end"] = "park"
 
@@ -270,7 +280,7 @@ def _leg(data: Mapping[str, Any], offer: Mapping[str, Any], at: float) -> dict[s
 
 def _up_to_date(call: dict[str, Any]) -> None:
     """A call as an older version remembered it; in 0.1.0 one talk, told by its start."""
-    for name in ("others", "legs", "stints", "recordings"):
+    for name in ("others", "legs", "stints", "recordings", "silences"):
         call.setdefault(name, [])
     call.pop("talk", None)
     if "since" in call:

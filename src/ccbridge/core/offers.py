@@ -6,11 +6,10 @@ changes state and emits effects. The talk itself stands in ``talks``, how a call
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ccbridge.core import inputs as i
-from ccbridge.core import why
+from ccbridge.core import taping, why
 from ccbridge.core.acd import Pair
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import LEASE_MARGIN, OFFER_LIMIT, Call, CallState, Offer, OfferState, round_of
@@ -34,8 +33,8 @@ def place_offer(w: World, pair: Pair, **reasons: Any) -> None:
     """
     call, plan = w.calls[pair.call], w.queue(pair.queue)
     turn, recording = w.offer_id(), ""
-    if w.plan.recording:
-        recording = f"{time.strftime('%Y/%m/%d', time.gmtime(w.at))}/{call.account}-{turn}"
+    if w.plan.recording and plan.recording == "always":
+        recording = taping.path_of(w, call, turn)
     census = {state: count for state, count in w.census.get(call.queue, {}).items() if count}
     reasons = reasons or why.choice(w, pair)
     w.call_state(call, CallState.OFFERED)

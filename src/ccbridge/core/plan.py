@@ -49,6 +49,7 @@ class QueuePlan:
     rules: tuple[Rule, ...] = (Rule(),)  # ascending; the first one from 0 s on
     expected_talk: float = 180.0  # until there are talks to take the mean of, 1-36000
     announce: Announce | None = None  # None: nothing is told
+    recording: str = "always"  # always | on_demand | never; Plan.recording false: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class Plan:
     ageing: float = 0.0  # seconds of waiting that count as one point of priority; 0: waiting counts none
     last_agent_days: int = 30  # who talked with a customer longer ago is not his last agent, 1-365
     recording: bool = True
+    recording_pause: float = 60.0  # a paused recording goes on by itself after this, 5-900
     departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)
     outcomes: Mapping[str, str] = field(

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from ccbridge.core import inputs as i
-from ccbridge.core import moves, offers, talks
+from ccbridge.core import moves, offers, talks, taping
 from ccbridge.core.bridges import Bridges
 from ccbridge.core.calls import Call, CallState, Offer, OfferState, round_of
 from ccbridge.core.effects import LookUpCustomer
@@ -56,6 +56,7 @@ def link_up(w: World, up: i.LinkUp) -> None:
     for call in w.calls.values():
         if call.e164 and not call.name:
             w.emit(LookUpCustomer(call.id, call.e164, w.plan.last_agent_days))
+    taping.link_up(w)
     w.touched.update(w.lines)
     w.unstaffed.update(dict.fromkeys(w.lines))
 

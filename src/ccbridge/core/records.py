@@ -55,6 +55,9 @@ CALL_KINDS = (
     "answered",
     "held",
     "resumed",
+    "recording_paused",  # silent from here on: recording, until (at the latest), and who asked for it
+    "recording_resumed",  # has sound again, or is over: recording, from, reason: one of ``taping.ENDS``
+    "recording_asked",  # on demand: recording, path
     "offer_ended",
     "overflowed",  # out of a queue: reason, and target or queue
     "left",  # out of a queue by a key: target or queue
@@ -179,13 +182,15 @@ class ControlEvent:
 
     control: str  # the steps of one control share it
     at: float
-    what: str  # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, stop
+    # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, stop; record,
+    # record_pause, record_resume
+    what: str
     result: str
-    who: str  # the supervisor; "" where nobody of that name is configured
+    who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured
     by: str  # who asked: a user of the machine, or the device that a key was pressed on
     whom: str  # the agent; "" as above
     door: str  # cli | api | phone
-    call: str | None = None  # the caller's, where one is heard
+    call: str | None = None  # the caller's, where one is heard or recorded
     seconds: float | None = None  # how long it lasted: of what has ended
     reason: str = ""
 
@@ -225,6 +230,8 @@ class RecordingEnded:
     offer: str
     at: float
     answered: bool  # False: nobody talked on this leg; its files, if any, hold no conversation
+    # where it is silent because somebody paused it: from, to, reason (see ``taping.ENDS``)
+    pauses: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from typing import Any
 
 from ccbridge.core import offers
 from ccbridge.core.agents import Agent
-from ccbridge.core.calls import Call, CallState, Offer, OfferState, channel_of
+from ccbridge.core.calls import Call, CallState, Offer, OfferState, Silence, channel_of
 from ccbridge.core.controls import SETTABLE, Change, Control
+from ccbridge.core.inputs import Asked
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import AgentPlan
+from ccbridge.core.taping import PAUSE, WHAT
 from ccbridge.core.world import World
 
 
@@ -104,6 +106,8 @@ def _restore_call(
         legs=[dict(leg) for leg in known["legs"]],
         stints=list(known["stints"]),
         recordings=[one for one in known["recordings"] if one not in still_open],
+        silence=_silence(known),
+        silences=[dict(one) for one in known["silences"]],
         nth=nth,
     )
     w.calls[channel] = call
@@ -124,11 +128,21 @@ def _restore_call(
         w.call_state(call, state)
 
 
+def _silence(known: Mapping[str, Any]) -> Silence | None:
+    one = known.get("silence")
+    if one is None:
+        return None
+    # who waited for the answer is not there any more
+    asked = Asked(one["control"], WHAT[PAUSE], one["who"], one["by"], one["agent"], one["door"], 0)
+    return Silence(one["recording"], one["since"], one["until"], asked)
+
+
 def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: bool) -> None:
     agent = w.agents[saved["agent"]]
     ring = 0.0 if saved.get("joined") else w.queue(call.queue).ring
     offer = Offer(saved["id"], call.id, agent.id, saved.get("queue", call.queue), saved["at"], ring)
     offer.rang, offer.recording = saved["rang"], saved["recording"]
+    offer.taped = saved.get("taped", "")
     w.add_offer(offer)
     agent.offer = offer.id
     if saved.get("leg"):

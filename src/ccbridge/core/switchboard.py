@@ -22,6 +22,7 @@ from ccbridge.core import (
     supervise,
     sweep,
     talks,
+    taping,
     why,
     wished,
 )
@@ -119,6 +120,8 @@ class Switchboard:
                 overflow.call_due(w, w.calls[name])
             elif kind == "say":
                 announce.due(w, w.calls[name])
+            elif kind == "mute":
+                taping.due(w, w.calls[name])
             else:
                 offers.offer_due(w, w.offers[name])
 
@@ -183,6 +186,10 @@ class Switchboard:
                 matters.outcome_keyed(w, event)
             case i.TicketTagged():
                 matters.tagged(w, event)
+            case i.RecordingCommand():
+                taping.command(w, event)
+            case i.RecorderAnswered():
+                taping.answered(w, event)
             case _:
                 self._to_tables(event)
 

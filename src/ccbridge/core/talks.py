@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from ccbridge.core import inputs as i
-from ccbridge.core import offers
+from ccbridge.core import offers, taping
 from ccbridge.core.agents import Agent
 from ccbridge.core.calls import Call, CallState, Offer, OfferState
-from ccbridge.core.effects import Append, DropLeg
-from ccbridge.core.records import RecordingEnded, RecordingStarted
+from ccbridge.core.effects import DropLeg
 from ccbridge.core.world import World
 
 PASSED_ON = ("blind", "attended", "blonde", "park", "unseen", "taken_over")
@@ -87,7 +86,7 @@ def answered(w: World, call: Call, offer: Offer, found: bool) -> None:
         else:
             offers.settle_unanswered(w, other, "unreachable")  # his phone was never rung
     if offer.recording:
-        w.emit(Append(RecordingStarted(call.account, offer.id, offer.agent, w.at, offer.recording)))
+        taping.started(w, call, offer)
     w.refresh(w.agents[offer.agent])
 
 
@@ -262,7 +261,7 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     call.unbind(offer)
     w.event(call, "offer_ended", result="talked", **leg)
     if offer.recording and end not in PASSED_ON:
-        w.emit(Append(RecordingEnded(call.account, offer.id, w.at, answered=True)))
+        taping.ended(w, call, offer.id)
     elif offer.recording:
         call.recordings.append(offer.id)  # it is the caller's channel that records, and that lives on
     agent.offer, agent.talking = "", False
@@ -281,5 +280,5 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
 def end_recordings(w: World, call: Call) -> None:
     """Those of legs that passed the caller on: he is at his end, or with the next agent's recording."""
     for offer in call.recordings:
-        w.emit(Append(RecordingEnded(call.account, offer, w.at, answered=True)))
+        taping.ended(w, call, offer)
     call.recordings.clear()

@@ -344,6 +344,7 @@ class World:
     def forget(self, call: Call, ended_by: str) -> None:
         self.leave_line(call)
         self.arm("call", call.id, None)
+        self.arm("mute", call.id, None)
         self.between.pop(call.id, None)
         del self.calls[call.id]
         self.remember_call(call.account, ended_by)

@@ -289,7 +289,7 @@ def _call_closed(db: Db, closed: CallClosed) -> None:
         "answered_at": None if closed.answered_at is None else moment(closed.answered_at),
         "agent": closed.agent, "wait": closed.wait, "talk": closed.talk, "offers": closed.offers,
         "disposition": closed.disposition, "ended_by": closed.ended_by, "inferred": closed.inferred,
-        "hold": closed.hold, "legs": Jsonb([_leg(leg) for leg in closed.legs]),
+        "hold": closed.hold, "legs": Jsonb([_span(leg) for leg in closed.legs]),
         "stints": Jsonb([dict(stint) for stint in closed.stints]),
     }  # fmt: skip
     db.execute(CLOSE_CALL, values)
@@ -297,8 +297,8 @@ def _call_closed(db: Db, closed: CallClosed) -> None:
     db.execute(CLOSE_TICKET, values)
 
 
-def _leg(leg: Mapping[str, Any]) -> dict[str, Any]:
-    return {**leg, "from": moment(leg["from"]).isoformat(), "to": moment(leg["to"]).isoformat()}
+def _span(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "from": moment(one["from"]).isoformat(), "to": moment(one["to"]).isoformat()}
 
 
 def _ticket_outcome(db: Db, outcome: TicketOutcome) -> None:
@@ -313,7 +313,7 @@ INSERT INTO recording (call_id, offer, agent, started_at, path) VALUES (%s, %s, 
 ON CONFLICT (call_id, offer) DO NOTHING"""
 
 END_RECORDING = """
-UPDATE recording SET state = 'ended', ended_at = %s, answered = %s
+UPDATE recording SET state = 'ended', ended_at = %s, answered = %s, pauses = %s
 WHERE call_id = %s AND offer = %s AND state = 'writing'"""
 
 IS_RECORDING = "SELECT 1 FROM recording WHERE call_id = %s AND offer = %s"
@@ -326,7 +326,8 @@ def _recording_started(db: Db, started: RecordingStarted) -> None:
 
 def _recording_ended(db: Db, ended: RecordingEnded) -> None:
     key = (ended.call, ended.offer)
-    changed = db.execute(END_RECORDING, (moment(ended.at), ended.answered, *key))
+    pauses = Jsonb([_span(pause) for pause in ended.pauses])
+    changed = db.execute(END_RECORDING, (moment(ended.at), ended.answered, pauses, *key))
     if changed.rowcount == 0 and db.execute(IS_RECORDING, key).fetchone() is None:
         raise UnknownRecording(f"call {ended.call}, offer {ended.offer}")
 

@@ -287,6 +287,7 @@ recording = Table(
     Column("ended_at", Moment),
     Column("answered", Boolean),
     Column("path", Text, nullable=False),  # relative, without suffix
+    Column("pauses", JSONB, nullable=False, server_default=text("'[]'")),  # [{from, to, reason}]
     Column("state", Text, nullable=False, server_default="writing"),
     Column("duration_s", Double),
     Column("bytes", BigInteger),
