@@ -90,6 +90,25 @@ TABLE = (
         "tests/e2e/test_phone_codes.py::test_my_state",
     ),
     Code(
+        "record_pause", "*001", 0, 0, "",
+        "pauses the recording of your call, so that what is said now is not kept (a card's number); "
+        "it goes on by itself",
+        "\"paused\"",
+        "tests/e2e/test_recording_codes.py::test_a_paused_recording_is_silent_between_its_marks",
+    ),
+    Code(
+        "record_resume", "*002", 0, 0, "",
+        "lets the recording go on now",
+        "\"record mode\"",
+        "tests/e2e/test_recording_codes.py::test_a_paused_recording_is_silent_between_its_marks",
+    ),
+    Code(
+        "record", "*003", 0, 0, "",
+        "records your call from now on, where calls are recorded on demand",
+        "\"record mode\"",
+        "tests/e2e/test_recording_codes.py::test_record_on_demand",
+    ),
+    Code(
         "listen", "*091", 1, 10, "number",
         "lets you hear the agent's calls, one after another; neither side hears you",
         "the call, or music until there is one",

@@ -23,6 +23,7 @@ from ccbridge.agi.server import AgiServer
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import AmiError
+from ccbridge.ami.recorder import Recorder
 from ccbridge.ami.renewals import Renewals
 from ccbridge.ami.teach import teach
 from ccbridge.captures import lines
@@ -31,6 +32,7 @@ from ccbridge.config import ConfigErrors, Site, differences, load
 from ccbridge.control.commands import Commands
 from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import ControlServer
+from ccbridge.control.taping import Taping
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core import view
@@ -50,6 +52,7 @@ from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
 from ccbridge.supervision.desk import Desk
+from ccbridge.talk_keys import TalkKeys
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +107,7 @@ class Daemon:
                 on_up=self._on_up,
                 on_down=self._on_down,
             )
+            self.recorder = self._make_recorder()
             self.agi = AgiServer(session_cap=site.agi.sessions)
             renewals = Renewals(self.client, HELD)
             self.inputs = self._open_inputs()
@@ -115,6 +119,7 @@ class Daemon:
                 self.client,
                 renewals,
                 self.lookup,
+                self.recorder,
                 self.notify,
                 self._snapshot,
             )
@@ -125,6 +130,7 @@ class Daemon:
                 lambda: self.site.supervision.notice,
             )
             self.monitoring = Monitoring(desk, self.loop, self.client)
+            self.keys = TalkKeys(self.switchboard, self.loop, self.client)
             Doors(
                 lambda: self.switchboard.world.plan,
                 self.loop.post,
@@ -145,6 +151,9 @@ class Daemon:
                 self.facts,
                 self.loop.tally.since_start,
                 Monitors(desk, self.monitoring.done, time.time),
+                Taping(
+                    self.switchboard, lambda: self.site.supervisors, self.loop.ask, self.loop.keep, time.time
+                ),
                 unlock=phone_codes.unlock,
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
@@ -166,6 +175,7 @@ class Daemon:
                 loop_task = group.create_task(self.loop.run())
                 shipping = group.create_task(self.shipper.run())
                 ami = group.create_task(self.client.run())
+                group.create_task(self.recorder.run())
                 keeping = group.create_task(self._keep_journal())
                 publishing = group.create_task(self.publisher.run())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
@@ -177,6 +187,7 @@ class Daemon:
                 await self.control.stop()
                 await self.agi.stop(AGI_GRACE)
                 self.client.close()
+                self.recorder.close()
                 await ami
                 await self.loop.drained()
                 keeping.cancel()
@@ -189,6 +200,7 @@ class Daemon:
             await self.control.stop()
             await self.agi.stop(0)
             self.client.close()
+            self.recorder.close()
             await self.lookup.close()
             if pages is not None:
                 await asyncio.to_thread(pages.stop)
@@ -264,6 +276,14 @@ class Daemon:
 
     # -- AMI
 
+    def _make_recorder(self) -> Recorder:
+        pbx, client = self.site.asterisk, None
+        if secret := pbx.recorder_secret.get_secret_value():
+            client = AmiClient(
+                host=pbx.host, port=pbx.port, username=pbx.recorder_user, secret=secret, events="off"
+            )
+        return Recorder(client, self.site.recording.directory)
+
     def _on_event(self, message: Message) -> None:
         if message.event == "Cdr" and not message.get("sequence"):
             self.counts["cdr_unmapped"] += 1
@@ -273,6 +293,7 @@ class Daemon:
         event = translate.to_inbox(message, heard, self.site.asterisk.system, self._parse)
         self.loop.post_heard(event, message.text, heard)
         self.monitoring.heard(message, heard)
+        self.keys.heard(message, heard)
 
     async def _on_up(self, client: AmiClient) -> None:
         """The link is logged in and its events are held back: see how the PBX stands."""

@@ -21,6 +21,7 @@ from panoramisk.message import Message
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.ami.errors import AmiError
+from ccbridge.ami.recorder import Recorder
 from ccbridge.ami.renewals import Renewals
 from ccbridge.captures import lines
 from ccbridge.captures.journal import InputJournal
@@ -36,10 +37,12 @@ from ccbridge.core.effects import (
     LookAt,
     LookUpCustomer,
     MoveOut,
+    MuteRecording,
     Oddity,
     PlaceOffer,
     PlayOut,
     Reply,
+    StartRecording,
     SweepAgain,
     TellQueue,
 )
@@ -75,6 +78,7 @@ class RoutingLoop:
         client: AmiClient,
         renewals: Renewals,
         lookup: CustomerLookup,
+        recorder: Recorder,
         notify: Notify,
         snapshot: Callable[[], Awaitable[i.Snapshot]],
     ) -> None:
@@ -90,6 +94,7 @@ class RoutingLoop:
         self._client = client
         self._renewals = renewals
         self._lookup = lookup
+        self._recorder = recorder
         self._notify = notify
         self._snapshot = snapshot
         # beside what happened, the words of the PBX that said so, and when they came
@@ -254,6 +259,10 @@ class RoutingLoop:
         match effect:
             case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | Announce() | DropCall() | DropLeg():
                 self._act_on_channel(effect)
+            case MuteRecording():
+                self._spawn(self._mute(effect))
+            case StartRecording():
+                self._spawn(self._record(effect))
             case LookAt():
                 self._spawn(self._look(effect.call))
             case LookUpCustomer():
@@ -320,6 +329,34 @@ class RoutingLoop:
             log.warning("ami.look_failed", call=call, why=str(error))  # its limit asks again
             return
         self.post(i.CallLooked(time.time(), call, place))
+
+    async def _mute(self, effect: MuteRecording) -> None:
+        try:
+            (future,) = self._client.send_many(translate.to_actions(effect))
+            await future
+        except (AmiError, ValueError) as error:
+            log.warning(
+                "recording.not_muted" if effect.on else "recording.not_unmuted",
+                call=effect.call,
+                why=str(error),
+            )
+            self._recorder_answered(effect, str(error))
+        else:
+            self._recorder_answered(effect, "")
+
+    async def _record(self, effect: StartRecording) -> None:
+        try:
+            await self._recorder.start(effect.call, effect.path)
+        except (AmiError, ValueError) as error:
+            log.warning("recording.not_started", call=effect.call, why=str(error))
+            self._recorder_answered(effect, str(error))
+        else:
+            self._recorder_answered(effect, "")
+
+    def _recorder_answered(self, effect: MuteRecording | StartRecording, why: str) -> None:
+        if effect.asked is not None:
+            told = i.RecorderAnswered(time.time(), effect.call, effect.asked, effect.recording, not why, why)
+            self.post(told)
 
     async def _look_up(self, wanted: LookUpCustomer) -> None:
         found = await self._lookup.find_customer(wanted.e164, wanted.days)

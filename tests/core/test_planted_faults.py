@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulator import FLOWING, RINGING, SITE, SKILLED, Simulator
-from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, SEATED, Weather
+from simulator import FLOWING, RINGING, SITE, SKILLED, TAPED, Simulator
+from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, SEATED, TAPERS, Weather
 
 from ccbridge.core import (
     acd,
@@ -20,6 +20,7 @@ from ccbridge.core import (
     skills,
     strategies,
     talks,
+    taping,
     why,
     wished,
 )
@@ -83,6 +84,26 @@ def what_was_set_is_forgotten_by_a_reload(patch: pytest.MonkeyPatch) -> None:
 @plant(CALM)
 def no_pause_after_a_miss(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(offers, "_cool", nothing)
+
+
+@plant(TAPERS, TAPED)
+def a_pause_has_no_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(taping, "due", nothing)
+
+
+@plant(TAPERS, TAPED)
+def asterisk_is_not_told_of_the_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(taping, "unmute", nothing)
+
+
+@plant(TAPERS, TAPED)
+def a_restart_forgets_a_pause(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restore, "_silence", nothing)
+
+
+@plant(replace(TAPERS, tapers=300, outages=8), TAPED)
+def asterisk_is_not_told_again_after_a_lost_link(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(taping, "link_up", nothing)
 
 
 @plant(CALM)

@@ -171,6 +171,15 @@ def test_a_pause_that_asterisk_refuses_is_none() -> None:
     scene.pause()
 
 
+def test_a_late_failure_does_not_lift_the_next_pause() -> None:
+    scene = Talk()
+    first = scene.ask("pause")
+    scene.answered(scene.ask("resume", request=6))
+    scene.answered(scene.ask("pause", request=7))
+    effects = scene.answered(first, "no answer in time")
+    assert (told(effects), over(effects)) == ([], [])
+
+
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("away", [5.0, 40.0])
 def test_a_pause_outlives_link_and_daemon(killed: bool, away: float) -> None:

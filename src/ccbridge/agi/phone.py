@@ -52,6 +52,11 @@ INVALID = "pm-invalid-option"
 NOBODY = ("im-sorry", LOGGED_OUT)
 NOT_NOW = ("im-sorry", "feature-not-avail-line")
 PAUSED = ("do-not-disturb", "activated")
+RECORDING = {
+    "record_pause": ("pause", "dictate/paused"),
+    "record_resume": ("resume", "dictate/record_mode"),
+    "record": ("start", "dictate/record_mode"),
+}
 NOT_PAUSED = ("do-not-disturb", "de-activated")
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
@@ -166,6 +171,8 @@ class PhoneCodes:
                 by = plan.extend_by
                 if await self._do(session, lambda request: i.WrapUpExtend(now, agent, by, request), DONE):
                     await self._tell_left(session, device)
+            case "record_pause" | "record_resume" | "record":
+                await self._record(session, agent, code.name, device)
             case "state":
                 await self._tell_state(session, plan, row, device)
 
@@ -175,6 +182,16 @@ class PhoneCodes:
             log.info("code.refused", why=reply.text)
         await _say(session, *(sounds if reply.ok else NOT_NOW))
         return reply.ok
+
+    async def _record(self, session: AgiSession, agent: str, name: str, device: str) -> None:
+        """Whoever dials has his caller on hold meanwhile."""
+        do, sound = RECORDING[name]
+        now = time.time()
+        await self._do(
+            session,
+            lambda request: i.RecordingCommand(now, do, agent, device, "phone", request, agent=agent),
+            sound,
+        )
 
     async def _outcome(self, session: AgiSession, digit: str, device: str) -> None:
         if self._who_works_at(device) is None:

@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 from panoramisk.message import Message
 
 from ccbridge.core import inputs as i
-from ccbridge.core.effects import Announce, DropCall, DropLeg, MoveOut, PlaceOffer, PlayOut, TellQueue
+from ccbridge.core.effects import (
+    Announce,
+    DropCall,
+    DropLeg,
+    MoveOut,
+    MuteRecording,
+    PlaceOffer,
+    PlayOut,
+    TellQueue,
+)
 from ccbridge.core.reconcile import CONTEXT_EXIT, CONTEXT_MESSAGE, CONTEXT_OFFER
 from ccbridge.core.records import CdrRow
 
@@ -77,7 +86,7 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
 
 
 def to_actions(
-    effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropCall | DropLeg,
+    effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropCall | DropLeg | MuteRecording,
 ) -> list[Fields]:
     """The AMI actions that perform an effect, to be sent in one write and in this order.
 
@@ -86,6 +95,9 @@ def to_actions(
     if isinstance(effect, DropLeg | DropCall):
         channel = effect.leg if isinstance(effect, DropLeg) else effect.call
         return [{"Action": "Hangup", "Channel": channel, "Cause": "16"}]
+    if isinstance(effect, MuteRecording):
+        state = "1" if effect.on else "0"
+        return [{"Action": "MixMonitorMute", "Channel": effect.call, "Direction": "both", "State": state}]
     if isinstance(effect, Announce):
         # one variable, so that the hold loop never finds half of it
         value = f"{effect.position}-{effect.minutes}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ccbridge.cli import show, story, supervise
+from ccbridge.cli import show, story, supervise, taping
 from ccbridge.cli.here import Away, Here, NotDone, Stop, common, pass_here
 from ccbridge.cli.past import database, day_option, limit_option, local_day
 from ccbridge.store import queries
@@ -19,7 +19,7 @@ def call() -> None:
     """Calls: live ones, and those of a day."""
 
 
-for _command in supervise.COMMANDS:
+for _command in (*supervise.COMMANDS, taping.record):
     call.add_command(_command)
 
 

@@ -47,7 +47,10 @@ WAYS_OUT = {
     "paused": "all agents were paused",
     "key": "he pressed the key for it",
 }
-SILENT = {"dialled", "held", "resumed", "customer"}  # nothing that a wait or a choice is explained by
+# nothing that a wait or a choice is explained by
+SILENT = {
+    "dialled", "held", "resumed", "customer", "recording_asked", "recording_paused", "recording_resumed",
+}  # fmt: skip
 
 
 class Told(NamedTuple):

@@ -59,6 +59,7 @@ def to_plan(site: m.SiteFile) -> Plan:
         ageing=routing.ageing,
         last_agent_days=routing.last_agent_days,
         recording=site.recording.enabled,
+        recording_pause=routing.recording_pause,
         pause_reasons=site.pause_reasons,
         outcomes=dict(site.outcomes),
     )
@@ -89,6 +90,7 @@ def to_queue(name: str, queue: m.QueueSection) -> QueuePlan:
         or (Rule(),),
         expected_talk=queue.expected_talk,
         announce=None if queue.announce is None else Announce(**queue.announce.model_dump()),
+        recording=queue.recording,
     )
 
 

@@ -81,6 +81,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
     kept = Secrets(data, file, os.environ if environ is None else environ, notes)
     if secrets:
         kept.read()
+        kept.need_recorder()
     if checked is None or notes.mistakes:
         raise ConfigErrors(notes.mistakes, notes.warnings)
     return _site(file, apply(checked, kept.found), notes)

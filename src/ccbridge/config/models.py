@@ -61,6 +61,9 @@ class AsteriskSection(Section):
     user: Account = "ccbridge"
     secret: SecretStr = NO_SECRET
     secret_file: SitePath | None = None
+    recorder_user: Account = "ccbridge-rec"
+    recorder_secret: SecretStr = NO_SECRET
+    recorder_secret_file: SitePath | None = None
     system: Account = "pbx"
     exit_context: Context = "ccbridge-internal"
 
@@ -129,6 +132,7 @@ class RoutingSection(Section):
     reach_timeout: Annotated[Number, Between(2, 30, "seconds")] = 6.0
     ageing: Annotated[Number, Between(0, 86_400, "seconds")] = 0.0
     last_agent_days: Annotated[Whole, Between(1, 365, "days")] = 30
+    recording_pause: Annotated[Number, Between(5, 900, "seconds")] = 60.0
     # Less than 10 s would be shorter than two heartbeats and one look of the hold loop.
     fallback_after: Annotated[Number, Between(10, 600, "seconds")] = 30.0
 
@@ -149,6 +153,9 @@ class CodesSection(Section):
     whisper: FeatureCode = DEFAULTS["whisper"]
     barge: FeatureCode = DEFAULTS["barge"]
     take_over: FeatureCode = DEFAULTS["take_over"]
+    record_pause: FeatureCode = DEFAULTS["record_pause"]
+    record_resume: FeatureCode = DEFAULTS["record_resume"]
+    record: FeatureCode = DEFAULTS["record"]
 
 
 class PhonesSection(Section):
@@ -210,6 +217,7 @@ class QueueSection(Section):
     skills: Annotated[tuple[RuleSection, ...], Count(0, 10)] = ()
     expected_talk: Annotated[Number, Between(1, 36_000, "seconds")] = 180.0
     announce: AnnounceSection | None = None
+    recording: Literal["always", "on_demand", "never"] = "always"
 
 
 class AgentSection(Section):

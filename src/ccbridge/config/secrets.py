@@ -36,6 +36,7 @@ class Slot:
 
 SLOTS = (
     Slot(("asterisk", "secret"), "CCBRIDGE_AMI_SECRET", required=True),
+    Slot(("asterisk", "recorder_secret"), "CCBRIDGE_RECORDER_SECRET", required=False),
     Slot(("database", "url"), "CCBRIDGE_DATABASE_URL", required=True, is_url=True),
     Slot(("database", "admin_url"), "CCBRIDGE_DATABASE_ADMIN_URL", required=False, is_url=True),
 )
@@ -60,6 +61,18 @@ class Secrets:
             text = self._one(slot, section)
             if text is not None:
                 self._keep(slot, text)
+
+    def need_recorder(self) -> None:
+        """What is recorded on demand is recorded by a user of AMI's own."""
+        queues = self._data.get("queues")
+        for name, raw in queues.items() if isinstance(queues, dict) else ():
+            on_demand = isinstance(raw, dict) and raw.get("recording") == "on_demand"
+            if on_demand and ("asterisk", "recorder_secret") not in self.found:
+                self._notes.add(
+                    ("queues", name, "recording"),
+                    "on_demand needs asterisk.recorder_secret, recorder_secret_file or the environment "
+                    "variable CCBRIDGE_RECORDER_SECRET",
+                )
 
     def _section(self, loc: Loc) -> Mapping[str, Any] | None:
         """The section's own mapping; ``None`` where it is misspelt, no mapping, or optional and left out."""
@@ -148,8 +161,10 @@ class Secrets:
 def apply(site: SiteFile, found: Mapping[Loc, SecretStr]) -> SiteFile:
     """The same site with the secrets that were found, wherever they stood, in their places."""
     asterisk, database = site.asterisk, site.database
-    if secret := found.get(("asterisk", "secret")):
-        asterisk = asterisk.model_copy(update={"secret": secret})
+    secrets = {
+        key: found[loc] for key in ("secret", "recorder_secret") if (loc := ("asterisk", key)) in found
+    }
+    asterisk = asterisk.model_copy(update=secrets)
     urls = {key: found[loc] for key in ("url", "admin_url") if (loc := ("database", key)) in found}
     return site.model_copy(update={"asterisk": asterisk, "database": database.model_copy(update=urls)})
 

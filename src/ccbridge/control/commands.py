@@ -14,6 +14,7 @@ from ccbridge import __version__
 from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import Handler
 from ccbridge.control.supervising import Supervising
+from ccbridge.control.taping import Taping
 from ccbridge.control.wire import Answer, Refused, quoted, texts
 from ccbridge.core import explain, view
 from ccbridge.core import inputs as i
@@ -46,6 +47,7 @@ class Commands:
         facts: Callable[[], Mapping[str, Any]] = dict,
         since_start: Callable[[str], Mapping[str, Any]] = lambda queue: {},
         monitors: Monitors | None = None,
+        taping: Taping | None = None,
         *,
         unlock: Callable[[str], bool] = lambda name: False,
         clock: Callable[[], float] = time.time,
@@ -62,6 +64,7 @@ class Commands:
         self._monotonic = monotonic
         self._supervising = Supervising(board, ask, clock, monotonic)
         self._monitors = {} if monitors is None else monitors.handlers()
+        self._taping = {} if taping is None else taping.handlers()
         self._started = monotonic()
 
     def handlers(self) -> dict[str, Handler]:
@@ -86,6 +89,7 @@ class Commands:
             "agent.explain": self._agent_explain,
             **self._supervising.handlers(),
             **self._monitors,
+            **self._taping,
         }
 
     async def _status(self, fields: dict[str, Any]) -> Answer:

@@ -185,7 +185,7 @@ def link_up(w: World) -> None:
 
 
 def unmute(w: World, call: Call) -> None:
-    if w.link and running(w, call):
+    if w.link and call.silence is None and running(w, call):
         w.emit(MuteRecording(call.id, False))
 
 

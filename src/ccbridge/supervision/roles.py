@@ -9,19 +9,20 @@ from typing import NamedTuple
 LISTEN, WHISPER, BARGE = MODES = ("listen", "whisper", "barge")
 TAKE_OVER = "take_over"
 NOTICES = ("nobody", "agent", "both")  # who hears a tone when somebody begins to monitor a call
+RECORD = "record"  # begin a recording, pause and resume it
 CONTROLS = (*MODES, TAKE_OVER)
 
 
 class Rights(NamedTuple):
-    controls: frozenset[str]
+    controls: frozenset[str]  # of CONTROLS, and RECORD
     everywhere: bool  # False: in the departments that the supervisor is given, and nowhere else
 
 
 ROLES: Mapping[str, Rights] = {
     "trainee": Rights(frozenset({LISTEN}), False),
-    "supervisor": Rights(frozenset(CONTROLS), False),
-    "manager": Rights(frozenset(CONTROLS), True),
-    "administrator": Rights(frozenset(CONTROLS), True),
+    "supervisor": Rights(frozenset((*CONTROLS, RECORD)), False),
+    "manager": Rights(frozenset((*CONTROLS, RECORD)), True),
+    "administrator": Rights(frozenset((*CONTROLS, RECORD)), True),
 }
 
 
@@ -44,7 +45,7 @@ def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -
 
 
 def refusal(supervisor: Supervisor, control: str, departments: frozenset[str], own_phone: bool) -> str:
-    """Why he may not do this, one of ``CONTROLS``, with an agent of these departments; "": he may.
+    """Why he may not do this, one of ``CONTROLS`` or RECORD, with an agent of these departments; "": he may.
 
     ``own_phone``: at the agent's own.
     """
