@@ -40,6 +40,7 @@ from ccbridge.core.memory import Memory
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.view import WAITING
+from ccbridge.lamps import Lamps
 from ccbridge.metrics.publisher import Publisher
 from ccbridge.metrics.server import MetricsServer
 from ccbridge.monitoring import Monitoring
@@ -131,6 +132,10 @@ class Daemon:
             )
             self.monitoring = Monitoring(desk, self.loop, self.client)
             self.keys = TalkKeys(self.switchboard, self.loop, self.client)
+            self.lamps = Lamps(
+                lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client
+            )
+            self.loop.decided.append(self.lamps.look)
             Doors(
                 lambda: self.switchboard.world.plan,
                 self.loop.post,
@@ -178,6 +183,7 @@ class Daemon:
                 group.create_task(self.recorder.run())
                 keeping = group.create_task(self._keep_journal())
                 publishing = group.create_task(self.publisher.run())
+                lamps = group.create_task(self.lamps.run())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
                 self.notify.say("READY=1")
                 await self._stopping.wait()
@@ -192,6 +198,7 @@ class Daemon:
                 await self.loop.drained()
                 keeping.cancel()
                 publishing.cancel()
+                lamps.cancel()
                 loop_task.cancel()
                 self.journal.flush()
                 shipping.cancel()  # copies what is left, within its own limit
@@ -321,7 +328,7 @@ class Daemon:
             else translate.named(place, self._parse)
             for place in seen.places
         )
-        return dataclasses.replace(seen, places=tuple(places))
+        return dataclasses.replace(seen, places=tuple(places), devices=self.lamps.found(seen.devices))
 
     async def _teach(self) -> None:
         site = self.site
@@ -334,6 +341,7 @@ class Daemon:
         await teach(self.client, values, exits)
 
     def _on_down(self, reason: str) -> None:
+        self.lamps.lost()
         self.loop.post(i.LinkDown(time.time(), reason))
 
     # -- everything else

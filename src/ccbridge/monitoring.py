@@ -30,7 +30,8 @@ class Monitoring:
         self._sessions = desk.sessions
         self._loop = loop
         self._client = client
-        loop.decided, loop.swept = self.look, self.swept
+        loop.decided.append(self.look)
+        loop.swept = self.swept
 
     def look(self) -> None:
         """The core has decided something."""

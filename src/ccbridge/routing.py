@@ -108,7 +108,7 @@ class RoutingLoop:
         self._sweep_due = time.monotonic() + SWEEP_EVERY
         self._started = int(time.time())
         # called after each decision of the core, and with each snapshot of a sweep
-        self.decided: Callable[[], None] = lambda: None
+        self.decided: list[Callable[[], None]] = []
         self.swept: Callable[[i.Snapshot], None] = lambda snapshot: None
 
     @property
@@ -223,7 +223,8 @@ class RoutingLoop:
         for effect in effects:
             if not isinstance(effect, Append):
                 self._perform(effect)
-        self.decided()
+        for told in self.decided:
+            told()
         self.tally.decisions.add(time.monotonic() - now)
         if not isinstance(event, i.Tick):
             self.tally.lag.add(max(0.0, time.time() - event.at))

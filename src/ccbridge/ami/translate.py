@@ -33,6 +33,8 @@ DISPLAY_LIMIT = 200
 # A stamp after this (epoch seconds, year 5138) is none: no calendar could show it.
 LATEST = 1e11
 
+# Devices of ours that stand for lamps: what they show is our own doing, and tells us nothing.
+LAMP = "Custom:ccb-"
 SOFTHANGUP_SHUTDOWN = 1 << 2  # channel.h: the PBX is being stopped
 # A bridge in which nobody hears another: all who are parked in one lot are in one, and so is BridgeWait().
 HOLDING_BRIDGE = "holding_bridge"
@@ -227,6 +229,11 @@ def _cut(m: Mapping[str, Any], at: float) -> i.Input | None:
     return i.ChannelCut(at, m.get("uniqueid", ""))
 
 
+def _device_changed(m: Mapping[str, Any], at: float) -> i.Input | None:
+    device = m.get("device", "")
+    return None if device.startswith(LAMP) else i.DeviceChanged(at, device, m.get("state", ""))
+
+
 def _contact_status(m: Mapping[str, Any], at: float) -> i.Input | None:
     if m.get("contactstatus") not in ("Created", "NonQualified", "Reachable"):
         return None
@@ -247,6 +254,6 @@ _EVENTS: Mapping[str, Callable[[Mapping[str, Any], float], i.Input | None]] = {
     "BlindTransfer": _transfer,
     "AttendedTransfer": _transfer,
     "ParkedCall": lambda m, at: i.CallParked(at, m.get("parkeeuniqueid", ""), m.get("parkingspace", "")),
-    "DeviceStateChange": lambda m, at: i.DeviceChanged(at, m.get("device", ""), m.get("state", "")),
+    "DeviceStateChange": _device_changed,
     "ContactStatus": _contact_status,
 }

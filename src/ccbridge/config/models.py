@@ -163,6 +163,7 @@ class PhonesSection(Section):
     pin_tries: Annotated[Whole, Between(1, 20)] = 5
     pin_lock: Annotated[Number, Between(10, 86_400, "seconds")] = 300.0
     extend_by: Annotated[Number, Between(10, 3600, "seconds")] = 60.0
+    lamps: YesNo = False
 
 
 class TicketsSection(Section):
