@@ -90,6 +90,13 @@ TABLE = (
         "tests/e2e/test_phone_codes.py::test_my_state",
     ),
     Code(
+        "figures", "*099", 0, 0, "",
+        "tells your figures since midnight",
+        "\"received\" and your calls taken; the minutes that you talked; \"the number is not answering\" and "
+        "the calls that you missed; \"please try your call again later\": not to be had now",
+        "tests/e2e/test_own_figures.py::test_my_figures_today",
+    ),
+    Code(
         "record_pause", "*001", 0, 0, "",
         "pauses the recording of your call, so that what is said now is not kept (a card's number); "
         "it goes on by itself",

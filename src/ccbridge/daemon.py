@@ -16,6 +16,7 @@ import structlog
 from panoramisk.message import Message
 
 from ccbridge import __version__
+from ccbridge.agi import own_figures
 from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.matters import Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
@@ -46,13 +47,15 @@ from ccbridge.metrics.server import MetricsServer
 from ccbridge.monitoring import Monitoring
 from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
+from ccbridge.reports.own import OwnFigures
 from ccbridge.routing import RoutingLoop
 from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
-from ccbridge.supervision.desk import Desk
+from ccbridge.supervision.attendance import Attendance
+from ccbridge.supervision.desk import Asked, Desk
 from ccbridge.talk_keys import TalkKeys
 
 log = structlog.get_logger(__name__)
@@ -132,9 +135,7 @@ class Daemon:
             )
             self.monitoring = Monitoring(desk, self.loop, self.client)
             self.keys = TalkKeys(self.switchboard, self.loop, self.client)
-            self.lamps = Lamps(
-                lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client
-            )
+            self.lamps = Lamps(lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client)
             self.loop.decided.append(self.lamps.look)
             Doors(
                 lambda: self.switchboard.world.plan,
@@ -144,9 +145,23 @@ class Daemon:
                 renewals,
                 lambda: not self.draining,
             ).open(self.agi)
-            phone_codes = PhoneCodes(self._phone_plan, self.loop.ask, self._works_at, self.monitoring.dialled)
+            phone_codes = PhoneCodes(
+                self._phone_plan,
+                self.loop.ask,
+                self._works_at,
+                self.monitoring.dialled,
+                self._note,
+                self.memory.wrong,
+            )
             phone_codes.open(self.agi)
             Matters(self.loop.ask, lambda: self.site.tickets.tags).open(phone_codes)
+            own_figures.add(phone_codes, OwnFigures(url).today)
+            self.attendance = Attendance(
+                lambda: self.switchboard.world,
+                lambda: self.site.supervisors,
+                self.loop.keep,
+                phone_codes.unlock,
+            )
             self.publisher = Publisher(self.switchboard, self.loop.tally, self.facts)
             commands = Commands(
                 self.switchboard,
@@ -159,7 +174,7 @@ class Daemon:
                 Taping(
                     self.switchboard, lambda: self.site.supervisors, self.loop.ask, self.loop.keep, time.time
                 ),
-                unlock=phone_codes.unlock,
+                attendance=self.attendance,
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
@@ -358,6 +373,12 @@ class Daemon:
             phones.pin_tries,
             phones.pin_lock,
         )
+
+    def _note(
+        self, device: str, what: str, result: str, whom: str, *, who: str = "", reason: str = ""
+    ) -> None:
+        asked = Asked(time.time(), device, "phone")
+        self.attendance.note(asked, what, result, whom, who=who, reason=reason)
 
     def _works_at(self, device: str) -> dict[str, Any] | None:
         return view.works_at(self.switchboard, device, time.time(), time.monotonic())

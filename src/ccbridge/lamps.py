@@ -1,8 +1,8 @@
 """Lamps of phones' keys (BLF): custom device states of the PBX, kept as the switchboard has it.
 
-What the PBX shows is read with each snapshot, at a login and at each sweep; in between it is what we sent. Only
-differences are sent, so a start changes nothing that is right already, and a lamp that somebody else has
-switched is mended by the next sweep.
+What the PBX shows is read with each snapshot, at a login and at each sweep; in between it is what we sent.
+Only differences are sent, so a start changes nothing that is right already, and a lamp that somebody else
+has switched is mended by the next sweep.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BATCH = 100
 
 
 class Lamps:
-    """``run()`` until cancelled. While ``on()`` is false, and for whoever is not configured any more, what was
-    ever set shows GONE: no lamp tells what nobody keeps."""
+    """``run()`` until cancelled. While ``on()`` is false, and for whoever is not configured any more, what
+    was ever set shows GONE: no lamp tells what nobody keeps."""
 
     def __init__(self, world: Callable[[], World], on: Callable[[], bool], client: AmiClient) -> None:
         self._world = world
@@ -60,8 +60,8 @@ class Lamps:
 
     async def _switch(self) -> None:
         shown = self._shown
-        if shown is None:
-            return
+        if shown is None or not self._client.up:
+            return  # the decision that follows the login looks again
         wanted = {LAMP + name: lit for name, lit in lamps(self._world())} if self._on() else {}
         changed = list(changes(wanted, shown))
         for begin in range(0, len(changed), BATCH):

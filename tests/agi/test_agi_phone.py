@@ -10,6 +10,7 @@ import pytest
 from fake_asterisk import FakeAsterisk
 
 from ccbridge import pins
+from ccbridge.agi import own_figures
 from ccbridge.agi.attempts import Attempts
 from ccbridge.agi.matters import Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
@@ -17,6 +18,7 @@ from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
+from ccbridge.reports.own import Own
 
 OK = "200 result=1"
 SAID = "200 result=0"
@@ -35,13 +37,24 @@ class Site:
         self.monitored: list[tuple[str, ...]] = []
         self.status = ""
         self.now = 0.0
+        self.own = {"anna": Own(7, 1, 1710.0)}
+        self.told: list[tuple[str, ...]] = []
         self.table = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0)
-        self.codes = PhoneCodes(lambda: self.table, self.ask, self.at.get, self.monitor, lambda: self.now)
+        self.codes = PhoneCodes(
+            lambda: self.table, self.ask, self.at.get, self.monitor, self.note, {}, lambda: self.now
+        )
         Matters(self.ask, lambda: {"7": "invoice"}).open(self.codes)
+        own_figures.add(self.codes, self.today)
 
     def monitor(self, *asked: str) -> bool:
         self.monitored.append(asked)
         return self.ok
+
+    async def today(self, agent: str) -> Own | None:
+        return self.own.get(agent)
+
+    def note(self, *words: str, who: str = "", reason: str = "") -> None:
+        self.told.append((*words, who, reason))
 
     async def ask(self, make: Callable[[int], i.Input]) -> Reply:
         self.posted.append(make(7))
@@ -132,6 +145,17 @@ async def test_a_state_is_spoken(site: Site) -> None:
     assert site.posted == []
 
 
+async def test_own_figures_are_spoken(site: Site) -> None:
+    said = await site.dial("*099")
+    assert said == [
+        "vm-received", "SayNumber", "SayNumber", "minutes", "number-not-answering", "SayNumber",
+    ]  # fmt: skip
+    site.own.clear()
+    assert await site.dial("*099") == ["please-try-call-later"]
+    assert await site.dial("*099", device="PJSIP/1002") == ["im-sorry", "agent-loggedoff"]
+    assert site.posted == []
+
+
 async def test_a_log_in_names_the_phone(site: Site) -> None:
     said = await site.dial("*01", "200 result=501", f"200 result={PIN}", device="PJSIP/1002")
     assert said == ["agent-user", "agent-pass", "agent-loginok"]
@@ -144,7 +168,8 @@ async def test_a_log_in_names_the_phone(site: Site) -> None:
 
 async def test_nothing_keyed_is_no_wrong_pin(site: Site) -> None:
     assert await site.dial("*01501", "200 result= (timeout)") == ["agent-pass", "vm-incorrect"]
-    assert site.codes.agents.wrong == {}
+    assert site.told == []
+    assert not site.codes.unlock("anna")
 
 
 async def test_wrong_pins_lock_the_phone_and_the_agent(site: Site) -> None:
@@ -162,6 +187,16 @@ async def test_wrong_pins_lock_the_phone_and_the_agent(site: Site) -> None:
     assert (await site.dial("*01501", right, device="PJSIP/1003"))[-1] == "agent-loginok"
     site.now = 300.0
     assert (await site.dial("*01501", right))[-1] == "agent-loginok"
+    one, two, three = "PJSIP/1001", "PJSIP/1002", "PJSIP/1003"
+    assert site.told == [
+        *[(one, "pin", "failed", "anna", "", "")] * 3,
+        (one, "lock", "done", one, "", ""),
+        (one, "lock", "done", "anna", "", ""),
+        *[(two, "pin", "failed", "", "", "")] * 3,
+        (two, "lock", "done", two, "", ""),
+        (three, "log_in", "done", "anna", "anna", ""),
+        (one, "log_in", "done", "anna", "anna", ""),
+    ]
 
 
 @pytest.mark.parametrize("damaged", ["anna\n", "anna:nonsense\n", "anna:Ä\n"])
@@ -169,15 +204,29 @@ async def test_a_damaged_file_of_pins_lets_nobody_in_and_locks_nobody(site: Site
     site.table.pins.write_text(damaged)
     for _ in range(4):
         assert (await site.dial("*01501", f"200 result={PIN}"))[-1] == "please-try-call-later"
-    assert not site.codes.agents.locked("anna", site.now, 1, 300.0)
-    assert site.posted == []
+    assert not site.codes.unlock("anna")
+    assert (site.posted, site.told) == ([], [])
 
 
 def test_attempts_that_lie_far_apart_lock_nothing() -> None:
-    attempts = Attempts()
+    attempts = Attempts({})
     for now in (0.0, 300.0, 600.0):
         attempts.failed("x", now, 300.0)
     assert not attempts.locked("x", 600.0, 2, 300.0)
     attempts.failed("x", 601.0, 300.0)
     assert attempts.locked("x", 601.0, 2, 300.0)
     assert not attempts.locked("x", 901.0, 2, 300.0)
+
+
+def test_attempts_of_a_former_run_count_on() -> None:
+    attempts = Attempts({"x": [0.0, 500.0, 600.0], "y": []})
+    assert (attempts.count("x", 300.0), attempts.count("x", 60.0), attempts.count("y", 60.0)) == (2, 1, 0)
+    assert not attempts.locked("x", 610.0, 3, 300.0)
+    assert not attempts.locked("y", 610.0, 1, 300.0)
+    attempts.failed("x", 610.0, 300.0)
+    assert attempts.locked("x", 610.0, 3, 300.0)
+    attempts.take_back("x")
+    attempts.take_back("y")
+    assert not attempts.locked("x", 610.0, 3, 300.0)
+    assert attempts.forget("x")
+    assert not attempts.forget("y")

@@ -1,4 +1,4 @@
-"""A key with a lamp on a desk phone: a real SUBSCRIBE, and the NOTIFYs that come of it (RFC 6665, RFC 4235)."""
+"""A key with a lamp on a desk phone: a real SUBSCRIBE, and the NOTIFYs that come of it (RFC 6665)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ANSWER_LIMIT = 5.0
 
 
 class LampKey:
-    """Watches one extension at the PBX as a phone does. ``told`` holds what each NOTIFY said: for ``dialog`` the
-    state of the dialog (confirmed is lit, terminated is dark), for ``presence`` the note."""
+    """Watches one extension at the PBX as a phone does. ``told`` holds what each NOTIFY said: for ``dialog``
+    the state of the dialog (confirmed is lit, terminated is dark), for ``presence`` the note."""
 
     def __init__(self, pbx: tuple[str, int], user: str, password: str, exten: str, event: str = "dialog"):
         self.told: list[str] = []

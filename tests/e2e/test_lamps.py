@@ -1,4 +1,4 @@
-"""Lamps of phones' keys: what a phone that subscribes is told, and that it is right after whatever happens."""
+"""Lamps of phones' keys: what a phone that subscribes is told, and that it is right whatever happens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from e2e_rig import AGENTS, SALES, Site
+from e2e_rig import AGENTS, BRISK, SALES, Site, merged
 from lamp_key import LampKey
 
 from ccbridge.lab.ami import AmiLink
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.phones import Phone
+from ccbridge.lab.postgres import LabPostgres
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -32,7 +33,7 @@ async def watch(lab: Lab) -> AsyncIterator[Watch]:
     """A key of the phone 1008 that watches this."""
     keys: list[LampKey] = []
 
-    async def made(exten: str, event: str = "dialog") -> LampKey:
+    async def made(exten: str, event: str = "dialog", lab: Lab = lab) -> LampKey:
         pbx = lab.pbx
         key = LampKey((pbx.sip_host, pbx.sip_port), "1008", lab.keys.phones["1008"], exten, event)
         keys.append(key)
@@ -138,19 +139,29 @@ async def test_lamps_are_right_after_the_daemon_was_killed(
 
 
 async def test_lamps_are_right_after_the_pbx_was_killed(
-    make_site: Callable[..., Site], watch: Watch, lab: Lab
+    lab: Lab, lab_postgres: LabPostgres, watch: Watch
 ) -> None:
-    site = make_site(**LAMPS)
-    site.login("anna")
-    await right(site)
-    lab.pbx.kill()
-    await site.until(lambda: not site.ask("status")["link"]["up"])
-    site.ask("agent.pause", agent="anna")  # while it is away
-    lab.pbx.start()
-    await site.until(lambda: site.ask("status")["link"]["up"])
-    paused = await watch("ccb-pause-anna")
-    await right(site)
-    await site.until(lambda: paused.lamp == LIT)
+    """In a lab of its own: the session's PBX is connected to all the others."""
+    other = Lab(lab.folder / "lamps", lab.cache)
+    other.up(progress=False, tethered=True)
+    try:
+        site = Site(other.folder / "site", other, lab_postgres.url, merged(BRISK, LAMPS))
+        site.daemon.start()
+        try:
+            site.login("anna")
+            await right(site)
+            other.pbx.kill()
+            await site.until(lambda: not site.ask("status")["link"]["up"])
+            site.ask("agent.pause", agent="anna")  # while it is away
+            other.pbx.start()
+            await site.until(lambda: site.ask("status")["link"]["up"])
+            paused = await watch("ccb-pause-anna", lab=other)
+            await right(site)
+            await site.until(lambda: paused.lamp == LIT)
+        finally:
+            site.close()
+    finally:
+        other.down()
 
 
 async def test_lamps_are_right_after_the_link_was_lost(make_site: Callable[..., Site], lab: Lab) -> None:
@@ -206,9 +217,11 @@ async def test_only_changes_are_sent(make_site: Callable[..., Site], lab: Lab) -
     site = make_site(start=False, **LAMPS)
     link = await AmiLink.open(lab.pbx.door)
     link.listen(
-        lambda event: told.append(f"{event['Device']} {event['State']}")
-        if event["Event"] == "DeviceStateChange" and event["Device"].startswith("Custom:ccb-")
-        else None
+        lambda event: (
+            told.append(f"{event['Device']} {event['State']}")
+            if event["Event"] == "DeviceStateChange" and event["Device"].startswith("Custom:ccb-")
+            else None
+        )
     )
     try:
         site.daemon.start()

@@ -11,7 +11,7 @@ from typing import Any
 import mutate
 from door_ami import EXAMPLE, Wire, parse
 
-from ccbridge.agi import protocol
+from ccbridge.agi import own_figures, protocol
 from ccbridge.agi.doors import Doors
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer, _Connection
@@ -21,6 +21,7 @@ from ccbridge.config import load
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
 from ccbridge.pins import matches
+from ccbridge.reports.own import Own
 
 HELD_LIMIT = protocol.MAX_REPLY_LINE + protocol.MAX_HEADER_BYTES + protocol.MAX_REPLY_LINE + 1
 MORE = (
@@ -152,8 +153,19 @@ class Agi:
         def post(event: i.Input) -> None:
             assert isinstance(event, i.CallArrived | i.MenuStepped | i.CallQueued | i.FlowEnded)
 
+        async def today(agent: str) -> Own | None:
+            return Own(2, 1, 90.0)
+
         doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True)
-        phones = PhoneCodes(lambda: PHONES, ask, {"PJSIP/1001": ANNA}.get, lambda *asked: False)
+        phones = PhoneCodes(
+            lambda: PHONES,
+            ask,
+            {"PJSIP/1001": ANNA}.get,
+            lambda *asked: False,
+            lambda *words, **more: None,
+            {},
+        )
+        own_figures.add(phones, today)
         for name, route in (("menu", doors.menu), ("outcome", doors.outcome), ("code", phones.code)):
 
             async def watched(session: AgiSession, route: Any = route) -> None:

@@ -12,10 +12,10 @@ import enum
 import functools
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -36,7 +36,8 @@ DEVICE = re.compile(r"PJSIP/[A-Za-z0-9_-]{1,40}")
 # The dialplan takes the phone back so long after a step's beginning, should we freeze.
 STEP_LIMIT = 60.0
 KEY_WAIT_MS = 5_000  # between two digits
-NUMBER_DIGITS = 10
+# One more than a number or a PIN has: it ends with its #, which must not be taken for the next answer.
+MOST_KEYS = 11
 PIN_TRIES = 3
 CHECKS = 2  # at a time: each takes a processor for a while
 
@@ -66,6 +67,14 @@ Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
 Do = Callable[[AgiSession, Dialled, Row], Awaitable[None]]  # what an agent who works at the phone has dialled
 
 
+class Note(Protocol):
+    """Tell the audit what was done at a phone, to whom; the words are those of ``supervision.attendance``."""
+
+    def __call__(
+        self, device: str, what: str, result: str, whom: str, *, who: str = "", reason: str = ""
+    ) -> None: ...
+
+
 class Verdict(enum.Enum):
     RIGHT = enum.auto()
     WRONG = enum.auto()
@@ -89,7 +98,7 @@ class PhoneCodes:
     """The route ``code`` of the FastAGI server: ``code,<what was dialled>,<device>``.
 
     ``plan`` is asked anew for each call, so that a reload counts. ``who_works_at`` gives the agent at a
-    phone, None for nobody.
+    phone, None for nobody. ``wrong``: PINs that were wrong in a former run, phone or agent -> when.
     """
 
     def __init__(
@@ -98,16 +107,18 @@ class PhoneCodes:
         ask: Ask,
         who_works_at: Callable[[str], Row | None],
         monitor: Monitor,
-        clock: Callable[[], float] = time.monotonic,
+        note: Note,
+        wrong: Mapping[str, Iterable[float]],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
         self._ask = ask
         self._who_works_at = who_works_at
         self._monitor = monitor
+        self._note = note
         self._clock = clock
         self._checks = asyncio.Semaphore(CHECKS)
-        self.phones = Attempts()
-        self.agents = Attempts()
+        self._attempts = Attempts(wrong)
         self._others: dict[str, Do] = {}
 
     def open(self, server: AgiServer) -> None:
@@ -119,7 +130,7 @@ class PhoneCodes:
 
     def unlock(self, name: str) -> bool:
         """Lift the lock of a phone (``PJSIP/1001``) or an agent; whether a wrong PIN was counted."""
-        return (self.phones if name.startswith("PJSIP/") else self.agents).forget(name)
+        return self._attempts.forget(name)
 
     async def code(self, session: AgiSession) -> None:
         await extend(session, STEP_LIMIT)
@@ -153,7 +164,8 @@ class PhoneCodes:
         agent, now = row["agent"], time.time()
         match code.name:
             case "log_out":
-                await self._do(session, lambda request: i.LogOut(now, agent, request), LOGGED_OUT)
+                reply = await self._do(session, lambda request: i.LogOut(now, agent, request), LOGGED_OUT)
+                self._told(device, "log_out", agent, reply)
             case "pause":
                 place = int(code.digits or "1")
                 if not 1 <= place <= len(plan.reasons):
@@ -169,19 +181,24 @@ class PhoneCodes:
                 await self._do(session, lambda request: i.WrapUpEnd(now, agent, request), DONE)
             case "extend":
                 by = plan.extend_by
-                if await self._do(session, lambda request: i.WrapUpExtend(now, agent, by, request), DONE):
+                reply = await self._do(session, lambda request: i.WrapUpExtend(now, agent, by, request), DONE)
+                if reply.ok:
                     await self._tell_left(session, device)
             case "record_pause" | "record_resume" | "record":
                 await self._record(session, agent, code.name, device)
             case "state":
                 await self._tell_state(session, plan, row, device)
 
-    async def _do(self, session: AgiSession, make: Callable[[int], i.Input], *sounds: str) -> bool:
+    async def _do(self, session: AgiSession, make: Callable[[int], i.Input], *sounds: str) -> Reply:
         reply = await self._ask(make)
         if not reply.ok:
             log.info("code.refused", why=reply.text)
         await _say(session, *(sounds if reply.ok else NOT_NOW))
-        return reply.ok
+        return reply
+
+    def _told(self, device: str, what: str, agent: str, reply: Reply) -> None:
+        result, reason = ("done", "") if reply.ok else ("refused", reply.text)
+        self._note(device, what, result, agent, who=agent, reason=reason)
 
     async def _record(self, session: AgiSession, agent: str, name: str, device: str) -> None:
         """Whoever dials has his caller on hold meanwhile."""
@@ -227,7 +244,7 @@ class PhoneCodes:
     # -- log-in
 
     async def _log_in(self, session: AgiSession, plan: PhonePlan, number: str, device: str) -> None:
-        if self.phones.locked(device, self._clock(), plan.tries, plan.lock):
+        if self._attempts.locked(device, self._clock(), plan.tries, plan.lock):
             log.warning("code.locked", device=device)
             await _say(session, LATER)
             return
@@ -243,31 +260,35 @@ class PhoneCodes:
                     return
                 case Verdict.RIGHT:
                     make = functools.partial(i.LogIn, time.time(), agent, device=device)
-                    await self._do(session, make, LOGGED_IN)
+                    self._told(device, "log_in", agent, await self._do(session, make, LOGGED_IN))
                     return
         await _say(session, WRONG_LOGIN)
 
     async def _judge(self, plan: PhonePlan, agent: str, pin: str, device: str) -> Verdict:
         """Counted as wrong before it is checked: who tries many at once has no more tries for that."""
         async with self._checks:
-            now, names = self._clock(), [(self.phones, device), *([(self.agents, agent)] if agent else [])]
-            if any(attempts.locked(name, now, plan.tries, plan.lock) for attempts, name in names):
+            now, names = self._clock(), [device, *([agent] if agent else [])]
+            if any(self._attempts.locked(name, now, plan.tries, plan.lock) for name in names):
                 log.warning("code.locked", device=device, agent=agent or None)
                 return Verdict.LATER
-            for attempts, name in names:
-                attempts.failed(name, now, plan.lock)
+            for name in names:
+                self._attempts.failed(name, now, plan.lock)
             try:
                 right = await asyncio.to_thread(pins.matches, plan.pins, agent, pin)
             except pins.PinsUnreadable as error:
                 log.error("pins.unreadable", why=str(error))
-                for attempts, name in names:
-                    attempts.take_back(name)
+                for name in names:
+                    self._attempts.take_back(name)
                 return Verdict.LATER
             if not right:
                 log.warning("code.wrong_pin", device=device, agent=agent or None)
+                self._note(device, "pin", "failed", agent)
+                for name in names:
+                    if self._attempts.count(name, plan.lock) == plan.tries:
+                        self._note(device, "lock", "done", name)
                 return Verdict.WRONG
-            self.phones.take_back(device)
-            self.agents.forget(agent)
+            self._attempts.take_back(device)
+            self._attempts.forget(agent)
             return Verdict.RIGHT
 
 
@@ -275,10 +296,10 @@ async def _keyed(session: AgiSession, prompt: str) -> str:
     """What he keys after the prompt, up to ``#``; also when the prompt's sound is missing."""
     await extend(session, STEP_LIMIT)
     try:
-        return (await session.get_data(prompt, KEY_WAIT_MS, NUMBER_DIGITS)).digits
+        return (await session.get_data(prompt, KEY_WAIT_MS, MOST_KEYS)).digits
     except CommandRefused as refused:
         log.warning("agi.prompt_not_played", sound=prompt, why=str(refused))
-        return (await session.get_data("beep", KEY_WAIT_MS, NUMBER_DIGITS)).digits
+        return (await session.get_data("beep", KEY_WAIT_MS, MOST_KEYS)).digits
 
 
 async def _say(session: AgiSession, *sounds: str) -> None:

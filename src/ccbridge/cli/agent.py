@@ -13,6 +13,8 @@ from ccbridge.codes import card as table_card
 from ccbridge.supervision.card import card as supervisors_card
 
 Names = tuple[str, ...]
+CLI = {"from": "cli"}  # the door, as the audit keeps it
+KEPT = ("agent.login", "agent.logout")
 
 
 @click.group()
@@ -161,11 +163,16 @@ def unpause(here: Here, names: Names, queue: str | None, department: str | None,
 
 @agent.command()
 @click.argument("name", metavar="AGENT|PHONE")
+@click.option("--as", "as_", metavar="SUPERVISOR", help="In whose name; a supervisor acts in his own.")
 @common
 @pass_here
-def unlock(here: Here, name: str, as_json: bool) -> None:
-    """Forget the wrong PINs of an agent, or of a phone such as PJSIP/1001: either may try again."""
-    text = here.ask("agent.unlock", agent=name).text
+def unlock(here: Here, name: str, as_: str | None, as_json: bool) -> None:
+    """Forget the wrong PINs of an agent, or of a phone such as PJSIP/1001: either may try again.
+
+    A supervisor may do so in his departments. It is kept: see `ccbridge audit`.
+    """
+    whose_name = {} if as_ is None else {"as": as_}
+    text = here.ask("agent.unlock", agent=name, **CLI, **whose_name).text
     if as_json:
         show.as_json({"text": text})
     else:
@@ -234,7 +241,8 @@ def _changed(
         names = tuple(row["agent"] for row in rows if row["logged_in"] or not logged_in)
     elif not names:
         raise click.UsageError("which agents? Name them, or choose them by --queue and --department")
-    answers = [here.asked(do, agent=name, **fields) for name in dict.fromkeys(names)]
+    door = CLI if do in KEPT else {}
+    answers = [here.asked(do, agent=name, **fields, **door) for name in dict.fromkeys(names)]
     if as_json:
         told = [{"ok": one.ok, "text": one.text, "agent": one.data} for one in answers]
         show.as_json(told[0] if len(told) == 1 and not grouped else told)

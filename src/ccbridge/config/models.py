@@ -156,6 +156,7 @@ class CodesSection(Section):
     record_pause: FeatureCode = DEFAULTS["record_pause"]
     record_resume: FeatureCode = DEFAULTS["record_resume"]
     record: FeatureCode = DEFAULTS["record"]
+    figures: FeatureCode = DEFAULTS["figures"]
 
 
 class PhonesSection(Section):

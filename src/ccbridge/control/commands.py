@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ccbridge import __version__
-from ccbridge.control.monitoring import Monitors
+from ccbridge.control.monitoring import Monitors, asked_by
 from ccbridge.control.server import Handler
 from ccbridge.control.supervising import Supervising
 from ccbridge.control.taping import Taping
@@ -22,6 +22,7 @@ from ccbridge.core.calls import CallState
 from ccbridge.core.effects import Reply
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.health import judge
+from ccbridge.supervision.attendance import Attendance
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 """Post the input made with a fresh request number; await the core's Reply to it."""
@@ -33,9 +34,9 @@ class Commands:
     ``ask``: see ``Ask``. ``reload`` reads the configuration anew (True: only to see what would change) and
     says what came of it. ``drain`` has the daemon take no new calls (True), or take them again. ``facts``
     gives what only the daemon knows (lags, sessions, Asterisk's version): merged into the data of ``status``,
-    its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``unlock`` forgets the
-    wrong PINs of an agent or a phone, and says whether there were any. ``clock`` is epoch seconds,
-    ``monotonic`` the clock that drives the switchboard.
+    its keys win. ``since_start`` gives a queue's figures since the daemon's start. ``attendance`` keeps who
+    comes and goes, and lifts locks. ``clock`` is epoch seconds, ``monotonic`` the clock that drives the
+    switchboard.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Commands:
         monitors: Monitors | None = None,
         taping: Taping | None = None,
         *,
-        unlock: Callable[[str], bool] = lambda name: False,
+        attendance: Attendance | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +60,7 @@ class Commands:
         self._drain = drain
         self._facts = facts
         self._since_start = since_start
-        self._unlock = unlock
+        self._attendance = attendance
         self._clock = clock
         self._monotonic = monotonic
         self._supervising = Supervising(board, ask, clock, monotonic)
@@ -178,12 +179,10 @@ class Commands:
         return Answer(True, f"{agent} is {row['state']}", row)
 
     async def _agent_login(self, fields: dict[str, Any]) -> Answer:
-        agent = texts("agent.login", fields, required=("agent",))["agent"]
-        return await self._changed(agent, lambda request: i.LogIn(self._clock(), agent, request))
+        return await self._attends("agent.login", "log_in", fields, i.LogIn)
 
     async def _agent_logout(self, fields: dict[str, Any]) -> Answer:
-        agent = texts("agent.logout", fields, required=("agent",))["agent"]
-        return await self._changed(agent, lambda request: i.LogOut(self._clock(), agent, request))
+        return await self._attends("agent.logout", "log_out", fields, i.LogOut)
 
     async def _agent_pause(self, fields: dict[str, Any]) -> Answer:
         given = texts("agent.pause", fields, required=("agent",), optional=("reason",))
@@ -195,12 +194,28 @@ class Commands:
         return await self._changed(agent, lambda request: i.Unpause(self._clock(), agent, request))
 
     async def _agent_unlock(self, fields: dict[str, Any]) -> Answer:
-        """``agent``: an agent, or a phone such as PJSIP/1001."""
-        name = texts("agent.unlock", fields, required=("agent",))["agent"]
+        """``agent``: an agent or a phone, PJSIP/1001. ``as``: in whose name; ``from``: cli or api."""
+        given = texts("agent.unlock", fields, required=("agent",), optional=("as", "from"))
+        name = given["agent"]
+        asked = asked_by("agent.unlock", given["from"], self._clock())
         if name not in self._board.world.agents and name not in self._board.world.devices:
             raise Refused(f"there is no agent or phone {quoted(name)}")
-        lifted = self._unlock(name)
-        return Answer(True, f"{name} may try again" if lifted else f"{name} was not locked", None)
+        if self._attendance is None:
+            raise Refused("nobody keeps locks here")
+        return Answer(*self._attendance.unlock(asked, name, given["as"]), None)
+
+    async def _attends(
+        self, do: str, what: str, fields: dict[str, Any], kind: type[i.LogIn | i.LogOut]
+    ) -> Answer:
+        """``from`` is cli for the command line, else api."""
+        given = texts(do, fields, required=("agent",), optional=("from",))
+        agent, asked = given["agent"], asked_by(do, given["from"], self._clock())
+        answer = await self._changed(agent, lambda request: kind(asked.at, agent, request))
+        if self._attendance is not None:
+            known = agent if agent in self._board.world.agents else ""
+            result, reason = ("done", "") if answer.ok else ("refused", answer.text)
+            self._attendance.note(asked, what, result, known, reason=reason)
+        return answer
 
     async def _call_list(self, fields: dict[str, Any]) -> Answer:
         queue = texts("call.list", fields, optional=("queue",))["queue"]

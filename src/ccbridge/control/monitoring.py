@@ -15,6 +15,13 @@ from ccbridge.supervision.sessions import rows
 DOORS = ("cli", "api")
 
 
+def asked_by(do: str, door: str, at: float) -> Asked:
+    """Who asks, over this door: the field ``from``. Raises Refused."""
+    if door not in ("", *DOORS):
+        raise Refused(f'{do}: field "from" must be cli or api, not {quoted(door)}')
+    return Asked(at, asker.get(), door or "api")
+
+
 class Monitors:
     """``perform`` does what a decision asks for, and gives its answer; ``clock`` is epoch seconds."""
 
@@ -48,19 +55,14 @@ class Monitors:
             raise Refused(
                 f'monitor.start: field "mode" must be one of {", ".join(CONTROLS)}, not {quoted(mode)}'
             )
-        asked = self._asked("monitor.start", given["from"])
+        asked = asked_by("monitor.start", given["from"], self._clock())
         return self._answer(self._desk.monitor(asked, given["agent"], mode, given["to"], given["as"]))
 
     async def _stop(self, fields: dict[str, Any]) -> Answer:
         """``agent``, ``to``: of this agent, at this phone; without either, all."""
         given = texts("monitor.stop", fields, optional=("agent", "to", "from"))
-        asked = self._asked("monitor.stop", given["from"])
+        asked = asked_by("monitor.stop", given["from"], self._clock())
         return self._answer(self._desk.stop(asked, given["agent"], given["to"]))
-
-    def _asked(self, do: str, door: str) -> Asked:
-        if door not in ("", *DOORS):
-            raise Refused(f'{do}: field "from" must be cli or api, not {quoted(door)}')
-        return Asked(self._clock(), asker.get(), door or "api")
 
     def _answer(self, decided: Decided) -> Answer:
         ok, text = self._perform(decided)

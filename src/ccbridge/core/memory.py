@@ -17,6 +17,7 @@ from ccbridge.core.records import (
     CallClosed,
     CallEvent,
     CallOpened,
+    ControlEvent,
     PlanBegan,
     QueueEvent,
     Record,
@@ -39,6 +40,8 @@ _STATE = {
 # How many ended calls are remembered. The channel of one may live on for hours (transferred, overflowed):
 # a restart must not take it for a new call.
 CLOSED_KEPT = 10_000
+# Wrong PINs: of so many phones and agents, and so many of each, which is more than any site lets pass.
+WRONG_KEPT, WRONG_EACH = 10_000, 20
 
 
 LEG = ("offer", "agent", "from", "to", "talk_s", "hold_s", "end")  # of an offer_ended: the leg's account
@@ -62,6 +65,8 @@ class Memory:
         self.plan: str = dumped.get("plan", "")  # version of the plan in force
         # what was changed of a queue while it runs: paused, draining, set {key: [value, file's]}
         self.controls: dict[str, dict[str, Any]] = dumped.get("controls", {})
+        # when a PIN was wrong, since the last right one: phone (PJSIP/1001) or agent -> moments
+        self.wrong: dict[str, list[float]] = dumped.get("wrong", {})
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -69,6 +74,7 @@ class Memory:
             "plan": self.plan,
             "queues": self.queues,
             "controls": self.controls,
+            "wrong": self.wrong,
         }  # fmt: skip
 
     def apply(self, record: Record) -> None:
@@ -99,6 +105,8 @@ class Memory:
             self.plan = record.version
         elif isinstance(record, QueueEvent):
             self._queue(record)
+        elif isinstance(record, ControlEvent):
+            self._control(record)
         elif isinstance(record, RecordingStarted | RecordingEnded):
             open_ones = self.calls.get(record.call, {}).get("recordings", [])
             if isinstance(record, RecordingStarted):
@@ -145,6 +153,17 @@ class Memory:
             known[event.kind] = True
         if not any(known.values()):
             del self.controls[event.queue]
+
+    def _control(self, event: ControlEvent) -> None:
+        if event.what == "pin":
+            for name in filter(None, (event.by, event.whom)):
+                self.wrong[name] = [*self.wrong.pop(name, []), event.at][-WRONG_EACH:]
+                if len(self.wrong) > WRONG_KEPT:
+                    del self.wrong[next(iter(self.wrong))]
+        elif (event.what, event.door) == ("log_in", "phone") or (
+            (event.what, event.result) == ("unlock", "done")
+        ):
+            self.wrong.pop(event.whom, None)
 
     def _call(self, call: dict[str, Any], event: CallEvent) -> None:
         data = event.data

@@ -183,12 +183,12 @@ class ControlEvent:
     control: str  # the steps of one control share it
     at: float
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, stop; record,
-    # record_pause, record_resume
+    # record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock
     what: str
     result: str
-    who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured
+    who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured, or known
     by: str  # who asked: a user of the machine, or the device that a key was pressed on
-    whom: str  # the agent; "" as above
+    whom: str  # the agent, or the phone of a lock; "" as above
     door: str  # cli | api | phone
     call: str | None = None  # the caller's, where one is heard or recorded
     seconds: float | None = None  # how long it lasted: of what has ended
@@ -198,7 +198,7 @@ class ControlEvent:
 CONTROL_RESULTS = (
     "asked",
     "refused",  # he may not, or it cannot be
-    "failed",  # his phone was not answered, or there was no caller to be taken over
+    "failed",  # his phone was not answered, or there was no caller to be taken over; the PIN was wrong
     "done",  # it has begun
     "ended",
 )

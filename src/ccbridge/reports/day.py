@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from ccbridge.reports.expected import NONE, expected_waits
+from ccbridge.reports.legs import LEGS
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS, formula
 
 DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
@@ -42,50 +43,6 @@ FROM (SELECT stint.*, coalesce(t.t, :default_t) AS t FROM stint LEFT JOIN t USIN
 UNION ALL
 SELECT NULL, true, {figures}
 FROM (SELECT calls.*, coalesce(t.t, :default_t) AS t FROM calls LEFT JOIN t USING (queue)) c"""
-
-# Offers and talk per agent leg, from the events. The end of a leg tells its talk; where it does not (version
-# 0.1.0), it ran from ``answered`` to ``offer_ended``. ``day`` leaves other months' partitions alone.
-# The talks of a call that is accounted for from CEL are the legs of that account.
-_LEGS = """
-WITH from_cel AS (
-    SELECT call_id, legs FROM call_account
-    WHERE source = 'cel' AND arrived_at >= CAST(:start AS timestamptz) - interval '1 day'
-      AND arrived_at < :stop
-), leg AS (
-    SELECT leg ->> 'agent' AS agent, (leg ->> 'to')::timestamptz AS ended, (leg ->> 'talk_s')::float AS talk_s
-    FROM from_cel, jsonb_array_elements(legs) AS leg
-)
-SELECT agent, sum(answered)::bigint AS answered, sum(missed)::bigint AS missed,
-       sum(refused)::bigint AS refused, sum(busy)::bigint AS busy, sum(unreachable)::bigint AS unreachable,
-       sum(withdrawn)::bigint AS withdrawn, sum(transferred)::bigint AS transferred,
-       sum(talk_s) AS talk_s, sum(hold_s) AS hold_s
-FROM (
-SELECT agent, count(*) AS answered, 0 AS missed, 0 AS refused, 0 AS busy, 0 AS unreachable, 0 AS withdrawn,
-       0 AS transferred, sum(talk_s) AS talk_s, 0 AS hold_s
-FROM leg
-WHERE agent IS NOT NULL AND ended >= :start AND ended < :stop
-GROUP BY 1
-UNION ALL
-SELECT e.data ->> 'agent' AS agent,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'talked') AS answered,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'refused') AS refused,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'busy') AS busy,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,
-       count(*) FILTER (WHERE e.data ->> 'result' IN ('withdrawn', 'elsewhere')) AS withdrawn,
-       count(*) FILTER (WHERE e.data ->> 'end' IN ('blind', 'attended', 'blonde', 'park', 'unseen'))
-           AS transferred,
-       coalesce(sum(coalesce((e.data ->> 'talk_s')::float, extract(epoch FROM e.at - a.at))), 0)::float
-           AS talk_s,
-       coalesce(sum((e.data ->> 'hold_s')::float), 0)::float AS hold_s
-FROM call_event e
-LEFT JOIN call_event a ON e.data ->> 'result' = 'talked' AND a.call_id = e.call_id AND a.kind = 'answered'
-     AND a.data ->> 'offer' = e.data ->> 'offer' AND a.day BETWEEN e.day - 1 AND e.day
-WHERE e.kind = 'offer_ended' AND e.at >= :start AND e.at < :stop
-  AND e.day BETWEEN CAST(:start AS date) - 1 AND CAST(:stop AS date) + 1
-  AND NOT (e.data ->> 'result' = 'talked' AND e.call_id IN (SELECT call_id FROM from_cel))
-GROUP BY 1
-) one GROUP BY 1"""
 
 # Closed intervals cut to the day, and the present state up to now.
 _TIMES = """
@@ -187,7 +144,7 @@ def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]
     Occupancy = (talk + wrap-up) / (talk + wrap-up + available); hold counts as talk, ringing as neither.
     """
     agents: dict[str, dict[str, Any]] = {}
-    for row in db.execute(text(_LEGS), span).mappings():
+    for row in db.execute(text(LEGS), span).mappings():
         line = {name: value for name, value in row.items() if name != "agent"}
         line["mean_talk_s"] = row["talk_s"] / row["answered"] if row["answered"] else None
         agents[row["agent"]] = line

@@ -17,7 +17,7 @@ import structlog
 
 from ccbridge.core.memory import CLOSED_KEPT, Memory
 from ccbridge.core.pace import Pace
-from ccbridge.core.records import AgentEvent, CallEvent, CallOpened, QueueEvent
+from ccbridge.core.records import AgentEvent, CallEvent, CallOpened, ControlEvent, QueueEvent
 from ccbridge.store import urls
 from ccbridge.store.cut import cut_after
 from ccbridge.store.journal import BOOT_GAP, Journal
@@ -53,6 +53,10 @@ WITH told AS (
 SELECT agent, at, state, reason, call_id, data FROM told ORDER BY seq"""
 
 QUEUE_EVENTS = "SELECT queue, at, kind, by, data FROM queue_event ORDER BY seq"
+# No lock lasts longer than a day.
+CONTROLS = """
+SELECT control, at, what, result, who, by, whom, door FROM control_audit
+WHERE at > now() - interval '1 day' AND what IN ('pin', 'log_in', 'unlock') ORDER BY seq"""
 PLAN = "SELECT version FROM plan_began ORDER BY seq DESC LIMIT 1"
 
 # An outcome may be keyed for the call that an agent has just had.
@@ -153,6 +157,8 @@ async def take_over(url: str, limit: float) -> tuple[Memory, int]:
                 memory.plan = version
             for queue, at, kind, by, data in await rows(QUEUE_EVENTS):
                 memory.apply(QueueEvent(queue, _epoch(at), kind, by, data))
+            for control, at, *rest in await rows(CONTROLS):
+                memory.apply(ControlEvent(control, _epoch(at), *rest))
             last_calls = [known["last_call"] for known in memory.agents.values() if "last_call" in known]
             for agent, offer in await rows(LAST_OFFERS, last_calls):
                 if agent in memory.agents:

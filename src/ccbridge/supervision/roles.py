@@ -16,10 +16,11 @@ CONTROLS = (*MODES, TAKE_OVER)
 class Rights(NamedTuple):
     controls: frozenset[str]  # of CONTROLS, and RECORD
     everywhere: bool  # False: in the departments that the supervisor is given, and nowhere else
+    unlocks: bool = True  # lifts the lock of an agent or a phone
 
 
 ROLES: Mapping[str, Rights] = {
-    "trainee": Rights(frozenset({LISTEN}), False),
+    "trainee": Rights(frozenset({LISTEN}), False, unlocks=False),
     "supervisor": Rights(frozenset((*CONTROLS, RECORD)), False),
     "manager": Rights(frozenset((*CONTROLS, RECORD)), True),
     "administrator": Rights(frozenset((*CONTROLS, RECORD)), True),
@@ -56,6 +57,16 @@ def refusal(supervisor: Supervisor, control: str, departments: frozenset[str], o
         return f"{supervisor.id} supervises none of the agent's departments"
     if own_phone:
         return "it is the agent's own phone"
+    return ""
+
+
+def unlock_refusal(supervisor: Supervisor, departments: frozenset[str]) -> str:
+    """Why he may not lift a lock of an agent or a phone of these departments; "": he may."""
+    rights = ROLES[supervisor.role]
+    if not rights.unlocks:
+        return f"a {supervisor.role} may not lift a lock"
+    if not rights.everywhere and departments.isdisjoint(supervisor.departments):
+        return f"{supervisor.id} supervises none of its departments"
     return ""
 
 
