@@ -245,6 +245,10 @@ async def test_what_a_phone_may_watch(make_site: Callable[..., Site], watch: Wat
     make_site(**LAMPS)
     odd = await watch("ccb-x&PJSIP/1001")
     await asyncio.sleep(0.3)
-    hints = lab.pbx.rx("core show hints")
-    assert "Custom:ccb-xPJSIP1001" in hints
+    link = await AmiLink.open(lab.pbx.door)
+    try:
+        found = await link.action("ExtensionState", Exten="ccb-x&PJSIP/1001", Context="from-phones")
+    finally:
+        await link.close()
+    assert found[0]["Hint"] == "Custom:ccb-xPJSIP1001"
     assert odd.lamp == DARK
