@@ -20,6 +20,7 @@ from ccbridge.agi import own_figures
 from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.matters import Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
+from ccbridge.agi.score import ScoreCards
 from ccbridge.agi.server import AgiServer
 from ccbridge.ami import snapshot, translate
 from ccbridge.ami.client import AmiClient
@@ -56,6 +57,7 @@ from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
 from ccbridge.supervision.attendance import Attendance
 from ccbridge.supervision.desk import Asked, Desk
+from ccbridge.supervision.score_desk import ScoreDesk
 from ccbridge.talk_keys import TalkKeys
 
 log = structlog.get_logger(__name__)
@@ -133,7 +135,9 @@ class Daemon:
                 self.switchboard.world.run,
                 lambda: self.site.supervision.notice,
             )
-            self.monitoring = Monitoring(desk, self.loop, self.client)
+            scores = ScoreDesk(desk, lambda: self.site.score_cards, lambda: self.switchboard.world.plan)
+            self.monitoring = Monitoring(desk, scores, self.loop, self.client)
+            ScoreCards(self.monitoring.form, self.monitoring.filled_in).open(self.agi)
             self.keys = TalkKeys(self.switchboard, self.loop, self.client)
             self.lamps = Lamps(lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client)
             self.loop.decided.append(self.lamps.look)

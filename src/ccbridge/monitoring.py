@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -16,17 +17,20 @@ from ccbridge.ami import spying, translate
 from ccbridge.ami.client import AmiClient
 from ccbridge.core import inputs as i
 from ccbridge.core.inputs import Snapshot
-from ccbridge.core.records import ControlEvent
+from ccbridge.core.records import ControlEvent, ScoreCard
 from ccbridge.routing import RoutingLoop
 from ccbridge.supervision.desk import Asked, Decided, Desk
+from ccbridge.supervision.keying import Keyed
+from ccbridge.supervision.score_desk import ScoreDesk, Sheet
 from ccbridge.supervision.sessions import Effect, HandOver, Ring
 
 log = structlog.get_logger(__name__)
 
 
 class Monitoring:
-    def __init__(self, desk: Desk, loop: RoutingLoop, client: AmiClient) -> None:
+    def __init__(self, desk: Desk, scores: ScoreDesk, loop: RoutingLoop, client: AmiClient) -> None:
         self.desk = desk
+        self._scores = scores
         self._sessions = desk.sessions
         self._loop = loop
         self._client = client
@@ -76,13 +80,13 @@ class Monitoring:
         log.info("monitor.dialled", device=device, agent=agent or None, mode=mode, ok=ok, why=text)
         return ok
 
-    def perform(self, effects: list[Effect]) -> None:
+    def perform(self, effects: Sequence[Effect | ScoreCard]) -> None:
         """What is to be written is written first."""
         for effect in effects:
-            if isinstance(effect, ControlEvent):
+            if isinstance(effect, ControlEvent | ScoreCard):
                 self._loop.keep(effect)
         for effect in effects:
-            if isinstance(effect, ControlEvent):
+            if isinstance(effect, ControlEvent | ScoreCard):
                 continue
             if isinstance(effect, HandOver):
                 self._loop.post(i.LegTaken(time.time(), effect.leg, effect.session, effect.by))
@@ -94,6 +98,16 @@ class Monitoring:
                 continue
             for future in futures:
                 future.add_done_callback(partial(self._answered, effect))
+
+    def form(self, channel: str) -> Sheet | None:
+        """This channel has gone to fill in a score card; None: it gets none."""
+        sheet, events = self._scores.begin(time.time(), channel)
+        self.perform(events)
+        return sheet
+
+    def filled_in(self, sheet: Sheet, keyed: Keyed) -> None:
+        """What came of it."""
+        self.perform(self._scores.end(time.time(), sheet, keyed))
 
     def _answered(self, effect: Effect, done: asyncio.Future[Message]) -> None:
         """Refused: he has hung up meanwhile, as a rule, and that is told."""

@@ -47,7 +47,7 @@ from ccbridge.core.effects import (
     TellQueue,
 )
 from ccbridge.core.memory import Memory
-from ccbridge.core.records import CdrRow, ControlEvent, Record
+from ccbridge.core.records import CdrRow, ControlEvent, Record, ScoreCard
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.metrics.tally import Tally
 from ccbridge.notify import Notify
@@ -134,7 +134,7 @@ class RoutingLoop:
         """Put something that happened into the inbox."""
         self._inbox.put_nowait((event, "", 0.0))
 
-    def keep(self, record: ControlEvent) -> None:
+    def keep(self, record: ControlEvent | ScoreCard) -> None:
         """Write at once what the core did not decide: before that is done which it tells of."""
         self._note(record, "", 0.0, time.monotonic())
         self._write([record])
@@ -192,7 +192,11 @@ class RoutingLoop:
             return None
 
     def _note(
-        self, thing: i.Input | CdrRow | ControlEvent | None, text: str, heard: float, now: float
+        self,
+        thing: i.Input | CdrRow | ControlEvent | ScoreCard | None,
+        text: str,
+        heard: float,
+        now: float,
     ) -> None:
         """Into the journal of inputs, before it is acted upon: also what makes us fail is found there."""
         if self._inputs is None:
@@ -205,7 +209,7 @@ class RoutingLoop:
         try:
             line = (
                 lines.noted(now, thing)
-                if isinstance(thing, CdrRow | ControlEvent)
+                if isinstance(thing, CdrRow | ControlEvent | ScoreCard)
                 else lines.told(now, thing)
             )
         except ValueError as error:

@@ -36,6 +36,9 @@ STORED = [
     ["reconcile"],
     ["config", "history"],
     ["config", "show"],
+    ["audit"],
+    ["score", "list"],
+    ["score", "show", "1.1"],
 ]
 
 

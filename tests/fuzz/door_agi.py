@@ -14,6 +14,7 @@ from door_ami import EXAMPLE, Wire, parse
 from ccbridge.agi import own_figures, protocol
 from ccbridge.agi.doors import Doors
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
+from ccbridge.agi.score import ScoreCards
 from ccbridge.agi.server import AgiServer, _Connection
 from ccbridge.agi.session import AgiError, AgiSession
 from ccbridge.codes import DEFAULTS
@@ -22,6 +23,8 @@ from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
 from ccbridge.pins import matches
 from ccbridge.reports.own import Own
+from ccbridge.supervision.forms import Form, Group, Item
+from ccbridge.supervision.score_desk import Sheet
 
 HELD_LIMIT = protocol.MAX_REPLY_LINE + protocol.MAX_HEADER_BYTES + protocol.MAX_REPLY_LINE + 1
 MORE = (
@@ -35,6 +38,10 @@ MORE = (
 # nobody has a PIN: a log-in is asked for, checked and refused
 PHONES = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, Path("/nonexistent"), 3, 300.0)
 ANNA = {"agent": "anna", "logged_in": True, "pause": "break", "left_s": 7.0}
+SHEET = Sheet(
+    Form("calls", (Group("all", (Item("one", critical=50), Item("two", sound="beep"))),)),
+    "1.1", "sue", "PJSIP/1002", "anna", "1.0", "sales", 60.0, 0.0,
+)  # fmt: skip
 CODES = (
     b"*01",
     b"*01501",
@@ -87,11 +94,11 @@ class Peer(Wire):
         return self.over
 
 
-def dialling(code: bytes, header: bytes) -> bytes:
-    """The header of an agent's phone that has dialled this code."""
+def dialling(code: bytes, header: bytes, name: bytes = b"code") -> bytes:
+    """The header of a phone that has dialled this code, or is sent to another route."""
     route = (b"agi_network_script", b"agi_request", b"agi_arg_")
     lines = [line for line in header.split(b"\n") if not line.startswith(route)]
-    route_lines = [b"agi_network_script: code", b"agi_request: agi://127.0.0.1/code"]
+    route_lines = [b"agi_network_script: " + name, b"agi_request: agi://127.0.0.1/" + name]
     return b"\n".join([*lines, *route_lines, b"agi_arg_1: " + code, b"agi_arg_2: PJSIP/1001"])
 
 
@@ -116,6 +123,8 @@ class Agi:
         header, _, rest = rng.choice(self.sessions).partition(b"\n\n")
         if rng.randrange(3) == 0:
             header = dialling(rng.choice(CODES), header)
+        elif rng.randrange(6) == 0:
+            header = dialling(b"", header, b"score")
         answers = rest.splitlines()
         wild = rng.choice((0.05, 0.3, 0.8))
         piece = header + b"\n\n"
@@ -166,7 +175,9 @@ class Agi:
             {},
         )
         own_figures.add(phones, today)
-        for name, route in (("menu", doors.menu), ("outcome", doors.outcome), ("code", phones.code)):
+        scores = ScoreCards(lambda channel: SHEET, lambda sheet, keyed: None)
+        routes = {"menu": doors.menu, "outcome": doors.outcome, "code": phones.code, "score": scores.score}
+        for name, route in routes.items():
 
             async def watched(session: AgiSession, route: Any = route) -> None:
                 try:

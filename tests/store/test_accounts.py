@@ -149,6 +149,7 @@ def test_a_call_whose_end_it_did_not_see(link: Db, db: Database, order: str) -> 
         "transferred": 0,
         "talk_s": 20.0, "hold_s": 0.0,
         "mean_talk_s": 20.0, "occupancy": None, "states": None,
+        "score": {"cards": 0, "mean": None, "failed": 0},
     }  # fmt: skip
 
 

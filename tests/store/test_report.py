@@ -142,6 +142,7 @@ def test_agents_legs_and_occupancy(filled: str, db: Database) -> None:
         "answered": 2, "missed": 1, "refused": 0, "busy": 1, "unreachable": 0, "withdrawn": 0,
         "transferred": 0,
         "talk_s": 120.0, "hold_s": 0.0, "mean_talk_s": 60.0,
+        "score": {"cards": 0, "mean": None, "failed": 0},
     }  # fmt: skip
 
 

@@ -28,6 +28,10 @@ EVENTS = {
         f"INSERT INTO control_audit VALUES ('{NODE}', 1, 'm1', now(), 'listen', 'done', 'sue', 'root', "
         "'anna', 'cli', 'c', NULL, '')"
     ),
+    "score_card": (
+        f"INSERT INTO score_card VALUES ('{NODE}', 1, now(), 'c', 'anna', 'sue', 'sales', 'calls', 'v', "
+        "80, 0, '[]', 60, 20)"
+    ),
     "plan_began": f"INSERT INTO plan_began VALUES ('{NODE}', 1, now(), 'v', '{{}}')",
     "cdr": "INSERT INTO cdr VALUES ('pbx', '1.1', 1, '1.1', now(), '{}')",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccbridge.supervision.roles import MODES, ROLES, Supervisor, acts_as, found, refusal, works_for
+from ccbridge.supervision.roles import MODES, ROLES, SCORE, Supervisor, acts_as, found, refusal, works_for
 
 SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",), "sue")
 CHIEF = Supervisor("chief", "C", "PJSIP/2002", "manager", (), "carl")
@@ -15,14 +15,17 @@ FRONT, BACK, NONE = frozenset({"front"}), frozenset({"back"}), frozenset[str]()
 # role -> what it may in its own department, and in another's
 ALLOWED = {
     "trainee": ({"listen"}, set()),
-    "supervisor": (set(MODES), set()),
-    "manager": (set(MODES), set(MODES)),
-    "administrator": (set(MODES), set(MODES)),
+    "senior": ({"listen", "whisper"}, set()),
+    "quality_analyst": ({"listen", "score"}, set()),
+    "supervisor": ({*MODES, SCORE}, set()),
+    "department_leader": ({*MODES, SCORE}, set()),
+    "manager": ({*MODES, SCORE}, {*MODES, SCORE}),
+    "administrator": ({*MODES, SCORE}, {*MODES, SCORE}),
 }
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, SCORE])
 def test_each_role(role: str, mode: str) -> None:
     one = Supervisor("x", "X", "PJSIP/1", role, ("front",))
     own, elsewhere = ALLOWED[role]

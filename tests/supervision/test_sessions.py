@@ -9,7 +9,19 @@ import pytest
 
 from ccbridge.core.records import ControlEvent
 from ccbridge.supervision.roles import MODES, Supervisor
-from ccbridge.supervision.sessions import Drop, Effect, Hear, Notice, Rest, Ring, Sessions, State, Talk
+from ccbridge.supervision.sessions import (
+    Drop,
+    Effect,
+    GiveForm,
+    Hear,
+    Listened,
+    Notice,
+    Rest,
+    Ring,
+    Sessions,
+    State,
+    Talk,
+)
 
 SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",))
 ONE, TWO = Talk("1.1", "1.0"), Talk("2.1", "2.0")
@@ -239,7 +251,7 @@ def test_random_sessions(seed: int) -> None:
             case 3 | 4:
                 room.took(room.sessions.arrived(room.at, some or "stranger"))
             case 5:
-                room.took(room.sessions.key(room.at, some, chance.choice("3456*")))
+                room.took(room.sessions.key(room.at, some, chance.choice("34569*")))
             case 6:
                 turn = room.sessions.all[some].turn if some else "a1"
                 room.took(room.sessions.spying(room.at, some, chance.choice([turn, "a1"])))
@@ -251,7 +263,8 @@ def test_random_sessions(seed: int) -> None:
         room.took(room.sessions.look(room.at))
         for session in room.sessions.all.values():
             if not session.why and session.state is not State.RINGING:
-                assert session.talk == room.talks.get(session.agent)
+                scores = session.state is State.SCORING
+                assert session.talk == (None if scores else room.talks.get(session.agent))
                 assert session.mode not in room.forbidden
             hears = [one for one in room.asked if isinstance(one, Hear) and one.session == session.id]
             if session.talk is not None and not session.why:
@@ -273,3 +286,36 @@ def test_random_sessions(seed: int) -> None:
         assert results[id_, "asked"] == 1
         assert results[id_, "failed"] + results[id_, "ended"] == 1
         assert results[id_, "done"] == results[id_, "ended"]
+
+
+def test_a_key_leads_to_a_form_and_back(room: Room) -> None:
+    id_ = room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, id_))
+    room.took(room.sessions.spying(room.at, id_, "a1"))
+    room.at += 7
+    assert room.took(room.sessions.key(room.at, id_, "9")) == [GiveForm(id_)]
+    session = room.sessions.all[id_]
+    assert session.listened == Listened("1.0", "", 7.0)
+    assert room.steps()[-1] == ("listen", "ended")
+    # whatever happens meanwhile, he is left alone
+    assert room.goes_to(TWO) == []
+    assert room.took(room.sessions.key(room.at, id_, "9")) == []
+    assert room.took(room.sessions.switch(room.at, session, "whisper", "root", "cli")) == []
+    assert room.took(room.sessions.compare(room.at, {id_}, [])) == []
+    # back, and with the agent again
+    assert room.took(room.sessions.arrived(room.at, id_)) == [Hear(id_, 2, "2.1", "whisper")]
+    room.took(room.sessions.spying(room.at, id_, "a2"))
+    assert session.listened == Listened("2.0", "")
+    assert room.goes_to(None) == [Rest(id_)]
+    assert room.took(room.sessions.key(room.at, id_, "9")) == [GiveForm(id_)]
+    assert session.listened == Listened("2.0", "", 10.0)
+
+
+def test_one_whose_way_to_the_form_was_lost_is_found(room: Room) -> None:
+    id_ = room.begin()
+    room.goes_to(ONE)
+    room.took(room.sessions.arrived(room.at, id_))
+    assert room.took(room.sessions.key(room.at, id_, "9")) == [GiveForm(id_)]
+    assert room.took(room.sessions.swept(room.at, {id_}, [id_])) == []  # he may be on his way
+    assert room.took(room.sessions.swept(room.at, {id_}, [id_])) == [Hear(id_, 2, "1.1", "listen")]

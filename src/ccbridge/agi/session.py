@@ -176,6 +176,10 @@ class AgiSession:
         """
         return _digit(await self._media("STREAM FILE", name, escape_digits, limit=limit))
 
+    async def say_number(self, number: int, escape_digits: str = "") -> str:
+        """Say a number. The digit of `escape_digits` that broke it off, or ""."""
+        return _digit(await self._media("SAY NUMBER", number, escape_digits))
+
     async def wait_for_digit(self, ms: int) -> str:
         """The next digit keyed within `ms` milliseconds (0 or more), or ""."""
         if ms < 0:

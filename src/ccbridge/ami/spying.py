@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccbridge.supervision.roles import BARGE, WHISPER
-from ccbridge.supervision.sessions import Drop, Hear, Join, Notice, Rest, Ring, join_name, turn_name
+from ccbridge.supervision.sessions import (
+    Drop,
+    GiveForm,
+    Hear,
+    Join,
+    Notice,
+    Rest,
+    Ring,
+    join_name,
+    turn_name,
+)
 
 from .translate import redirect, set_variables
 from .wire import Fields, values
@@ -16,6 +26,7 @@ from .wire import Fields, values
 CONTEXT = "ccbridge-monitor"
 CONTEXT_TAKE_OVER = "ccbridge-takeover"
 CONTEXT_NOTICE = "ccbridge-notice"
+CONTEXT_SCORE = "ccbridge-score"
 RING_S = 30
 # Those that tell something; of the others nothing but the name is read.
 EVENTS = frozenset({"UserEvent", "ChanSpyStart", "BridgeEnter", "Hangup", "OriginateResponse"})
@@ -87,7 +98,7 @@ def heard(message: Mapping[str, Any]) -> Told | None:
     return None
 
 
-def to_actions(effect: Ring | Hear | Notice | Join | Rest | Drop) -> list[Fields]:
+def to_actions(effect: Ring | Hear | Notice | Join | Rest | GiveForm | Drop) -> list[Fields]:
     """The actions that perform it, to be sent in one write. Raises ValueError for a leg that cannot be."""
     match effect:
         case Ring():
@@ -139,5 +150,7 @@ def to_actions(effect: Ring | Hear | Notice | Join | Rest | Drop) -> list[Fields
             ]
         case Rest():
             return [redirect(effect.session, CONTEXT, "wait")]
+        case GiveForm():
+            return [redirect(effect.session, CONTEXT_SCORE, "s")]
         case Drop():
             return [{"Action": "Hangup", "Channel": effect.session, "Cause": "16"}]

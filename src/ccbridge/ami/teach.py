@@ -23,6 +23,7 @@ TARGETS = (
     ("ccbridge-monitor", "_m."),
     ("ccbridge-takeover", "_t."),
     ("ccbridge-notice", "spy"),
+    ("ccbridge-score", "s"),
 )
 
 

@@ -24,6 +24,7 @@ NOUNS = (
     "call",
     "monitor",
     "audit",
+    "score",
     "customer",
     "ticket",
     "recording",

@@ -88,6 +88,8 @@ def day_(
                 ">hold",
                 ">mean talk",
                 ">occupancy",
+                ">scored",
+                ">score",
             ],
             [_agent(name, line) for name, line in found["agents"].items()],
         )
@@ -153,6 +155,8 @@ def _agent(name: str, line: Mapping[str, Any]) -> list[Any]:
         show.minutes(line["hold_s"]),
         show.minutes(line["mean_talk_s"]),
         _percent(line["occupancy"]),
+        line["score"]["cards"],
+        None if line["score"]["mean"] is None else f"{line['score']['mean']:.1f}",
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config import departments, phone_codes, supervisors, ways_out
+from ccbridge.config import departments, phone_codes, score_cards, supervisors, ways_out
 from ccbridge.config.departments import served
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import QueueSection, StepSection
@@ -24,6 +24,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     phone_codes.check(data, notes)
     departments.check(data, notes)
     supervisors.check(data, notes)
+    score_cards.check(data, notes)
     for flow, raw in _mapping(data, "flows").items():
         steps = _mapping(raw, "steps")
         for step, body in steps.items():

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ccbridge.config import score_cards
 from ccbridge.config.loader import Site
 from ccbridge.config.mistakes import dotted
 from ccbridge.config.shapes import plain
@@ -68,6 +69,10 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
     was, is_ = ({name: asdict(one) for name, one in site.supervisors.items()} for site in (old, new))
     lines += _compared(was, is_, ("supervisors",))
+    was, is_ = (
+        {name: score_cards.as_file(one) for name, one in site.score_cards.items()} for site in (old, new)
+    )
+    lines += _compared(was, is_, ("score_cards",))
     for section in fixed:
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ccbridge.config import models as m
+from ccbridge.config import score_cards
 from ccbridge.config.checks import check
 from ccbridge.config.convert import to_plan
 from ccbridge.config.mistakes import ConfigErrors, Loc, Mistake, Notes
@@ -20,6 +21,7 @@ from ccbridge.config.shapes import Declared
 from ccbridge.config.supervisors import converted
 from ccbridge.config.translate import keys_at, report
 from ccbridge.core.plan import Plan
+from ccbridge.supervision.forms import Form
 from ccbridge.supervision.roles import Supervisor
 
 DEFAULT_PATH = Path("/etc/ccbridge/ccbridge.yml")
@@ -44,6 +46,7 @@ class Site:
     routing: m.RoutingSection
     supervisors: Mapping[str, Supervisor]
     supervision: m.SupervisionSection
+    score_cards: Mapping[str, Form]
     phones: m.PhonesSection
     codes: m.CodesSection
     tickets: m.TicketsSection
@@ -152,6 +155,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         routing=checked.routing,
         supervisors=converted(checked.supervisors),
         supervision=checked.supervision,
+        score_cards=score_cards.converted(checked.score_cards),
         phones=checked.phones,
         codes=checked.codes,
         tickets=checked.tickets,

@@ -38,6 +38,7 @@ from ccbridge.config.shapes import (
     Prompts,
     QueueRef,
     SitePath,
+    Sound,
     StepRef,
     TagKey,
     Title,
@@ -235,13 +236,38 @@ class AgentSection(Section):
 class SupervisorSection(Section):
     name: Title
     device: Device
-    role: Literal["trainee", "supervisor", "manager", "administrator"]
+    role: Literal[
+        "trainee",
+        "senior",
+        "quality_analyst",
+        "supervisor",
+        "department_leader",
+        "manager",
+        "administrator",
+    ]
     departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
     user: Account | None = None
 
 
 class SupervisionSection(Section):
     notice: Literal["nobody", "agent", "both"] = "nobody"
+
+
+class ScoreItemSection(Section):
+    weight: Annotated[Whole, Between(1, 1000)] = 1
+    critical: Annotated[Whole, Between(0, 100, "points")] = 0
+    sound: Sound | None = None
+
+
+class ScoreGroupSection(Section):
+    weight: Annotated[Whole, Between(1, 1000)] = 1
+    items: Annotated[dict[Name, ScoreItemSection], Count(1, 20)]
+
+
+class ScoreCardSection(Section):
+    queues: Annotated[tuple[QueueRef, ...], UNIQUE, Count(0, 100)] = ()
+    departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
+    groups: Annotated[dict[Name, ScoreGroupSection], Count(1, 20)]
 
 
 class MenuSection(Section):
@@ -320,6 +346,7 @@ class SiteFile(Section):
     agents: dict[Name, AgentSection] = {}
     supervisors: dict[Name, SupervisorSection] = {}
     supervision: SupervisionSection = SupervisionSection()
+    score_cards: Annotated[dict[Name, ScoreCardSection], Count(0, 100)] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}

@@ -182,7 +182,7 @@ class ControlEvent:
 
     control: str  # the steps of one control share it
     at: float
-    # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, stop; record,
+    # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop; record,
     # record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock
     what: str
     result: str
@@ -202,6 +202,25 @@ CONTROL_RESULTS = (
     "done",  # it has begun
     "ended",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCard:
+    """What a supervisor holds of an agent's part in a call. His last card for both stands."""
+
+    call: str
+    at: float
+    agent: str
+    who: str  # the supervisor
+    queue: str  # "" for none
+    form: str
+    version: str  # of the form: see ``supervision.forms``
+    total: float  # 0-100; 0 where a critical item fails
+    failed: int  # critical items
+    # group, item, points (None: not judged), weight, group_weight, critical
+    items: Sequence[Mapping[str, Any]]
+    listened: float  # seconds of the call that he has heard
+    took: float  # seconds of filling it in
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +283,7 @@ Record = (
     | PlanBegan
     | QueueEvent
     | ControlEvent
+    | ScoreCard
     | RecordingStarted
     | RecordingEnded
     | TicketOutcome
@@ -278,6 +298,7 @@ _TYPES: dict[str, type[Any]] = {
     "plan_began": PlanBegan,
     "queue_event": QueueEvent,
     "control_event": ControlEvent,
+    "score_card": ScoreCard,
     "recording_started": RecordingStarted,
     "recording_ended": RecordingEnded,
     "ticket_outcome": TicketOutcome,

@@ -184,10 +184,13 @@ def _calls_without_cdr(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
         yield Difference("no_cdr", row["call_id"], reason, cut_off)
 
 
+# Where supervisors' channels end, and those that play a tone for them.
+SUPERVISORS = ("ccbridge-monitor", "ccbridge-notice", "ccbridge-score")
+
 _NO_CALL = """
 SELECT linkedid, count(*) AS rows,
        bool_or(fields ->> 'DestinationContext' = ANY(:contexts)) AS ours,
-       bool_or(fields ->> 'DestinationContext' IN ('ccbridge-monitor', 'ccbridge-notice')) AS monitored,
+       bool_or(fields ->> 'DestinationContext' = ANY(:supervisors)) AS monitored,
        bool_or(fields ->> 'DestinationContext' LIKE 'ccbridge-%') AS by_feature_code
 FROM cdr WHERE at >= :start AND at < least(:stop, :settled)
   AND NOT EXISTS (SELECT FROM call_account a WHERE a.call_id = cdr.linkedid)
@@ -196,7 +199,7 @@ GROUP BY linkedid ORDER BY min(at)"""
 
 
 def _cdrs_without_call(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
-    for row in _rows(db, _NO_CALL, {**span, "contexts": list(CALLERS)}):
+    for row in _rows(db, _NO_CALL, {**span, "contexts": list(CALLERS), "supervisors": list(SUPERVISORS)}):
         if row["ours"]:
             reason = (
                 "a call of ours that neither the daemon nor CEL knows: is cel_custom_ccbridge.conf included?"

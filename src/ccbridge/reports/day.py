@@ -12,6 +12,8 @@ from sqlalchemy import Connection, text
 from ccbridge.reports.expected import NONE, expected_waits
 from ccbridge.reports.legs import LEGS
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS, formula
+from ccbridge.reports.scores import NONE as NO_SCORE
+from ccbridge.reports.scores import scores
 
 DEFAULT_T = 20.0  # seconds, for a queue that the plan does not know any more
 
@@ -151,6 +153,11 @@ def _agents(db: Connection, span: Mapping[str, Any]) -> dict[str, dict[str, Any]
     for agent, state, seconds in db.execute(text(_TIMES), span):
         line = agents.setdefault(agent, _no_legs())
         line.setdefault("states", {})[state] = seconds
+    its = scores(db, span)
+    for agent, line in agents.items():
+        line["score"] = its.pop(agent, dict(NO_SCORE))
+    for agent, score in its.items():
+        agents[agent] = _no_legs() | {"score": score}
     for line in agents.values():
         states = line.setdefault("states", {})
         busy = sum(states.get(state, 0.0) for state in _BUSY)

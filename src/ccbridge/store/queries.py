@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Select, Table, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -24,6 +24,7 @@ from ccbridge.store.tables import (
     customer,
     phone_number,
     recording,
+    score_card,
     ticket,
 )
 
@@ -55,6 +56,11 @@ def reading(url: str, limit: float = 10.0) -> Iterator[Connection]:
         raise StoreAway(
             f"The database {urls.address(url)} has not this version's tables: run `ccbridge db status`."
         ) from error
+
+
+def _told(events: Table) -> list[Column[Any]]:
+    """What an event says, without its place in a journal."""
+    return [column for column in events.c if column.name not in ("node", "seq")]
 
 
 def _all(db: Connection, query: Select[Any]) -> list[Row]:
@@ -217,10 +223,33 @@ def controls(
     db: Connection, *, who: str | None = None, whom: str | None = None, limit: int = LIMIT
 ) -> list[Row]:
     """Steps of controls by this supervisor, over this agent, the newest first."""
-    query = select(control_audit).order_by(control_audit.c.at.desc(), control_audit.c.seq.desc())
+    query = select(*_told(control_audit)).order_by(control_audit.c.at.desc(), control_audit.c.seq.desc())
     wanted = {"who": who, "whom": whom}
     query = query.where(*(control_audit.c[name] == one for name, one in wanted.items() if one is not None))
     return _all(db, query.limit(limit))
+
+
+# -- score cards ----------------------------------------------------------------------------------
+
+
+def score_cards(
+    db: Connection,
+    *,
+    agent: str | None = None,
+    who: str | None = None,
+    call_id: str | None = None,
+    limit: int = LIMIT,
+) -> list[Row]:
+    """The newest first. Of one call, agent and supervisor the last one ``stands``."""
+    same = (score_card.c.call_id, score_card.c.agent, score_card.c.who)
+    newest = (score_card.c.at.desc(), score_card.c.seq.desc())
+    place = func.row_number().over(partition_by=same, order_by=newest)
+    told = select(*_told(score_card), (place == 1).label("stands"))
+    query = told.order_by(*newest).limit(limit)
+    wanted = {"agent": agent, "who": who, "call_id": call_id}
+    return _all(
+        db, query.where(*(score_card.c[name] == one for name, one in wanted.items() if one is not None))
+    )
 
 
 # -- recordings -----------------------------------------------------------------------------------

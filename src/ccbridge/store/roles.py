@@ -12,6 +12,7 @@ GRANTS: dict[str, str] = {
     "plan_began": "SELECT, INSERT",
     "queue_event": "SELECT, INSERT",
     "control_audit": "SELECT, INSERT",
+    "score_card": "SELECT, INSERT",
     "cdr": "SELECT, INSERT",
     "agent_interval": "SELECT, INSERT",
     "ship_reject": "SELECT, INSERT",

@@ -26,6 +26,7 @@ from ccbridge.core.records import (
     Record,
     RecordingEnded,
     RecordingStarted,
+    ScoreCard,
     TicketOutcome,
 )
 
@@ -71,6 +72,8 @@ def store(db: Db, node: UUID, records: Iterable[Numbered]) -> None:
                 db.execute(QUEUE_EVENT, values)
             case ControlEvent() as control:
                 db.execute(CONTROL, _control(node, one.seq, control))
+            case ScoreCard() as card:
+                db.execute(SCORE, _score(node, one.seq, card))
             case other:
                 _BY_TYPE[type(other)](db, other)
     # these stand alone: no other row refers to them, so they may go in bulk
@@ -121,6 +124,11 @@ INSERT INTO control_audit (node, seq, control, at, what, result, who, by, whom, 
                            reason)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (node, seq) DO NOTHING"""
 
+SCORE = """
+INSERT INTO score_card (node, seq, at, call_id, agent, who, queue, form, version, total, failed, items,
+                        listened_s, took_s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (node, seq) DO NOTHING"""
+
 PLAN = """
 INSERT INTO plan_began (node, seq, at, version, plan) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (node, seq) DO NOTHING"""
@@ -135,6 +143,12 @@ def _control(node: UUID, seq: int, one: ControlEvent) -> tuple[Any, ...]:
     people = (one.who, one.by, one.whom, one.door)
     told = (one.what, one.result, *people, one.call, one.seconds, one.reason)
     return node, seq, one.control, moment(one.at), *told
+
+
+def _score(node: UUID, seq: int, one: ScoreCard) -> tuple[Any, ...]:
+    of = (one.call, one.agent, one.who, one.queue or None, one.form, one.version)
+    items = Jsonb([dict(item) for item in one.items])
+    return node, seq, moment(one.at), *of, one.total, one.failed, items, one.listened, one.took
 
 
 def _agent_events(db: Db, node: UUID, events: list[tuple[int, AgentEvent]]) -> None:

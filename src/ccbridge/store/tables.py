@@ -4,7 +4,7 @@ Three kinds, and the grants in ``roles`` follow them:
 
 - **events** are only ever inserted (a trigger refuses the rest, to the owner too) and hold ids, never a
   person's name or number: call_event, agent_event, queue_event,
-  control_audit, plan_began, cdr;
+  control_audit, score_card, plan_began, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
 - **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
   request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
@@ -214,6 +214,27 @@ control_audit = Table(
     Column("call_id", Text),
     Column("seconds", Double),
     Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("node", "seq"),
+)
+
+score_card = Table(
+    "score_card",
+    metadata,
+    Column("node", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("call_id", Text, nullable=False, index=True),
+    Column("agent", Text, nullable=False, index=True),
+    Column("who", Text, nullable=False),  # the supervisor
+    Column("queue", Text),
+    Column("form", Text, nullable=False),
+    Column("version", Text, nullable=False),  # of the form
+    Column("total", Double, nullable=False),
+    Column("failed", Integer, nullable=False),  # critical items
+    Column("items", JSONB, nullable=False),  # [{group, item, points, weight, group_weight, critical}]
+    Column("listened_s", Double, nullable=False),
+    Column("took_s", Double, nullable=False),
+    CheckConstraint("total BETWEEN 0 AND 100", name="total"),
     PrimaryKeyConstraint("node", "seq"),
 )
 

@@ -24,11 +24,16 @@ def card(codes: Mapping[str, str]) -> str:
         "", "While you are on the line, also if you were rung for it:", "",
         "| key | | the agent hears you | the caller hears you |", "|---|---|---|---|",
         "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |",
-        "| 7 | take over: the caller is yours, and the agent is gone | no | yes |", "",
+        "| 7 | take over: the caller is yours, and the agent is gone | no | yes |",
+        "| 9 | score the call that you hear, or have heard last | no | no |", "",
+        "| key, while you score | |", "|---|---|",
+        "| 0 to 100 and `#` | the points of the item whose number you hear |",
+        "| `#` alone | not judged |", "| `*` | back: the digits, the item before, out |",
+        "| `#` after the total | keeps the card |", "",
         "| you hear | it means |", "|---|---|",
         "| music | the agent has no caller at the moment: you hear the next call when it comes |",
         "| \"I'm sorry\", \"that feature is not available on this line\" | you may not, the agent works at "
-        "this phone, or he has no caller whom you could take over |",
+        "this phone, he has no caller whom you could take over, or there is nothing to score |",
         "| \"I'm sorry\", \"please try your call again later\" | ccbridge is not there at the moment |",
         "| \"you have entered an invalid option\" | no agent has this number, or there is no such code |",
     ]  # fmt: skip

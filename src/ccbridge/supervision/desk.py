@@ -171,6 +171,8 @@ class Desk:
         offer = world.offers.get(one.offer) if one is not None and one.talking else None
         if offer is None or offer.state is not OfferState.TALKING or not offer.leg or offer.leg_gone:
             return None
+        call = world.calls.get(offer.call)
+        queue = "" if call is None else call.queue
         around = world.bridges.around(offer.leg)
         name = around[offer.leg] if offer.leg in around and offer.call in around else ""
-        return Talk(offer.leg, world.account(offer.call), name)
+        return Talk(offer.leg, world.account(offer.call), name, queue)

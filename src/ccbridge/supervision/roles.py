@@ -8,22 +8,26 @@ from typing import NamedTuple
 
 LISTEN, WHISPER, BARGE = MODES = ("listen", "whisper", "barge")
 TAKE_OVER = "take_over"
+SCORE = "score"  # an agent's call, by a form
 NOTICES = ("nobody", "agent", "both")  # who hears a tone when somebody begins to monitor a call
 RECORD = "record"  # begin a recording, pause and resume it
 CONTROLS = (*MODES, TAKE_OVER)
 
 
 class Rights(NamedTuple):
-    controls: frozenset[str]  # of CONTROLS, and RECORD
+    controls: frozenset[str]  # of CONTROLS, RECORD and SCORE
     everywhere: bool  # False: in the departments that the supervisor is given, and nowhere else
     unlocks: bool = True  # lifts the lock of an agent or a phone
 
 
 ROLES: Mapping[str, Rights] = {
     "trainee": Rights(frozenset({LISTEN}), False, unlocks=False),
-    "supervisor": Rights(frozenset((*CONTROLS, RECORD)), False),
-    "manager": Rights(frozenset((*CONTROLS, RECORD)), True),
-    "administrator": Rights(frozenset((*CONTROLS, RECORD)), True),
+    "senior": Rights(frozenset({LISTEN, WHISPER}), False, unlocks=False),
+    "quality_analyst": Rights(frozenset({LISTEN, SCORE}), False, unlocks=False),
+    "supervisor": Rights(frozenset({*CONTROLS, RECORD, SCORE}), False),
+    "department_leader": Rights(frozenset({*CONTROLS, RECORD, SCORE}), False),
+    "manager": Rights(frozenset({*CONTROLS, RECORD, SCORE}), True),
+    "administrator": Rights(frozenset({*CONTROLS, RECORD, SCORE}), True),
 }
 
 
@@ -46,7 +50,7 @@ def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -
 
 
 def refusal(supervisor: Supervisor, control: str, departments: frozenset[str], own_phone: bool) -> str:
-    """Why he may not do this, one of ``CONTROLS`` or RECORD, with an agent of these departments; "": he may.
+    """Why he may not do this, of ``CONTROLS``, RECORD or SCORE, with an agent of these departments; "": he may.
 
     ``own_phone``: at the agent's own.
     """

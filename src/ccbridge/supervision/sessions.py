@@ -5,6 +5,7 @@
     hearing      he has been put on the agent's leg
     joining      he takes the caller over, and is being put into the bridge of agent and caller
     in charge    he is in it: the core lets the agent go, and the caller is his
+    scoring      he is off it, and fills in a score card by his keys: see ``score_desk``
 
 What is heard is the agent's leg of a caller's call, and nothing else: not a consultation on a second line,
 not a call of his own. Whenever the core has decided something, ``look`` compares that leg with the one that
@@ -35,6 +36,7 @@ JOIN_LIMIT = 5.0
 # How many ended sessions are remembered: a snapshot may still show the channel of one.
 ENDED_KEPT = 100
 KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE, "7": TAKE_OVER}  # the first three are ChanSpy's own
+SCORE_KEY = "9"
 
 
 class State(Enum):
@@ -43,6 +45,7 @@ class State(Enum):
     HEARING = "hearing"
     JOINING = "joining"
     IN_CHARGE = "in_charge"
+    SCORING = "scoring"
 
 
 class Talk(NamedTuple):
@@ -51,6 +54,7 @@ class Talk(NamedTuple):
     leg: str  # the agent's channel
     call: str  # the account's id
     name: str = ""  # of that channel, while agent and caller hear each other
+    queue: str = ""
 
 
 # Who is talking at this moment; why a supervisor may not monitor an agent so, "" if he may.
@@ -117,7 +121,23 @@ class Drop:
     session: str
 
 
-Effect = ControlEvent | Ring | Hear | Notice | Join | HandOver | Rest | Drop
+@dataclass(frozen=True, slots=True)
+class GiveForm:
+    """Take him off the leg, and have his phone ask for a form."""
+
+    session: str
+
+
+Effect = ControlEvent | Ring | Hear | Notice | Join | HandOver | Rest | GiveForm | Drop
+
+
+@dataclass(slots=True)
+class Listened:
+    """A call of the agent's that the supervisor has heard, and for how many seconds, in whatever mode."""
+
+    call: str
+    queue: str
+    seconds: float = 0.0
 
 
 def turn_name(turn: int) -> str:
@@ -149,6 +169,8 @@ class Session:
     noticed: str = ""  # the last leg on which the tone was heard for him
     joined: float = 0.0  # since when he is JOINING
     taker: tuple[str, str] | None = None  # who asked him to take over, and by which door, if not at once
+    listened: Listened | None = None  # the last call that he has heard
+    sought: bool = False  # a snapshot has shown him back from a form, and no event has told it
     why: str = ""  # we hang him up, and for this
 
     @property
@@ -227,6 +249,8 @@ class Sessions:
     def key(self, at: float, id_: str, key: str) -> list[Effect]:
         """He pressed a key. Asterisk has put him back where he was."""
         session = self.all.get(id_)
+        if session is not None and not session.why and key == SCORE_KEY:
+            return self._score(at, session)
         if session is None or session.why or key not in KEYS:
             return []
         return self.switch(at, session, KEYS[key], session.device, "phone")
@@ -240,8 +264,8 @@ class Sessions:
     # -- what the PBX tells
 
     def arrived(self, at: float, id_: str) -> list[Effect]:
-        """His phone was answered, or the channel on which he has dialled is with us."""
-        self._arrived(at, id_)
+        """His phone was answered, his channel that has dialled is with us, or he is back from a form."""
+        self._arrived(at, id_, told=True)
         return self._done()
 
     def spying(self, at: float, id_: str, turn: str) -> list[Effect]:
@@ -249,6 +273,8 @@ class Sessions:
         session = self.all.get(id_)
         if session is not None and session.talk is not None and session.turn == turn and not session.heard:
             session.heard = session.mode, session.talk.call, at
+            if session.listened is None or session.listened.call != session.talk.call:
+                session.listened = Listened(session.talk.call, session.talk.queue)
             self._tell(session, at, session.mode, "done", call=session.talk.call)
             if session.noticed != session.talk.leg and self._notice() != NOTICES[0]:
                 session.noticed = session.talk.leg
@@ -315,7 +341,7 @@ class Sessions:
     def look(self, at: float) -> list[Effect]:
         """Something was decided: everybody goes where his agent is."""
         for session in self.all.values():
-            if session.state is not State.RINGING and not (session.why or session.takes_over):
+            if session.state in (State.WAITING, State.HEARING) and not session.why:
                 self._follow(session, at)
         return self._done()
 
@@ -336,7 +362,17 @@ class Sessions:
     def _id(self) -> str:
         return f"m{self._run}x{next(self._numbers)}"
 
-    def _arrived(self, at: float, id_: str) -> None:
+    def _score(self, at: float, session: Session) -> list[Effect]:
+        """The call that he hears, or else the last one that he has heard."""
+        if session.state not in (State.WAITING, State.HEARING):
+            return []
+        self._silence(session, at)
+        session.talk, session.state, session.sought = None, State.SCORING, False
+        self._out.append(GiveForm(session.id))
+        return self._done()
+
+    def _arrived(self, at: float, id_: str, *, told: bool = False) -> None:
+        """``told`` by an event; else a snapshot shows his channel."""
         session = self.all.get(id_)
         if session is None:
             self._left_over(at, id_)
@@ -346,6 +382,12 @@ class Sessions:
             if session.mode == TAKE_OVER:
                 self._take(session, at)
             elif not session.why:
+                self._follow(session, at)
+        elif session.state is State.SCORING and not (told or session.sought):
+            session.sought = True  # he may be on his way to the form
+        elif session.state is State.SCORING:
+            session.state = State.WAITING
+            if not session.why:
                 self._follow(session, at)
 
     def _take(self, session: Session, at: float) -> None:
@@ -408,6 +450,8 @@ class Sessions:
         if session.heard is not None:
             mode, call, since = session.heard
             session.heard = None
+            if session.listened is not None and session.listened.call == call:
+                session.listened.seconds += max(0.0, at - since)
             self._tell(session, at, mode, "ended", call=call, seconds=at - since)
 
     def _drop(self, session: Session, why: str) -> None:
