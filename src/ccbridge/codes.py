@@ -83,6 +83,26 @@ TABLE = (
         "tests/e2e/test_matter_codes.py::test_tags",
     ),
     Code(
+        "note", "*072", 0, 0, "",
+        "keeps what you say after the beep, up to `#` or until you hang up, with your call; while you talk, "
+        "or a while after",
+        "a beep, and then \"thank you\"; \"I'm sorry\" if nothing was to be heard",
+        "tests/e2e/test_matter_codes.py::test_notes",
+    ),
+    Code(
+        "follow_up", "*073", 0, 3, "[hours]",
+        "you will come back to the matter of your call: in so many hours, or after the usual time",
+        "\"thank you\"",
+        "tests/e2e/test_follow_ups.py::test_follow_ups_are_read_out",
+    ),
+    Code(
+        "follow_ups", "*074", 0, 0, "",
+        "reads out the matters that you are to come back to now; at each: `1` calls the customer, "
+        "`2` it is done, `3` the next one",
+        "how many; of each the customer's number, and when it was due",
+        "tests/e2e/test_follow_ups.py::test_follow_ups_are_read_out",
+    ),
+    Code(
         "state", "*08", 0, 0, "",
         "tells your state",
         "\"agent logged in\" or \"agent logged off\"; \"do not disturb activated\" and the reason's number; "

@@ -8,6 +8,7 @@ import os
 import resource
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from panoramisk.message import Message
 from ccbridge import __version__
 from ccbridge.agi import own_figures
 from ccbridge.agi.doors import HELD, Doors
-from ccbridge.agi.matters import Matters
+from ccbridge.agi.follow_ups import CallBack, FollowUps
+from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.score import ScoreCards
 from ccbridge.agi.server import AgiServer
@@ -42,6 +44,7 @@ from ccbridge.core.memory import Memory
 from ccbridge.core.state import freeze
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.view import WAITING
+from ccbridge.desk.notes import heard
 from ccbridge.lamps import Lamps
 from ccbridge.metrics.publisher import Publisher
 from ccbridge.metrics.server import MetricsServer
@@ -66,6 +69,8 @@ SYNC_EVERY = 1.0  # seconds
 PRUNE_EVERY = 600.0  # seconds
 AGI_GRACE = 2.0  # seconds that running sessions get at a stop; then the dialplan asks the next daemon
 SCHEMA_LIMIT = 3.0  # seconds
+READ_LIMIT = 2.0  # seconds for what is read out at a phone
+READ_OUT = 20  # follow-ups
 BOOT_LIMIT = 10.0  # seconds, within the client's limit for all that follows a login
 # What a reload cannot change: sockets, folders and accounts are in use.
 FIXED = ("asterisk", "agi", "database", "journal", "recording", "control", "metrics", "log")
@@ -158,7 +163,8 @@ class Daemon:
                 self.memory.wrong,
             )
             phone_codes.open(self.agi)
-            Matters(self.loop.ask, lambda: self.site.tickets.tags).open(phone_codes)
+            Matters(self.loop.ask, self._matter_plan, heard).open(phone_codes)
+            FollowUps(self.loop.ask, self._due, self._call_back, self._is_number).open(phone_codes)
             own_figures.add(phone_codes, OwnFigures(url).today)
             self.attendance = Attendance(
                 lambda: self.switchboard.world,
@@ -383,6 +389,33 @@ class Daemon:
     ) -> None:
         asked = Asked(time.time(), device, "phone")
         self.attendance.note(asked, what, result, whom, who=who, reason=reason)
+
+    def _matter_plan(self) -> MatterPlan:
+        said = self.site.tickets
+        return MatterPlan(
+            said.tags, said.follow_up_after, said.note_max, said.note_within, self.site.recording.directory
+        )
+
+    def _due(self, agent: str) -> list[dict[str, Any]] | None:
+        from ccbridge.store.queries import (  # SQLAlchemy: not before it is needed
+            StoreAway,
+            follow_ups,
+            reading,
+        )
+
+        try:
+            with reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
+                return follow_ups(db, agent=agent, due_by=datetime.now(UTC), limit=READ_OUT)
+        except StoreAway as error:
+            log.warning("follow_ups.not_read", why=str(error))
+            return None
+
+    def _call_back(self) -> CallBack | None:
+        how = self.site.tickets.call_back
+        return None if how is None else CallBack(**how.model_dump())
+
+    def _is_number(self, number: str) -> bool:
+        return self._parse(number) == ("e164", number)
 
     def _works_at(self, device: str) -> dict[str, Any] | None:
         return view.works_at(self.switchboard, device, time.time(), time.monotonic())

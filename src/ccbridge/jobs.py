@@ -19,7 +19,15 @@ import structlog
 from sqlalchemy import text
 
 from ccbridge.config import Site
-from ccbridge.desk.recordings import RecordingBroken, finish, inside, newest_change, stereo, sweep_empty
+from ccbridge.desk.recordings import (
+    RecordingBroken,
+    discard,
+    finish,
+    inside,
+    newest_change,
+    stereo,
+    sweep_empty,
+)
 from ccbridge.gaps import accounts, lines
 from ccbridge.gaps.copying import Followed, connect, copy_piece
 from ccbridge.store import urls
@@ -149,7 +157,11 @@ def _finish(url: str, directory: Path, row: dict[str, Any]) -> None:
             return
         if changed is None and not stereo(base).exists() and age < MISSING_AFTER:
             return
-        made = finish(base)
+        made = None
+        if row["answered"] is False:
+            discard(base)
+        else:
+            made = finish(base)
     except OSError as error:
         if age < RETRY_FOR:  # a full disk, a missing right: somebody may mend it
             log.warning("recording_waits", call=row["call_id"], offer=row["offer"], error=str(error))

@@ -12,7 +12,7 @@ from fake_asterisk import FakeAsterisk
 from ccbridge import pins
 from ccbridge.agi import own_figures
 from ccbridge.agi.attempts import Attempts
-from ccbridge.agi.matters import Matters
+from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
@@ -43,7 +43,8 @@ class Site:
         self.codes = PhoneCodes(
             lambda: self.table, self.ask, self.at.get, self.monitor, self.note, {}, lambda: self.now
         )
-        Matters(self.ask, lambda: {"7": "invoice"}).open(self.codes)
+        said = MatterPlan({"7": "invoice"}, 86_400.0, 120.0, 600.0, file.parent)
+        Matters(self.ask, lambda: said, lambda file: 0.0).open(self.codes)
         own_figures.add(self.codes, self.today)
 
     def monitor(self, *asked: str) -> bool:
@@ -96,6 +97,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         ("*06", i.WrapUpExtend, ["auth-thankyou"]),
         ("*71", i.OutcomeKeyed, ["auth-thankyou"]),
         ("*0717", i.TicketTagged, ["auth-thankyou"]),
+        ("*0732", i.FollowUpSet, ["auth-thankyou"]),
     ],
 )
 async def test_a_code_is_done_or_refused_aloud(site: Site, dialled: str, kind: type, said: list[str]) -> None:

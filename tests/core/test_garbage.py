@@ -120,6 +120,11 @@ INPUTS: st.SearchStrategy[Any] = st.one_of(
         st.booleans(),
         st.just(""),
     ),
+    st.builds(i.FollowUpSet, AT, AGENTS, st.floats(0, 1e6), st.just(1)),
+    st.builds(i.FollowUpDone, AT, AGENTS, CALLS, st.just(1)),
+    st.builds(i.CustomerCalled, AT, AGENTS, CALLS, st.just(1)),
+    st.builds(i.NoteAsked, AT, AGENTS, st.floats(0, 600), st.just(1)),
+    st.builds(i.NoteSpoken, AT, AGENTS, CALLS, OFFERS, AT, st.just("x"), st.booleans(), st.just(1)),
     st.builds(i.LinkDown, AT, st.just("cut")),
     st.builds(
         i.LinkUp,

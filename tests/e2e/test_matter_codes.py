@@ -1,4 +1,4 @@
-"""Agents say at real phones what a call was about: tags."""
+"""Agents say at real phones what a call was about: tags, spoken notes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
 Phones = dict[str, Phone]
 Says = Callable[[str], Awaitable[list[str]]]
-SOUNDS = ("auth-thankyou", "pm-invalid-option", "im-sorry", "agent-loggedoff", "feature-not-avail-line")
+SOUNDS = (
+    "auth-thankyou", "pm-invalid-option", "im-sorry", "agent-loggedoff", "feature-not-avail-line",
+    "vm-tooshort",
+)  # fmt: skip
 DONE = ["auth-thankyou"]
 NOBODY = ["im-sorry", "agent-loggedoff"]
 NOT_NOW = ["im-sorry", "feature-not-avail-line"]
@@ -90,4 +93,55 @@ async def test_tags(
     number = told(site, "ticket", "list")[0]["id"]
     assert told(site, "ticket", "show", str(number))["call"]["tags"] == ["order", "invoice"]
     assert told(site, "report", "day")["tags"] == {"invoice": 1, "order": 1}
+    assert site.oddities() == []
+
+
+async def test_notes(
+    make_site: Callable[..., Site],
+    phones: Phones,
+    carrier: Carrier,
+    says: Says,
+    lab_postgres: LabPostgres,
+    lab: Lab,
+) -> None:
+    site = make_site(jobs=True, tickets={"note_max": 5})
+    anna = phones["1001"]
+    assert await says("*072") == NOBODY
+    site.login("anna")
+    await site.until_agent("anna", "available")
+    assert await says("*072") == NOT_NOW
+    call, name = await talking(site, carrier)
+    # on the second line, up to #
+    leg = await (await anna.dial("*072", tone=700)).answered()
+    await asyncio.sleep(2.5)
+    await leg.press("#")
+    await leg.ended()
+    await site.until_event(name, "noted", agent="anna")
+    assert call.leg.live
+    await call.hangup()
+    await anna.idle()
+    await site.until_agent("anna", "available")  # the wrap-up is over, and the time for a note is not
+    lab_postgres.halt()
+    try:
+        leg = await (await anna.dial("*072", tone=700)).answered()
+        await asyncio.sleep(2.5)
+        await leg.hangup()
+        await site.until(lambda: len(site.events(name, "noted")) == 2)
+    finally:
+        lab_postgres.start()
+    # until the longest time is over; and nothing to be heard
+    assert await says("*072") == ["im-sorry", "vm-tooshort"]
+    finished = "SELECT * FROM recording WHERE offer LIKE 'note-%%' AND state IN ('ready', 'empty')"
+    rows = await site.until_rows(3, finished, limit_s=60)
+    rows.sort(key=lambda row: row["started_at"])
+    assert [row["state"] for row in rows] == ["ready", "ready", "empty"]
+    assert {row["call_id"] for row in rows} == {name}
+    found = [file.name for file in lab.pbx.recordings.rglob(f"{name}-note-*")]
+    assert sorted(found) == sorted(f"{name}-{row['offer']}.wav" for row in rows[:2])
+    for row in rows[:2]:
+        assert 1.0 < row["duration_s"] < 6.0
+    number = told(site, "ticket", "list")[0]["id"]
+    recordings = told(site, "ticket", "show", str(number))["call"]["recordings"]
+    assert {row["id"] for row in rows} < {one["id"] for one in recordings}
+    await site.audit()
     assert site.oddities() == []

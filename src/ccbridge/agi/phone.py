@@ -64,7 +64,8 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 # device, agent ("": no such number), mode, the channel's uniqueid; whether he may
 Monitor = Callable[[str, str, str, str], bool]
 Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
-Do = Callable[[AgiSession, Dialled, Row], Awaitable[None]]  # what an agent who works at the phone has dialled
+# What an agent who works at the phone has dialled; where the dialplan is to go on, if anywhere.
+Do = Callable[[AgiSession, Dialled, Row], Awaitable[str | None]]
 
 
 class Note(Protocol):
@@ -147,20 +148,19 @@ class PhoneCodes:
         elif code.name in CONTROLS:
             status = await self._supervise(session, plan, code, device)
         else:
-            await self._at_work(session, plan, code, device)
+            status = await self._at_work(session, plan, code, device) or status
         await session.set_variable("CCB_STATUS", status)
 
     # -- the codes
 
-    async def _at_work(self, session: AgiSession, plan: PhonePlan, code: Dialled, device: str) -> None:
+    async def _at_work(self, session: AgiSession, plan: PhonePlan, code: Dialled, device: str) -> str:
         """A code of somebody who is logged in at this phone."""
         row = self._who_works_at(device)
         if row is None:
             await _say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
-            return
+            return ""
         if code.name in self._others:
-            await self._others[code.name](session, code, row)
-            return
+            return await self._others[code.name](session, code, row) or ""
         agent, now = row["agent"], time.time()
         match code.name:
             case "log_out":
@@ -170,7 +170,7 @@ class PhoneCodes:
                 place = int(code.digits or "1")
                 if not 1 <= place <= len(plan.reasons):
                     await _say(session, INVALID)
-                    return
+                    return ""
                 reason = plan.reasons[place - 1]
                 await self._do(session, lambda request: i.Pause(now, agent, reason, request), *PAUSED)
             case "unpause" if not row["pause"]:
@@ -188,6 +188,7 @@ class PhoneCodes:
                 await self._record(session, agent, code.name, device)
             case "state":
                 await self._tell_state(session, plan, row, device)
+        return ""
 
     async def _do(self, session: AgiSession, make: Callable[[int], i.Input], *sounds: str) -> Reply:
         reply = await self._ask(make)

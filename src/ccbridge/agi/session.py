@@ -186,6 +186,14 @@ class AgiSession:
             raise ValueError("wait_for_digit: Asterisk takes a negative time as for ever")
         return _digit(await self._media("WAIT FOR DIGIT", ms, limit=ms / 1000 + self._command_timeout))
 
+    async def say_digits(self, digits: str, escape_digits: str = "") -> str:
+        """Say digits one by one. The key of `escape_digits` that broke it off, or ""."""
+        return _digit(await self._media("SAY DIGITS", digits, escape_digits))
+
+    async def say_moment(self, at: int, form: str, escape_digits: str = "") -> str:
+        """Say a moment (epoch seconds) in the PBX's time zone; `form` as voicemail.conf has it."""
+        return _digit(await self._media("SAY DATETIME", at, escape_digits, form))
+
     async def get_data(self, name: str, ms: int, max_digits: int) -> Digits:
         """Play a file and collect up to `max_digits` digits, with `ms` milliseconds for each, `#` ends.
 

@@ -190,6 +190,10 @@ class _Story:
                 return "Answered in Asterisk's own queue.", ()
             case "outcome":
                 return f"{agent} notes the outcome: {show.plain(data.get('outcome'))}.", ()
+            case "noted":
+                return f"{agent} speaks a note.", ()
+            case "called_back":
+                return f"{agent} calls the customer back.", ()
             case "tagged":
                 return f"{agent} tags it: {show.plain(data.get('tag'))}.", ()
             case "ended":

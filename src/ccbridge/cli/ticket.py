@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from ccbridge.cli import show
 from ccbridge.cli.call import caller
 from ccbridge.cli.here import Here, NotDone, common, pass_here
 from ccbridge.cli.past import database, day_option, limit_option, of_day
+from ccbridge.core.records import NOTE
 from ccbridge.store import queries
 
 STATES = ("open", "closed", "resolved", "follow_up")
@@ -59,6 +61,39 @@ def list_(here: Here, state: str | None, day: date | None, limit: int, as_json: 
         click.echo(f"the newest {limit} are shown: --limit shows more", err=True)
 
 
+@ticket.command()
+@click.option("--agent", metavar="AGENT", help="Of this agent only.")
+@click.option("--late", is_flag=True, help="Only those that are due.")
+@limit_option
+@common
+@pass_here
+def due(here: Here, agent: str | None, late: bool, limit: int, as_json: bool) -> None:
+    """Follow-ups, the longest due first."""
+    now = datetime.now(UTC)
+    with database(here) as db:
+        rows = queries.follow_ups(db, agent=agent, due_by=now if late else None, limit=limit)
+    if as_json:
+        show.as_json(rows)
+        return
+    show.table(
+        ["ticket", "due", ">late", "agent", "caller", "number", "call"],
+        [
+            [
+                row["id"],
+                show.when(row["due_at"]),
+                show.minutes((now - row["due_at"]).total_seconds()) if row["due_at"] < now else None,
+                row["agent"],
+                caller(row),
+                row["number"],
+                row["call_id"],
+            ]
+            for row in rows
+        ],
+    )
+    if len(rows) == limit:
+        click.echo(f"the first {limit} are shown: --limit shows more", err=True)
+
+
 @ticket.command(name="show")
 @click.argument("number", metavar="TICKET", type=click.IntRange(1, 2**63 - 1))
 @common
@@ -77,6 +112,7 @@ def show_(here: Here, number: int, as_json: bool) -> None:
         [
             ("ticket", row["id"]),
             ("state", row["state"] if row["outcome_set"] else f"{row['state']} (no outcome keyed)"),
+            ("due", show.when(row["due_at"])),
             ("opened", show.when(row["opened_at"])),
             ("updated", show.when(row["updated_at"])),
             ("caller", caller(row)),
@@ -88,6 +124,12 @@ def show_(here: Here, number: int, as_json: bool) -> None:
             ("talk", show.minutes(about.get("talk_s"))),
             ("disposition", about.get("disposition")),
             ("tags", about.get("tags")),
-            ("recordings", [one["id"] for one in about.get("recordings", [])]),
+            ("notes", [one["id"] for one in about.get("recordings", []) if _is_note(one)]),
+            ("recordings", [one["id"] for one in about.get("recordings", []) if not _is_note(one)]),
         ]
     )
+
+
+def _is_note(recording: Mapping[str, Any]) -> bool:
+    """Spoken by the agent after the call, or beside it."""
+    return str(recording["offer"]).startswith(NOTE)

@@ -60,6 +60,7 @@ def to_plan(site: m.SiteFile) -> Plan:
         last_agent_days=routing.last_agent_days,
         recording=site.recording.enabled,
         recording_pause=routing.recording_pause,
+        follow_up_after=site.tickets.follow_up_after,
         pause_reasons=site.pause_reasons,
         outcomes=dict(site.outcomes),
     )

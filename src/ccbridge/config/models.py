@@ -34,6 +34,7 @@ from ccbridge.config.shapes import (
     Name,
     Number,
     OutcomeKey,
+    Prefix,
     Priority,
     Prompts,
     QueueRef,
@@ -149,6 +150,9 @@ class CodesSection(Section):
     extend: FeatureCode = DEFAULTS["extend"]
     outcome: FeatureCode = DEFAULTS["outcome"]
     tag: FeatureCode = DEFAULTS["tag"]
+    note: FeatureCode = DEFAULTS["note"]
+    follow_up: FeatureCode = DEFAULTS["follow_up"]
+    follow_ups: FeatureCode = DEFAULTS["follow_ups"]
     state: FeatureCode = DEFAULTS["state"]
     listen: FeatureCode = DEFAULTS["listen"]
     whisper: FeatureCode = DEFAULTS["whisper"]
@@ -168,8 +172,22 @@ class PhonesSection(Section):
     lamps: YesNo = False
 
 
+class CallBackSection(Section):
+    """Agents call their follow-ups' customers through the site's own context; without one they do not."""
+
+    context: Context
+    prefixes: Annotated[tuple[Prefix, ...], UNIQUE, Count(1, 100)]
+    at_once: Annotated[Whole, Between(1, 100)] = 5
+    an_hour: Annotated[Whole, Between(1, 1000)] = 20
+    longest: Annotated[Number, Between(60, 36_000, "seconds")] = 3600.0
+
+
 class TicketsSection(Section):
     tags: Annotated[dict[TagKey, Name], Count(0, 99)] = {}
+    note_max: Annotated[Number, Between(5, 600, "seconds")] = 120.0
+    note_within: Annotated[Number, Between(0, 86_400, "seconds")] = 600.0
+    follow_up_after: Annotated[Number, Between(60, 31_536_000, "seconds")] = 86_400.0
+    call_back: CallBackSection | None = None
 
 
 class RuleSection(Section):

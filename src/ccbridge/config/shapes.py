@@ -174,6 +174,7 @@ Did = Annotated[
 Key = Annotated[Text, Shaped(r"[0-9*#]", "one key of a phone: 0-9, * or #")]
 FeatureCode = Annotated[Text, Shaped(r"(\*[0-9]{1,5})?", 'a code: * and 1 to 5 digits, or "" for none')]
 AgentNumber = Annotated[Text, Shaped(r"[0-9]{1,10}", "1 to 10 digits")]
+Prefix = Annotated[Text, Shaped(r"\+[1-9][0-9]{0,14}", "+ and 1 to 15 digits, the first one no 0")]
 TagKey = Annotated[Text, Shaped(r"[0-9]{1,2}", "one or two digits")]
 OutcomeKey = Annotated[Text, Shaped(r"[0-9]", "one digit, 0-9")]
 Country = Annotated[Text, AfterValidator(_country)]

@@ -44,6 +44,7 @@ class Agent:
     talk_s: float = 0.0
     last_call: str = ""
     last_offer: str = ""
+    last_end: float = 0.0  # of that call's talk
     here: bool = False  # as it was told last: see is_here
     shown: tuple[str, str] = ("logged_out", "")
     shown_at: float = 0.0

@@ -521,6 +521,63 @@ class TicketTagged:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUpSet:
+    """An agent will come back to the matter of his call ``after`` so many seconds."""
+
+    at: float
+    agent: str
+    after: float
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpDone:
+    """An agent has come back to this call's matter; it is closed."""
+
+    at: float
+    agent: str
+    call: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCalled:
+    """An agent is being connected with the customer of this call, to come back to his matter."""
+
+    at: float
+    agent: str
+    call: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAsked:
+    """An agent wants to speak a note on his call, or on one that ended ``within`` so many seconds.
+
+    Answered by the call and the note's name, with a blank between them.
+    """
+
+    at: float
+    agent: str
+    within: float
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSpoken:
+    """He has, to the file ``path`` since ``began``; unless ``kept`` there is nothing on it."""
+
+    at: float
+    agent: str
+    call: str
+    note: str
+    began: float
+    path: str
+    kept: bool
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanLoaded:
     at: float
     plan: Plan
@@ -583,6 +640,11 @@ Input = (
     | RecorderAnswered
     | OutcomeKeyed
     | TicketTagged
+    | FollowUpSet
+    | FollowUpDone
+    | CustomerCalled
+    | NoteAsked
+    | NoteSpoken
     | PlanLoaded
     | Tick
 )

@@ -139,7 +139,7 @@ class Memory:
             }
         )
         if event.state == "wrap_up" and event.call:
-            known["last_call"] = event.call
+            known["last_call"], known["last_end"] = event.call, event.at
 
     def _queue(self, event: QueueEvent) -> None:
         known = self.controls.setdefault(event.queue, {"paused": False, "draining": False, "set": {}})

@@ -139,6 +139,7 @@ class Plan:
     last_agent_days: int = 30  # who talked with a customer longer ago is not his last agent, 1-365
     recording: bool = True
     recording_pause: float = 60.0  # a paused recording goes on by itself after this, 5-900
+    follow_up_after: float = 86_400.0  # a follow-up is due so long after it was set, 60-31536000
     departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)
     outcomes: Mapping[str, str] = field(

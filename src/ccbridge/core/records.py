@@ -67,6 +67,8 @@ CALL_KINDS = (
     "parked",  # right after the transfer to the parking extension
     "abandoned",
     "outcome",
+    "noted",  # note: that the agent has spoken; a recording of this name
+    "called_back",  # by the agent of its follow-up
     "tagged",  # tag: what the agent says that it was about
     # asked for by a supervisor (``by``) of a caller in line
     "pulled",  # offered to this agent, out of turn: agent
@@ -232,9 +234,15 @@ class PlanBegan:
     plan: Mapping[str, Any]  # ``core.version.told``: no secrets, no names of people
 
 
+NOTE = "note-"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
-    """One per agent leg. ``path`` has no suffix: the PBX writes ``<path>-r.wav`` (caller) and ``-t.wav``."""
+    """One per agent leg, and per spoken note (``offer`` begins with NOTE).
+
+    ``path`` has no suffix: the PBX writes ``<path>-r.wav`` (caller) and ``-t.wav`` (agent, and any note).
+    """
 
     call: str
     offer: str
@@ -248,7 +256,7 @@ class RecordingEnded:
     call: str
     offer: str
     at: float
-    answered: bool  # False: nobody talked on this leg; its files, if any, hold no conversation
+    answered: bool  # False: nobody talked; its files, if any, are not to be kept
     # where it is silent because somebody paused it: from, to, reason (see ``taping.ENDS``)
     pauses: Sequence[Mapping[str, Any]] = ()
 
@@ -261,6 +269,7 @@ class TicketOutcome:
     agent: str
     at: float
     outcome: str  # a value of Plan.outcomes
+    due: float | None = None  # when to come back to it: of a follow_up
 
 
 @dataclass(frozen=True, slots=True)

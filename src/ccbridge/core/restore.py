@@ -51,6 +51,7 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
     agent.dead_offers = known.get("dead_offers", 0)
     agent.idle_since = known.get("idle", 0.0)
     agent.last_call, agent.last_offer = known.get("last_call", ""), known.get("last_offer", "")
+    agent.last_end = known.get("last_end", 0.0)
     agent.talks, agent.talk_s = known.get("talks", 0), known.get("talk_s", 0.0)
     agent.turns = dict(known.get("turns", {}))
     agent.missed = list(known.get("missed", ()))

@@ -190,6 +190,10 @@ class Switchboard:
                 taping.command(w, event)
             case i.RecorderAnswered():
                 taping.answered(w, event)
+            case i.FollowUpSet() | i.FollowUpDone() | i.CustomerCalled():
+                matters.follow_up(w, event)
+            case i.NoteAsked() | i.NoteSpoken():
+                matters.note(w, event)
             case _:
                 self._to_tables(event)
 

@@ -265,7 +265,7 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     elif offer.recording:
         call.recordings.append(offer.id)  # it is the caller's channel that records, and that lives on
     agent.offer, agent.talking = "", False
-    agent.last_call, agent.last_offer = call.account, offer.id
+    agent.last_call, agent.last_offer, agent.last_end = call.account, offer.id, w.at
     agent.talks += 1
     agent.talk_s = round(agent.talk_s + leg["talk_s"], 3)
     if offer.ring and offer.queue:  # not one who was put through to him by somebody else

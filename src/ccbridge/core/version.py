@@ -40,7 +40,9 @@ def as_file(plan: Plan) -> dict[str, Any]:
     for key in ROOT:
         data.setdefault(key, _plain(values[key]))
     data["recording"] = {"enabled": plan.recording}
-    data["routing"] = {key: _plain(one) for key, one in values.items() if key not in (*ROOT, "recording")}
+    data["tickets"] = {"follow_up_after": _plain(plan.follow_up_after)}
+    elsewhere = (*ROOT, "recording", "follow_up_after")
+    data["routing"] = {key: _plain(one) for key, one in values.items() if key not in elsewhere}
     return data
 
 

@@ -22,6 +22,7 @@ MODULES = {
     "app_dial": "offers",
     "app_userevent": "the dialplan tells the daemon",
     "app_mixmonitor": "recordings",
+    "app_record": "spoken notes",
     "app_chanspy": "supervisors who listen",
     "app_bridgeaddchan": "supervisors who take over",
     "app_playback": "announcements",

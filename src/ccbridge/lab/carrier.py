@@ -62,6 +62,10 @@ class Carrier:
         self._legs = legs
         self.calls: list[Call] = []
 
+    def reached(self, number: str) -> list[Leg]:
+        """The PBX's calls to this number outside, without its +; oldest first."""
+        return self._legs.of_line(number)
+
     async def call(
         self,
         did: str,

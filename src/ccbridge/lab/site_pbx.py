@@ -224,4 +224,9 @@ exten => _100X,1,Dial(PJSIP/${EXTEN},30)
 exten => _2XXXXXXXXX,1,Goto(ccbridge-in,${EXTEN},1)
 exten => _0X.,1,Dial(PJSIP/${EXTEN:1}@carrier,60)
  same => n,Hangup()
+
+[outgoing]
+; Where agents call the customers of their follow-ups: tickets.call_back.
+exten => _+X!,1,Dial(PJSIP/${EXTEN}@carrier,60)
+ same => n,Hangup()
 """

@@ -156,6 +156,42 @@ def ticket_by_id(db: Connection, number: int) -> Row | None:
     return found
 
 
+def follow_ups(
+    db: Connection, *, agent: str | None = None, due_by: datetime | None = None, limit: int = LIMIT
+) -> list[Row]:
+    """Tickets that their agent is to come back to, the longest due first, with the customers' ``number``.
+
+    ``due_by``: only those that are due then.
+    """
+    his = (
+        select(phone_number.c.e164)
+        .where(phone_number.c.customer_id == ticket.c.customer_id)
+        .order_by(
+            (phone_number.c.e164 == func.coalesce(call.c.caller_e164, call_opened.c.caller_e164)).desc()
+        )
+        .order_by(phone_number.c.e164)
+        .limit(1)
+    )
+    query = _TICKETS.add_columns(his.correlate(ticket, call, call_opened).scalar_subquery().label("number"))
+    query = query.where(ticket.c.state == "follow_up").order_by(ticket.c.due_at, ticket.c.id).limit(limit)
+    if agent is not None:
+        query = query.where(ticket.c.agent == agent)
+    if due_by is not None:
+        query = query.where(ticket.c.due_at <= due_by)
+    return _all(db, query)
+
+
+def due_follow_ups(db: Connection, due_by: datetime) -> dict[str, int]:
+    """How many are due then, by agent."""
+    query = select(ticket.c.agent, func.count()).where(
+        ticket.c.state == "follow_up", ticket.c.agent.is_not(None)
+    )
+    return {
+        agent: count
+        for agent, count in db.execute(query.where(ticket.c.due_at <= due_by).group_by(ticket.c.agent))
+    }
+
+
 # -- calls ----------------------------------------------------------------------------------------
 
 _CALLS = select(call, customer.c.name.label("customer")).outerjoin(

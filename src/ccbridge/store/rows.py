@@ -248,10 +248,10 @@ SET agent = coalesce(agent, %(agent)s), queue = %(queue)s, updated_at = greatest
 WHERE call_id = %(call)s"""
 
 OUTCOME = """
-INSERT INTO ticket (call_id, state, outcome_set, agent, opened_at, updated_at)
-VALUES (%(call)s, %(outcome)s, true, %(agent)s, %(at)s, %(at)s)
+INSERT INTO ticket (call_id, state, outcome_set, agent, due_at, opened_at, updated_at)
+VALUES (%(call)s, %(outcome)s, true, %(agent)s, %(due)s, %(at)s, %(at)s)
 ON CONFLICT (call_id) DO UPDATE
-SET state = EXCLUDED.state, outcome_set = true, agent = EXCLUDED.agent,
+SET state = EXCLUDED.state, outcome_set = true, agent = EXCLUDED.agent, due_at = EXCLUDED.due_at,
     updated_at = greatest(ticket.updated_at, EXCLUDED.updated_at)"""
 
 
@@ -316,8 +316,11 @@ def _span(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ticket_outcome(db: Db, outcome: TicketOutcome) -> None:
-    at = moment(outcome.at)
-    db.execute(OUTCOME, {"call": outcome.call, "outcome": outcome.outcome, "agent": outcome.agent, "at": at})
+    due = outcome.due
+    if due is None and outcome.outcome == "follow_up":
+        due = outcome.at  # written by a version that knew no due time
+    values = {"call": outcome.call, "outcome": outcome.outcome, "agent": outcome.agent}
+    db.execute(OUTCOME, {**values, "at": moment(outcome.at), "due": None if due is None else moment(due)})
 
 
 # -- recordings -----------------------------------------------------------------------------------

@@ -131,9 +131,11 @@ ticket = Table(
     Column("outcome_set", Boolean, nullable=False, server_default=text("false")),
     Column("agent", Text),
     Column("queue", Text),
+    Column("due_at", Moment),  # of a follow_up: when its agent is to come back to it
     Column("opened_at", Moment, nullable=False, index=True),
     Column("updated_at", Moment, nullable=False),
     CheckConstraint("state IN ('open', 'closed', 'resolved', 'follow_up')", name="state"),
+    Index(None, "due_at", postgresql_where=text("state = 'follow_up'")),
 )
 
 call_event = Table(

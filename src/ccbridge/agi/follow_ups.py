@@ -1,0 +1,146 @@
+"""The code by which an agent has his due follow-ups read out, calls the customers, and marks them done.
+
+A customer is called through the site's own context alone, with a number of our database that is a valid one
+and begins with a prefix of the site's. Without ``CallBack`` nobody is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ccbridge.codes import Dialled
+from ccbridge.core import inputs as i
+
+from .matters import say
+from .phone import DONE, LATER, NOT_NOW, Ask, PhoneCodes
+from .session import AgiSession
+from .sounds import extend
+
+log = structlog.get_logger(__name__)
+
+READ = 2  # questions at a time to a database that may be slow
+STEP_LIMIT = 60.0  # seconds, for one follow-up
+KEY_WAIT_MS = 6_000
+KEYS = "123"  # call him, done, the next one
+MOMENT = "ABd 'digits/at' IMp"  # of SAY DATETIME: weekday, month, day, time
+E164 = re.compile(r"\+[0-9]{3,15}")
+GROUP = "follow-up"
+
+Find = Callable[[str], Sequence[Mapping[str, Any]] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """How customers are called."""
+
+    context: str  # of the site's dialplan; the number is the extension
+    prefixes: tuple[str, ...]  # of E.164
+    at_once: int
+    an_hour: int  # by one agent
+    longest: float  # seconds
+
+
+class FollowUps:
+    """``find`` gives an agent's due follow-ups, None when it cannot; it blocks, within a limit.
+
+    ``is_number`` says of an E.164 number whether it is a valid one.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        find: Find,
+        call_back: Callable[[], CallBack | None],
+        is_number: Callable[[str], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask = ask
+        self._find = find
+        self._call_back = call_back
+        self._is_number = is_number
+        self._clock = clock
+        self._reading = asyncio.Semaphore(READ)
+        self._called: dict[str, deque[float]] = {}  # agent -> when, of the last hour
+
+    def open(self, codes: PhoneCodes) -> None:
+        codes.add("follow_ups", self._read_out)
+
+    async def _read_out(self, session: AgiSession, code: Dialled, agent: Mapping[str, Any]) -> str:
+        name = agent["agent"]
+        async with self._reading:
+            due = await asyncio.to_thread(self._find, name)
+        if due is None:
+            await say(session, "im-sorry", LATER)
+            return ""
+        await say(session, "vm-youhave")
+        await session.exec("SayNumber", str(len(due)))
+        for one in due:
+            match await self._offer(session, one):
+                case "1" if await self._connect(session, name, one):
+                    return "call"
+                case "2":
+                    call = one["call_id"]
+                    reply = await self._ask(self._done(name, call))
+                    await say(session, *((DONE,) if reply.ok else NOT_NOW))
+                case "":
+                    break
+        return ""
+
+    def _done(self, agent: str, call: str) -> Callable[[int], i.Input]:
+        return lambda request: i.FollowUpDone(time.time(), agent, call, request)
+
+    async def _offer(self, session: AgiSession, one: Mapping[str, Any]) -> str:
+        """Whose it is and when it was due; the key that he presses, or ""."""
+        await extend(session, STEP_LIMIT)
+        number = one["number"] or ""
+        key = ""
+        if E164.fullmatch(number):
+            key = await session.say_digits(number[1:], KEYS)
+        key = key or await session.say_moment(round(one["due_at"].timestamp()), MOMENT, KEYS)
+        return key or await session.wait_for_digit(KEY_WAIT_MS)
+
+    async def _connect(self, session: AgiSession, agent: str, one: Mapping[str, Any]) -> bool:
+        """Whether the dialplan is to call him: all that it needs is set then. A refusal is said."""
+        why = await self._why_not(session, agent, one["number"] or "")
+        if not why:
+            call = one["call_id"]
+            reply = await self._ask(lambda request: i.CustomerCalled(time.time(), agent, call, request))
+            why = "" if reply.ok else reply.text
+        if why:
+            log.info("follow_up.not_called", agent=agent, call=one["call_id"], why=why)
+            await say(session, *NOT_NOW)
+        return not why
+
+    async def _why_not(self, session: AgiSession, agent: str, number: str) -> str:
+        how = self._call_back()
+        if how is None:
+            return "tickets.call_back is not configured"
+        if not (E164.fullmatch(number) and self._is_number(number) and number.startswith(how.prefixes)):
+            return "no number that may be called"
+        now = self._clock()
+        called = self._called.setdefault(agent, deque())
+        while called and called[0] <= now - 3600.0:
+            called.popleft()
+        if len(called) >= how.an_hour:
+            return f"{len(called)} calls in an hour"
+        there = await session.get_variable(f"DIALPLAN_EXISTS({how.context},{number},1)")
+        if there != "1":
+            return f"[{how.context}] does not take the number"
+        await session.set_variable("GROUP(ccbridge)", GROUP)
+        running = await session.get_variable(f"GROUP_COUNT({GROUP}@ccbridge)") or ""
+        if not running.isdecimal() or int(running) > how.at_once:
+            await session.set_variable("GROUP(ccbridge)", "")
+            return f"{how.at_once} calls at once"
+        called.append(now)
+        await session.set_variable("CCB_OUT_CONTEXT", how.context)
+        await session.set_variable("CCB_OUT_NUMBER", number)
+        await session.set_variable("CCB_OUT_LIMIT", round(how.longest))
+        return ""
