@@ -184,8 +184,8 @@ class ControlEvent:
 
     control: str  # the steps of one control share it
     at: float
-    # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop; record,
-    # record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock
+    # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
+    # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock
     what: str
     result: str
     who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured, or known

@@ -50,7 +50,7 @@ def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -
 
 
 def refusal(supervisor: Supervisor, control: str, departments: frozenset[str], own_phone: bool) -> str:
-    """Why he may not do this, of ``CONTROLS``, RECORD or SCORE, with an agent of these departments; "": he may.
+    """Why he may not do this (of ``CONTROLS``, RECORD, SCORE) with an agent of these departments; "": he may.
 
     ``own_phone``: at the agent's own.
     """
