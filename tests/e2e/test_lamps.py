@@ -13,6 +13,7 @@ import pytest_asyncio
 import yaml
 from e2e_rig import AGENTS, BRISK, SALES, Site, merged
 from lamp_key import LampKey
+from lit import right, shown
 
 from ccbridge.lab.ami import AmiLink
 from ccbridge.lab.carrier import Carrier
@@ -43,44 +44,6 @@ async def watch(lab: Lab) -> AsyncIterator[Watch]:
     yield made
     for key in keys:
         key.close()
-
-
-async def shown(lab: Lab) -> dict[str, str]:
-    """Our lamps as the PBX has them, by its own list."""
-    link = await AmiLink.open(lab.pbx.door)
-    try:
-        listed = await link.action("DeviceStateList", until="DeviceStateListComplete")
-    finally:
-        await link.close()
-    return {
-        one["Device"].removeprefix("Custom:ccb-"): one["State"]
-        for one in listed
-        if one.get("Device", "").startswith("Custom:ccb-")
-    }
-
-
-async def right(site: Site) -> None:
-    """All lamps are as the daemon's own account is."""
-
-    def wanted() -> dict[str, bool]:
-        lit = {}
-        for row in site.ask("agent.list"):
-            lit[f"in-{row['agent']}"] = row["logged_in"]
-            lit[f"pause-{row['agent']}"] = row["pause"] is not None
-            lit[f"wrap-{row['agent']}"] = row["state"] == "wrap_up"
-        for row in site.ask("queue.list"):
-            lit[f"waiting-{row['queue']}"] = row["waiting"] > 0
-        return lit
-
-    for _ in range(200):
-        want, have = wanted(), await shown(site.lab)
-        known = {name: state for name, state in have.items() if name in want}
-        wrong = {name for name, lit in want.items() if (known.get(name) == "INUSE") != lit}
-        wrong |= {name for name in have.keys() - want.keys() if have[name] != "UNAVAILABLE"}
-        if not wrong:
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail(f"lamps are wrong: {[(name, have.get(name)) for name in wrong]}")
 
 
 async def test_a_phone_sees_log_in_pause_and_log_out(make_site: Callable[..., Site], watch: Watch) -> None:

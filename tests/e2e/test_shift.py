@@ -1,4 +1,6 @@
-"""Random sequences of codes and calls over ten agents: what is written of them has no hole and no overlap."""
+"""Random sequences of codes and calls over ten agents: what is written of them has no hole and no overlap,
+and the lamps are as their states.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 from e2e_rig import Site
+from lit import right
 from shift import AGENTS, PIN, Shift, shift_site
 
 from ccbridge.cli import main
@@ -57,6 +60,7 @@ async def test_random_sequences_of_codes_and_calls(
             break
         await asyncio.sleep(0.1)
     assert differ == {}
+    await right(site)
     assert [hole for agent in AGENTS for hole in holes(site, agent)] == []
     seats = Counter(row["device"] for agent in AGENTS if (row := site.agent(agent))["logged_in"])
     assert set(seats.values()) <= {1}, seats

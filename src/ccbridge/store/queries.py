@@ -181,17 +181,6 @@ def follow_ups(
     return _all(db, query)
 
 
-def due_follow_ups(db: Connection, due_by: datetime) -> dict[str, int]:
-    """How many are due then, by agent."""
-    query = select(ticket.c.agent, func.count()).where(
-        ticket.c.state == "follow_up", ticket.c.agent.is_not(None)
-    )
-    return {
-        agent: count
-        for agent, count in db.execute(query.where(ticket.c.due_at <= due_by).group_by(ticket.c.agent))
-    }
-
-
 # -- calls ----------------------------------------------------------------------------------------
 
 _CALLS = select(call, customer.c.name.label("customer")).outerjoin(
