@@ -194,6 +194,11 @@ class Site:
             self._records += [line for line in lines if line["t"] != "checkpoint"]
         return [one for one in self._records if not types or one["t"] in types]
 
+    def controls(self) -> list[dict[str, Any]]:
+        """The steps of controls over people at work: without log-ins, PINs and locks."""
+        attendance = ("log_in", "log_out", "pin", "lock", "unlock")
+        return [one for one in self.records("control_event") if one["what"] not in attendance]
+
     def lose_journal(self) -> None:
         """The daemon's folder goes; what was read of it stays known here."""
         self.records()

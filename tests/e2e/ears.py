@@ -79,7 +79,7 @@ async def talk(site: Site, phones: Phones, carrier: Carrier) -> tuple[Call, str,
 
 
 def told(site: Site) -> list[tuple[str, str, str, str, str]]:
-    rows = site.records("control_event")
+    rows = site.controls()
     return [(one["what"], one["result"], one["who"], one["whom"], one["door"]) for one in rows]
 
 

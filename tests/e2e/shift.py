@@ -37,7 +37,6 @@ def shift_site() -> dict[str, object]:
         "pause_reasons": ["break", "lunch", "training"],
         "phones": {"pin_tries": 20, "pin_lock": 10, "lamps": True},
         "supervisors": {"sue": {"name": "Sue", "device": "PJSIP/1008", "role": "manager"}},
-        "tickets": {"tags": {"1": "invoice", "2": "complaint"}},
         "flows": {"main": {"steps": {"operator": {"transfer": "1009"}}}},
         "queues": {queue: {"overflow": "1009"} for queue in ("sales", "support")},
     }

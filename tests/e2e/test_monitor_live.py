@@ -123,7 +123,7 @@ async def test_he_follows_the_agent(centre: Site, phones: Phones, carrier: Carri
     await sue.ended()
     await chief.ended()
     await ears.judge()
-    heard = [one for one in centre.records("control_event") if one["what"] == "listen"]
+    heard = [one for one in centre.controls() if one["what"] == "listen"]
     assert [(one["who"], one["result"]) for one in heard].count(("sue", "ended")) == 3
     calls = [one["call"] for one in heard if (one["who"], one["result"]) == ("chief", "done")]
     assert len(set(calls)) == 2
@@ -194,9 +194,9 @@ async def test_a_new_daemon_lets_nobody_listen_on(centre: Site, phones: Phones, 
     centre.daemon.start()
     await sue.ended()
     await until_told(centre, "monitor", "ended")
-    last = centre.records("control_event")[-1]
+    last = centre.controls()[-1]
     assert last["reason"] == "left by a daemon that has ended"
-    assert last["control"] == centre.records("control_event")[0]["control"]
+    assert last["control"] == centre.controls()[0]["control"]
     assert centre.ask("monitor.list") == []
     assert call.leg.live
     await call.hangup()
@@ -229,7 +229,7 @@ async def test_a_lost_link_and_a_lost_event(
         await asyncio.sleep(0.5)
         assert site.ask("monitor.list")
         await site.until(lambda: site.ask("monitor.list") == [], 45.0)
-        assert site.records("control_event")[-1]["reason"] == "its end was not told"
+        assert site.controls()[-1]["reason"] == "its end was not told"
         await call.hangup()
         await ears.judge()
         await site.audit()

@@ -138,7 +138,7 @@ def marks(site: Site, name: str) -> list[tuple[float, float, str]]:
 def audit(site: Site, name: str | None = None) -> list[tuple[str, str, str, str]]:
     return [
         (one["what"], one["result"], one["who"], one["door"])
-        for one in site.records("control_event")
+        for one in site.controls()
         if name in (None, one["call"])
     ]
 
@@ -199,7 +199,7 @@ async def test_keys_in_the_talk(centre: Site, phones: Phones, carrier: Carrier) 
     await asyncio.sleep(1.5)
     await call.press("*31")
     await asyncio.sleep(1.5)
-    assert centre.records("control_event") == []
+    assert centre.controls() == []
     await leg.press("*31")
     await centre.until_event(name, "recording_paused")
     await asyncio.sleep(2.0)
@@ -349,7 +349,7 @@ async def test_refusals(make_site: Callable[..., Site], phones: Phones, carrier:
     assert "no live call" in record(site, "1700.1", "pause", code=1)
     results = [one[1] for one in audit(site)]
     assert results == ["asked", "refused"] * 10
-    why = [one["reason"] for one in site.records("control_event") if one["result"] == "refused"]
+    why = [one["reason"] for one in site.controls() if one["result"] == "refused"]
     assert why[:3] == ["anna does not talk"] * 3
     assert why[3:5] == ["ben does not talk"] * 2
     assert [one.partition(" ")[2] for one in why[5:7]] == ["is not recorded", "is not paused"]
@@ -413,9 +413,9 @@ async def test_supervisors_record_what_they_may(centre: Site, carrier: Carrier, 
     await asyncio.sleep(1.5)
     row, _ = await finished(centre, call, name)
     assert [one["reason"] for one in row["pauses"]] == ["ended"]
-    refused = [one["who"] for one in centre.records("control_event") if one["result"] == "refused"]
+    refused = [one["who"] for one in centre.controls() if one["result"] == "refused"]
     assert refused == ["trainee", "", "", "chief"]
-    doors = {one["door"] for one in centre.records("control_event")}
+    doors = {one["door"] for one in centre.controls()}
     assert doors == {"cli", "api"}
     await centre.audit()
 

@@ -56,7 +56,7 @@ def ccbridge(site: Site, *words: str, code: int = 0) -> str:
 
 
 def told(site: Site) -> list[tuple[str, str, str]]:
-    rows = site.records("control_event")
+    rows = site.controls()
     return [(one["what"], one["result"], one["reason"]) for one in rows]
 
 
@@ -127,7 +127,7 @@ async def test_a_call_is_scored_after_it_and_in_the_midst_of_it(
         ("greeting", 80, 0), ("identity", 60, 50), ("understood", 90, 0), ("solved", 70, 0),
     ]  # fmt: skip
     assert row["took_s"] > 1
-    listened = [one for one in centre.records("control_event") if one["what"] == "listen"]
+    listened = [one for one in centre.controls() if one["what"] == "listen"]
     assert row["listened_s"] == pytest.approx(listened[-1]["seconds"], abs=0.01)
     # he is with the agent again, and scores while the call goes on; the third item was not to be judged
     await centre.until_agent("anna", "available")
@@ -137,7 +137,7 @@ async def test_a_call_is_scored_after_it_and_in_the_midst_of_it(
     await until_told(centre, "score", "done", 2)
     assert centre.agent("anna")["state"] == "talking"
     await until_told(centre, "listen", "done", 3)  # back on the same call
-    assert centre.records("control_event")[-1]["call"] == second
+    assert centre.controls()[-1]["call"] == second
     # he thinks better of it: the second card stands in the first one's place
     await asks(centre, sue, "80#", "50#", "#", "70#", "#")
     await until_told(centre, "score", "done", 3)
@@ -174,7 +174,7 @@ async def test_nothing_is_kept_of_a_card_that_is_not_ended(
     await asks(centre, sue, "80#", "60#", "90#", "70#")
     await phones["1006"].hangup()
     await until_told(centre, "score", "failed", 3)
-    failed = [one for one in centre.records("control_event") if one["result"] == "failed"]
+    failed = [one for one in centre.controls() if one["result"] == "failed"]
     assert [(one["reason"], one["call"], one["who"], one["whom"]) for one in failed] == [
         (why, name, "sue", "anna") for why in ("given up", "no answer", "hung up")
     ]

@@ -145,7 +145,7 @@ async def test_an_agent_at_his_own_phone_and_a_second_code(
     site.login("anna", "ben")
     assert await said(lab, await dials(phones, "1002", "*0911002")) == NOT_NOW
     await until_told(site, "monitor", "refused")
-    assert site.records("control_event")[-1]["reason"] == "it is the agent's own phone"
+    assert site.controls()[-1]["reason"] == "it is the agent's own phone"
     await site.until_agent("ben", "available")
     first = await dials(phones, "1002", "*0911001", BEN)
     await until_told(site, "monitor", "done")
@@ -215,7 +215,7 @@ async def test_hanging_up_in_the_middle(centre: Site, phones: Phones, carrier: C
         await leg.hangup()
     await centre.until(lambda: centre.ask("status")["agi_sessions"] == 0)
     await centre.until(lambda: centre.ask("monitor.list") == [], 60.0)
-    begun = [one for one in centre.records("control_event") if one["what"] == "monitor"]
+    begun = [one for one in centre.controls() if one["what"] == "monitor"]
     ids = {one["control"] for one in begun}
     ends = [one["control"] for one in begun if one["result"] in ("failed", "ended")]
     assert sorted(ends) == sorted(ids)
@@ -237,9 +237,9 @@ async def test_a_daemon_that_is_dead(centre: Site, phones: Phones, carrier: Carr
     centre.daemon.start()
     await sue.ended()
     await until_told(centre, "monitor", "ended")
-    last = centre.records("control_event")[-1]
+    last = centre.controls()[-1]
     assert last["reason"] == "left by a daemon that has ended"
-    assert last["control"] == centre.records("control_event")[0]["control"]
+    assert last["control"] == centre.controls()[0]["control"]
     assert call.leg.live
     await call.hangup()
     assert (await centre.until_closed(name))["disposition"] == "answered"

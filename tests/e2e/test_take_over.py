@@ -99,9 +99,7 @@ async def test_who_listens_takes_over_by_key_and_hangs_up_first(
     await call.leg.ended()
     await ears.judge()
     await until_told(centre, "monitor", "ended")
-    ended = next(
-        one for one in centre.records("control_event") if one["what"] == "take_over" and one["seconds"]
-    )
+    ended = next(one for one in centre.controls() if one["what"] == "take_over" and one["seconds"])
     assert (ended["call"], ended["result"], ended["door"]) == (name, "ended", "phone")
     await centre.audit()
     assert centre.oddities() == []
@@ -140,7 +138,7 @@ async def test_who_may_not_and_nobody_to_take(
     assert await said(lab, await dials(phones, "1007", "*0941001")) == NOT_NOW
     assert await said(lab, await dials(phones, "1002", "*0941001")) == NOT_NOW
     assert anna.live
-    reasons = [one["reason"] for one in centre.records("control_event") if one["result"] == "refused"]
+    reasons = [one["reason"] for one in centre.controls() if one["result"] == "refused"]
     assert reasons == [
         "the agent has no caller on the line", "a trainee may not take over", "no supervisor has this phone",
     ]  # fmt: skip
