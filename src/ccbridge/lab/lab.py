@@ -294,12 +294,15 @@ def _choose_ports(ami: int | None, sip: int | None, agi: int | None) -> Ports:
             require_tcp(PBX_ADDRESS, port)
     if sip is not None:
         require_udp(PBX_ADDRESS, sip)
+    # the daemon listens long after they were chosen: each is kept free of the others
+    pbx_ami = ami or free_tcp(but=[agi or 0])
+    pbx_agi = agi or free_tcp(but=[pbx_ami])
     return Ports(
-        pbx_ami=ami or free_tcp(),
+        pbx_ami=pbx_ami,
         pbx_sip=sip or free_udp(PBX_ADDRESS),
         pbx_rtp=free_rtp_range(RTP_PORTS, PBX_ADDRESS),
-        agi=agi or free_tcp(),
-        outside_ami=free_tcp(),
+        agi=pbx_agi,
+        outside_ami=free_tcp(but=[pbx_ami, pbx_agi]),
         carrier_sip=free_udp(CARRIER_ADDRESS),
         phones_sip=free_udp(PHONES_ADDRESS),
         outside_rtp=free_rtp_range(RTP_PORTS, CARRIER_ADDRESS, PHONES_ADDRESS),

@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ccbridge.lab.errors import LabError
 
@@ -10,9 +10,9 @@ from ccbridge.lab.errors import LabError
 LOWEST, HIGHEST = 12000, 32000
 
 
-def free_tcp(address: str = "127.0.0.1") -> int:
-    """A TCP port of `address` on which nobody listens."""
-    return _find(lambda port: _bindable(socket.SOCK_STREAM, address, port))
+def free_tcp(address: str = "127.0.0.1", *, but: Collection[int] = ()) -> int:
+    """A TCP port of `address` on which nobody listens, and that nobody of `but` is going to use."""
+    return _find(lambda port: port not in but and _bindable(socket.SOCK_STREAM, address, port))
 
 
 def free_udp(*addresses: str) -> int:
