@@ -31,8 +31,7 @@ Phones = dict[str, Phone]
 Says = Callable[..., Awaitable[list[str]]]
 CALLER, ANNA, BEN, MUSIC = 440, 1000, 1500, 300
 PAUSE_S = 6
-# marks are told by our clock, a file by Asterisk's threads; more where the machine stands still
-NEAR_S = 0.3
+NEAR_S = 0.3  # marks are told by our clock, a file by Asterisk's threads
 SOUNDS = (
     "agent-loggedoff", "please-try-call-later", "im-sorry", "feature-not-avail-line",
     "dictate/paused", "dictate/record_mode",
@@ -144,21 +143,16 @@ def audit(site: Site, name: str | None = None) -> list[tuple[str, str, str, str]
     ]
 
 
-def tolerance(machine: Since) -> float:
-    """Seconds, less than what is listened to beside a mark."""
-    return min(NEAR_S + machine.late_s, 0.9)
-
-
-def silent_there_only(file: File, near: float, since: float, till: float, right: int | None = ANNA) -> None:
+def silent_there_only(file: File, since: float, till: float, right: int | None = ANNA) -> None:
     assert till - since > 1.0
-    assert file.loudest(since + near, till - near) == 0
+    assert file.loudest(since + NEAR_S, till - NEAR_S) == 0
     for side, tone in (("left", CALLER), *([("right", right)] if right else [])):
-        assert file.part(side, tone, since - 1.0, since - near) > 0.9, (side, "before")
-        assert file.part(side, tone, till + near, till + 1.0) > 0.9, (side, "after")
+        assert file.part(side, tone, since - 1.0, since - NEAR_S) > 0.9, (side, "before")
+        assert file.part(side, tone, till + NEAR_S, till + 1.0) > 0.9, (side, "after")
 
 
 async def test_a_paused_recording_is_silent_between_its_marks(
-    make_site: Callable[..., Site], phones: Phones, carrier: Carrier, says: Says, machine: Since
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier, says: Says
 ) -> None:
     """By code, with the caller on hold meanwhile; both talk on before it is resumed, by code, too."""
     centre = make_site(jobs=True, **{**PEOPLE, "routing": {"recording_pause": 60}})
@@ -180,9 +174,8 @@ async def test_a_paused_recording_is_silent_between_its_marks(
     ((since, till, reason),) = marks(centre, name)
     assert reason == "resumed"
     # on hold the agent's phone sends nothing: in the caller's ear is music
-    near = tolerance(machine)
-    silent_there_only(file, near, since, till, right=None)
-    assert file.part("right", ANNA, call.leg.ended_at - 1.2, call.leg.ended_at - near) > 0.9
+    silent_there_only(file, since, till, right=None)
+    assert file.part("right", ANNA, call.leg.ended_at - 1.2, call.leg.ended_at - NEAR_S) > 0.9
     assert [one["reason"] for one in row["pauses"]] == ["resumed"]
     by = ("anna", "phone")
     assert audit(centre, name) == [
@@ -198,7 +191,7 @@ async def test_a_paused_recording_is_silent_between_its_marks(
     assert centre.oddities() == []
 
 
-async def test_keys_in_the_talk(centre: Site, phones: Phones, carrier: Carrier, machine: Since) -> None:
+async def test_keys_in_the_talk(centre: Site, phones: Phones, carrier: Carrier) -> None:
     """Without a second line. The caller hears neither key nor beep, and has no such keys himself."""
     call, name = await talk(centre, carrier)
     leg = phones["1001"].leg
@@ -219,8 +212,7 @@ async def test_keys_in_the_talk(centre: Site, phones: Phones, carrier: Carrier, 
     await leg.hangup()  # else he is asked for the outcome, with a beep
     _, file = await finished(centre, call, name)
     ((since, till, _),) = marks(centre, name)
-    near = tolerance(machine)
-    assert file.loudest(since + near, till - near) == 0
+    assert file.loudest(since + NEAR_S, till - NEAR_S) == 0
     for side, tone in (("left", CALLER), ("right", ANNA)):
         # around the marks are keys and beeps
         assert file.part(side, tone, since - 1.4, since - 0.8) > 0.9, side
@@ -238,9 +230,7 @@ async def test_keys_in_the_talk(centre: Site, phones: Phones, carrier: Carrier, 
     assert centre.oddities() == []
 
 
-async def test_keys_while_the_daemon_is_away(
-    centre: Site, phones: Phones, carrier: Carrier, machine: Since
-) -> None:
+async def test_keys_while_the_daemon_is_away(centre: Site, phones: Phones, carrier: Carrier) -> None:
     """Told to be refused, after a second; the talk goes on."""
     call, name = await talk(centre, carrier)
     leg = phones["1001"].leg
@@ -254,9 +244,8 @@ async def test_keys_while_the_daemon_is_away(
     _, file = await finished(centre, call, name)
     end = call.leg.ended_at
     assert end is not None
-    near = tolerance(machine)
-    assert file.part("left", CALLER, end - 1.0, end - near) > 0.9
-    assert file.part("right", ANNA, end - 1.0, end - near) > 0.9
+    assert file.part("left", CALLER, end - 1.0, end - NEAR_S) > 0.9
+    assert file.part("right", ANNA, end - 1.0, end - NEAR_S) > 0.9
     folder = centre.lab.folder / "pbx/lib/data/sounds/en"
     assert await asyncio.to_thread(spoken, leg.heard, folder, ("beep", "beeperr")) == ["beeperr"]
     assert audit(centre, name) == []
@@ -274,15 +263,12 @@ async def test_a_pause_ends_by_itself(centre: Site, carrier: Carrier, machine: S
     ((since, till, reason),) = marks(centre, name)
     assert reason == "time"
     assert PAUSE_S <= till - since < PAUSE_S + 0.3 + machine.late_s
-    near = tolerance(machine)
-    silent_there_only(file, near, since, till)
+    silent_there_only(file, since, till)
     assert "is not paused" in record(centre, (await talk(centre, carrier))[1], "resume", code=1)
 
 
 @pytest.mark.parametrize("away", [0.0, PAUSE_S + 1.0], ids=["back in time", "back too late"])
-async def test_a_pause_outlives_a_killed_daemon(
-    centre: Site, carrier: Carrier, away: float, machine: Since
-) -> None:
+async def test_a_pause_outlives_a_killed_daemon(centre: Site, carrier: Carrier, away: float) -> None:
     """Not lifted early, nor for ever: without a daemon it lasts until there is one, and its mark says so."""
     call, name = await talk(centre, carrier)
     await asyncio.sleep(1.5)
@@ -295,8 +281,7 @@ async def test_a_pause_outlives_a_killed_daemon(
     _, file = await finished(centre, call, name)
     ((since, till, _),) = marks(centre, name)
     assert till - since >= max(PAUSE_S, away)
-    near = tolerance(machine)
-    silent_there_only(file, near, since, till)
+    silent_there_only(file, since, till)
     assert [one[:2] for one in audit(centre, name)] == [
         ("record_pause", "asked"), ("record_pause", "done"), ("record_pause", "ended"),
     ]  # fmt: skip
@@ -304,7 +289,7 @@ async def test_a_pause_outlives_a_killed_daemon(
 
 
 async def test_a_caller_who_hangs_up_ends_the_pause(
-    centre: Site, carrier: Carrier, phones: Phones, says: Says, machine: Since
+    centre: Site, carrier: Carrier, phones: Phones, says: Says
 ) -> None:
     call, name = await talk(centre, carrier)
     await asyncio.sleep(1.2)
@@ -313,8 +298,7 @@ async def test_a_caller_who_hangs_up_ends_the_pause(
     row, file = await finished(centre, call, name)
     ((since, till, reason),) = marks(centre, name)
     assert (reason, row["pauses"][0]["reason"]) == ("ended", "ended")
-    near = tolerance(machine)
-    assert file.loudest(since + near, till - near) == 0
+    assert file.loudest(since + NEAR_S, till - NEAR_S) == 0
     # the next one's recording has sound, and who wraps up has no talk
     assert await says(phones["1001"], "*002") == NOT_NOW
     call, name = await talk(centre, carrier)
@@ -322,7 +306,7 @@ async def test_a_caller_who_hangs_up_ends_the_pause(
     _, file = await finished(centre, call, name)
     end = call.leg.ended_at
     assert end is not None
-    assert file.part("left", CALLER, end - 1.5, end - near) > 0.9
+    assert file.part("left", CALLER, end - 1.5, end - NEAR_S) > 0.9
 
 
 async def test_who_hangs_up_in_the_middle_of_a_code(centre: Site, carrier: Carrier, phones: Phones) -> None:
@@ -375,9 +359,7 @@ async def test_refusals(make_site: Callable[..., Site], phones: Phones, carrier:
     assert site.rows("SELECT * FROM recording") == []
 
 
-async def test_record_on_demand(
-    centre: Site, phones: Phones, carrier: Carrier, says: Says, machine: Since
-) -> None:
+async def test_record_on_demand(centre: Site, phones: Phones, carrier: Carrier, says: Says) -> None:
     centre.login("ben")
     call, name = await talk(centre, carrier, SUPPORT, "ben")
     phone = phones["1002"]
@@ -395,11 +377,10 @@ async def test_record_on_demand(
     await asyncio.sleep(1.5)
     row, file = await finished(centre, call, name)
     assert row["started_at"].timestamp() > centre.events(name, "answered")[0]["at"] + 1.0
-    near = tolerance(machine)
-    assert abs(file.begin - row["started_at"].timestamp()) < near
+    assert abs(file.begin - row["started_at"].timestamp()) < NEAR_S
     assert name in row["path"]
     ((since, till, _),) = marks(centre, name)
-    silent_there_only(file, near, since, till, BEN)
+    silent_there_only(file, since, till, BEN)
     assert [one for one in audit(centre, name) if one[0] == "record"] == [
         ("record", "asked", "ben", "phone"), ("record", "done", "ben", "phone"),
         ("record", "asked", "ben", "phone"), ("record", "refused", "ben", "phone"),
