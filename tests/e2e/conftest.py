@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from e2e_rig import AGENTS, Site
+from ears import Ears
 
 from ccbridge.lab.lab import Lab
+from ccbridge.lab.machine import Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.postgres import LabPostgres
 
@@ -90,3 +92,9 @@ async def house(shared_site: Site, outside: Outside) -> AsyncIterator[Site]:
         site.daemon.must("agent.logout", agent=agent)
     await site.audit()
     assert site.oddities()[before:] == []
+
+
+@pytest.fixture
+def ears(machine: Since) -> Ears:
+    """Who hears what, by tones."""
+    return Ears(machine)

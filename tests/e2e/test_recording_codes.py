@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, SUPPORT, Site
+from ears import PEOPLE, ccbridge
 from spoken import spoken
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.machine import Since
@@ -39,22 +38,11 @@ SOUNDS = (
 PAUSED, RECORDED = ["dictate/paused"], ["dictate/record_mode"]
 NOBODY = ["im-sorry", "agent-loggedoff"]
 NOT_NOW = ["im-sorry", "feature-not-avail-line"]
-PEOPLE: dict[str, Any] = {
+SITE: dict[str, Any] = {
+    **PEOPLE,
     "routing": {"recording_pause": PAUSE_S},
     "queues": {"support": {"recording": "on_demand"}},
-    "departments": {"front": ["sales"], "back": ["support"]},
-    "supervisors": {
-        "sue": {"name": "Sue", "device": "PJSIP/1006", "role": "supervisor", "departments": ["front"]},
-        "trainee": {"name": "T", "device": "PJSIP/1007", "role": "trainee", "departments": ["front"]},
-        "chief": {"name": "C", "device": "PJSIP/1005", "role": "manager"},
-    },
 }
-
-
-def ccbridge(site: Site, *words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["-c", str(site.config), *words], prog_name="ccbridge")
-    assert result.exit_code == code, result.output
-    return (result.stderr if code else result.stdout).strip()
 
 
 def record(site: Site, call: str, to: str, who: str = "sue", code: int = 0) -> str:
@@ -77,7 +65,7 @@ def says(lab: Lab) -> Says:
 
 @pytest.fixture
 async def centre(make_site: Callable[..., Site], phones: Phones) -> Site:
-    site = make_site(jobs=True, **PEOPLE)
+    site = make_site(jobs=True, **SITE)
     await phones["1001"].will("answer", after=0.1, tone=ANNA)
     await phones["1002"].will("answer", after=0.1, tone=BEN)
     site.login("anna")
@@ -155,7 +143,7 @@ async def test_a_paused_recording_is_silent_between_its_marks(
     make_site: Callable[..., Site], phones: Phones, carrier: Carrier, says: Says
 ) -> None:
     """By code, with the caller on hold meanwhile; both talk on before it is resumed, by code, too."""
-    centre = make_site(jobs=True, **{**PEOPLE, "routing": {"recording_pause": 60}})
+    centre = make_site(jobs=True, **{**SITE, "routing": {"recording_pause": 60}})
     await phones["1001"].will("answer", after=0.1, tone=ANNA)
     centre.login("anna")
     call, name = await talk(centre, carrier)
@@ -327,7 +315,7 @@ async def test_who_hangs_up_in_the_middle_of_a_code(centre: Site, carrier: Carri
 
 
 async def test_refusals(make_site: Callable[..., Site], phones: Phones, carrier: Carrier, says: Says) -> None:
-    site = make_site(**{**PEOPLE, "queues": {"sales": {"recording": "never"}}})
+    site = make_site(**{**SITE, "queues": {"sales": {"recording": "never"}}})
     await phones["1001"].will("answer", after=0.1, tone=ANNA)
     for code in ("*001", "*002", "*003"):
         assert await says(phones["1001"], code) == NOBODY
@@ -423,9 +411,9 @@ async def test_supervisors_record_what_they_may(centre: Site, carrier: Carrier, 
 async def test_another_department_is_refused(
     make_site: Callable[..., Site], carrier: Carrier, phones: Phones
 ) -> None:
-    other = {**PEOPLE["supervisors"]["sue"], "departments": ["back"]}
+    other = {**SITE["supervisors"]["sue"], "departments": ["back"]}
     agents = {"anna": {"queues": ["sales"]}}
-    site = make_site(**{**PEOPLE, "supervisors": {**PEOPLE["supervisors"], "sue": other}, "agents": agents})
+    site = make_site(**{**SITE, "supervisors": {**SITE["supervisors"], "sue": other}, "agents": agents})
     site.login("anna")
     call, name = await talk(site, carrier)
     assert record(site, name, "pause", code=1) == "sue supervises none of the agent's departments"
@@ -438,7 +426,7 @@ async def test_a_recorder_that_cannot_log_in(
     make_site: Callable[..., Site], carrier: Carrier, phones: Phones, says: Says
 ) -> None:
     """What needs it is refused; callers, agents and pauses do not need it."""
-    site = make_site(**{**PEOPLE, "asterisk": {"recorder_secret": "wrong"}})
+    site = make_site(**{**SITE, "asterisk": {"recorder_secret": "wrong"}})
     await site.until(lambda: any(one.get("event") == "recorder.login_refused" for one in site.daemon.lines()))
     site.login("ben")
     call, name = await talk(site, carrier, SUPPORT, "ben")

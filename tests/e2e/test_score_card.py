@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, SUPPORT, Site
+from ears import ccbridge
 from spoken import spoken
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
@@ -47,12 +46,6 @@ SOUNDS = (
     "number", "vm-youhave", "you-entered", "with", "if-correct-press", "auth-thankyou", "cancelled",
     "pm-invalid-option", "im-sorry", "feature-not-avail-line", "please-try-call-later",
 )  # fmt: skip
-
-
-def ccbridge(site: Site, *words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["-c", str(site.config), *words], prog_name="ccbridge")
-    assert result.exit_code == code, result.output
-    return (result.stderr if code else result.stdout).strip()
 
 
 def told(site: Site) -> list[tuple[str, str, str]]:

@@ -27,11 +27,6 @@ INVALID = ["pm-invalid-option"]
 
 
 @pytest.fixture
-def ears(machine: Since) -> Ears:
-    return Ears(machine)
-
-
-@pytest.fixture
 async def centre(make_site: Callable[..., Site], phones: Phones) -> Site:
     site = make_site(**PEOPLE)
     await phones["1001"].will("answer", after=0.1, tone=ANNA)

@@ -23,11 +23,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
 
 @pytest.fixture
-def ears(machine: Since) -> Ears:
-    return Ears(machine)
-
-
-@pytest.fixture
 async def centre(make_site: Callable[..., Site], phones: Phones) -> Site:
     site = make_site(jobs=True, **PEOPLE)
     await phones["1001"].will("answer", after=0.1, tone=ANNA)

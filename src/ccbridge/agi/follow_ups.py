@@ -19,10 +19,9 @@ import structlog
 from ccbridge.codes import Dialled
 from ccbridge.core import inputs as i
 
-from .matters import say
 from .phone import DONE, LATER, NOT_NOW, Ask, PhoneCodes
 from .session import AgiSession
-from .sounds import extend
+from .sounds import extend, say
 
 log = structlog.get_logger(__name__)
 

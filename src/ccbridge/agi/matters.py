@@ -16,7 +16,7 @@ from ccbridge.core import inputs as i
 
 from .phone import DONE, INVALID, NOT_NOW, Ask, PhoneCodes
 from .session import AgiSession, ChannelLeft
-from .sounds import extend, play
+from .sounds import extend, say
 
 log = structlog.get_logger(__name__)
 
@@ -104,8 +104,3 @@ class Matters:
         if not reply.ok:
             log.info("code.refused", why=reply.text)
         await say(session, *((DONE,) if reply.ok else NOT_NOW))
-
-
-async def say(session: AgiSession, *sounds: str) -> None:
-    for sound in sounds:
-        await play(session, sound)

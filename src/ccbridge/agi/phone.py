@@ -28,7 +28,7 @@ from ccbridge.supervision.roles import CONTROLS
 from .attempts import Attempts
 from .server import AgiServer
 from .session import AgiSession, CommandRefused
-from .sounds import extend, play
+from .sounds import extend, say
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +140,7 @@ class PhoneCodes:
         code = understood(dialled, plan.codes)
         if code is None or not DEVICE.fullmatch(device):
             log.info("code.not_understood", dialled=dialled[:3], device=device[:50])
-            await _say(session, INVALID)
+            await say(session, INVALID)
         elif code.name == "log_in":
             await self._log_in(session, plan, code.digits, device)
         elif code.name == "outcome":
@@ -157,7 +157,7 @@ class PhoneCodes:
         """A code of somebody who is logged in at this phone."""
         row = self._who_works_at(device)
         if row is None:
-            await _say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
+            await say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
             return ""
         if code.name in self._others:
             return await self._others[code.name](session, code, row) or ""
@@ -169,12 +169,12 @@ class PhoneCodes:
             case "pause":
                 place = int(code.digits or "1")
                 if not 1 <= place <= len(plan.reasons):
-                    await _say(session, INVALID)
+                    await say(session, INVALID)
                     return ""
                 reason = plan.reasons[place - 1]
                 await self._do(session, lambda request: i.Pause(now, agent, reason, request), *PAUSED)
             case "unpause" if not row["pause"]:
-                await _say(session, *NOT_NOW)
+                await say(session, *NOT_NOW)
             case "unpause":
                 await self._do(session, lambda request: i.Unpause(now, agent, request), *NOT_PAUSED)
             case "finish":
@@ -194,7 +194,7 @@ class PhoneCodes:
         reply = await self._ask(make)
         if not reply.ok:
             log.info("code.refused", why=reply.text)
-        await _say(session, *(sounds if reply.ok else NOT_NOW))
+        await say(session, *(sounds if reply.ok else NOT_NOW))
         return reply
 
     def _told(self, device: str, what: str, agent: str, reply: Reply) -> None:
@@ -213,7 +213,7 @@ class PhoneCodes:
 
     async def _outcome(self, session: AgiSession, digit: str, device: str) -> None:
         if self._who_works_at(device) is None:
-            await _say(session, *NOBODY)
+            await say(session, *NOBODY)
             return
         await self._do(
             session, lambda request: i.OutcomeKeyed(time.time(), digit, request, device=device), DONE
@@ -224,13 +224,13 @@ class PhoneCodes:
         agent = plan.numbers.get(code.digits, "")
         if self._monitor(device, agent, code.name, session.uniqueid):
             return "monitor"
-        await _say(session, *(NOT_NOW if agent else (INVALID,)))
+        await say(session, *(NOT_NOW if agent else (INVALID,)))
         return "done"
 
     async def _tell_state(self, session: AgiSession, plan: PhonePlan, row: Row, device: str) -> None:
-        await _say(session, LOGGED_IN if row["logged_in"] else LOGGED_OUT)
+        await say(session, LOGGED_IN if row["logged_in"] else LOGGED_OUT)
         if row["pause"]:
-            await _say(session, *PAUSED)
+            await say(session, *PAUSED)
             if row["pause"] in plan.reasons:
                 await _say_number(session, plan.reasons.index(row["pause"]) + 1)
         else:
@@ -240,14 +240,14 @@ class PhoneCodes:
         row = self._who_works_at(device)
         if row is not None and row["left_s"] is not None:
             await _say_number(session, round(row["left_s"]))
-            await _say(session, "seconds")
+            await say(session, "seconds")
 
     # -- log-in
 
     async def _log_in(self, session: AgiSession, plan: PhonePlan, number: str, device: str) -> None:
         if self._attempts.locked(device, self._clock(), plan.tries, plan.lock):
             log.warning("code.locked", device=device)
-            await _say(session, LATER)
+            await say(session, LATER)
             return
         number = number or await _keyed(session, ASK_NUMBER)
         agent = plan.numbers.get(number, "")
@@ -257,13 +257,13 @@ class PhoneCodes:
                 break
             match await self._judge(plan, agent, pin, device):
                 case Verdict.LATER:
-                    await _say(session, LATER)
+                    await say(session, LATER)
                     return
                 case Verdict.RIGHT:
                     make = functools.partial(i.LogIn, time.time(), agent, device=device)
                     self._told(device, "log_in", agent, await self._do(session, make, LOGGED_IN))
                     return
-        await _say(session, WRONG_LOGIN)
+        await say(session, WRONG_LOGIN)
 
     async def _judge(self, plan: PhonePlan, agent: str, pin: str, device: str) -> Verdict:
         """Counted as wrong before it is checked: who tries many at once has no more tries for that."""
@@ -301,11 +301,6 @@ async def _keyed(session: AgiSession, prompt: str) -> str:
     except CommandRefused as refused:
         log.warning("agi.prompt_not_played", sound=prompt, why=str(refused))
         return (await session.get_data("beep", KEY_WAIT_MS, MOST_KEYS)).digits
-
-
-async def _say(session: AgiSession, *sounds: str) -> None:
-    for sound in sounds:
-        await play(session, sound)
 
 
 async def _say_number(session: AgiSession, number: int) -> None:

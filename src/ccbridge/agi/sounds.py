@@ -26,3 +26,9 @@ async def play(session: AgiSession, sound: str, keys: str = "") -> str:
     except CommandRefused as refused:
         log.warning("agi.prompt_not_played", sound=sound, call=session.uniqueid, why=str(refused))
         return ""
+
+
+async def say(session: AgiSession, *sounds: str) -> None:
+    """One after another, whatever is keyed."""
+    for sound in sounds:
+        await play(session, sound)
