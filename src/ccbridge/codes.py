@@ -117,6 +117,18 @@ TABLE = (
         "tests/e2e/test_own_figures.py::test_my_figures_today",
     ),
     Code(
+        "colleague", "*095", 1, 10, "number",
+        "calls a colleague by his number, wherever he is logged in",
+        "him; \"agent logged off\": he is not here; \"the number is not answering\"",
+        "tests/e2e/test_internal_calls.py::test_call_a_colleague",
+    ),
+    Code(
+        "supervisor", "*096", 0, 0, "",
+        "calls the supervisor on duty of your department; the next one, if he does not answer",
+        "the supervisor; \"the number is not answering\": none is there",
+        "tests/e2e/test_internal_calls.py::test_call_the_supervisor",
+    ),
+    Code(
         "record_pause", "*001", 0, 0, "",
         "pauses the recording of your call, so that what is said now is not kept (a card's number); "
         "it goes on by itself",

@@ -20,6 +20,7 @@ from ccbridge import __version__
 from ccbridge.agi import own_figures
 from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.follow_ups import CallBack, FollowUps
+from ccbridge.agi.internal_calls import Calling
 from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.score import ScoreCards
@@ -60,6 +61,7 @@ from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
 from ccbridge.supervision.attendance import Attendance
 from ccbridge.supervision.desk import Asked, Desk
+from ccbridge.supervision.internal_calls import InternalCalls
 from ccbridge.supervision.score_desk import ScoreDesk
 from ccbridge.talk_keys import TalkKeys
 
@@ -141,7 +143,14 @@ class Daemon:
                 lambda: self.site.supervision.notice,
             )
             scores = ScoreDesk(desk, lambda: self.site.score_cards, lambda: self.switchboard.world.plan)
-            self.monitoring = Monitoring(desk, scores, self.loop, self.client)
+            calls = InternalCalls(
+                lambda: self.switchboard.world,
+                lambda: self.site.agent_numbers,
+                desk.on_duty,
+                lambda: self.site.supervision.ring,
+                self.loop.keep,
+            )
+            self.monitoring = Monitoring(desk, scores, calls, self.loop, self.client)
             ScoreCards(self.monitoring.form, self.monitoring.filled_in).open(self.agi)
             self.keys = TalkKeys(self.switchboard, self.loop, self.client)
             self.lamps = Lamps(lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client)
@@ -165,6 +174,7 @@ class Daemon:
             phone_codes.open(self.agi)
             Matters(self.loop.ask, self._matter_plan, heard).open(phone_codes)
             FollowUps(self.loop.ask, self._due, self._call_back, self._is_number).open(phone_codes)
+            Calling(calls).open(phone_codes, self.agi)
             own_figures.add(phone_codes, OwnFigures(url).today)
             self.attendance = Attendance(
                 lambda: self.switchboard.world,

@@ -20,6 +20,7 @@ from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent, ScoreCard
 from ccbridge.routing import RoutingLoop
 from ccbridge.supervision.desk import Asked, Decided, Desk
+from ccbridge.supervision.internal_calls import InternalCalls
 from ccbridge.supervision.keying import Keyed
 from ccbridge.supervision.score_desk import ScoreDesk, Sheet
 from ccbridge.supervision.sessions import Effect, HandOver, Ring
@@ -28,8 +29,11 @@ log = structlog.get_logger(__name__)
 
 
 class Monitoring:
-    def __init__(self, desk: Desk, scores: ScoreDesk, loop: RoutingLoop, client: AmiClient) -> None:
+    def __init__(
+        self, desk: Desk, scores: ScoreDesk, calls: InternalCalls, loop: RoutingLoop, client: AmiClient
+    ) -> None:
         self.desk = desk
+        self._calls = calls
         self._scores = scores
         self._sessions = desk.sessions
         self._loop = loop
@@ -56,18 +60,22 @@ class Monitoring:
                 self.perform(self._sessions.spying(at, session, turn))
             case spying.Joined(session):
                 self.perform(self._sessions.joined(at, session))
+                self._calls.joined(at, session)
             case spying.Parted(session):
                 self.perform(self._sessions.parted(at, session))
             case spying.Gone(session, why):
                 self.perform(self._sessions.gone(at, session, why))
+                self._calls.gone(at, session)
 
     def linked(self, snapshot: Snapshot) -> None:
         """After a login: how the PBX stands."""
         self.perform(self._sessions.compare(time.time(), *_channels(snapshot)))
+        self._calls.compare(time.time(), _channels(snapshot)[0])
 
     def swept(self, snapshot: Snapshot) -> None:
         """How it stands while its events go on."""
         self.perform(self._sessions.swept(time.time(), *_channels(snapshot)))
+        self._calls.compare(time.time(), _channels(snapshot)[0])
 
     def done(self, decided: Decided) -> tuple[bool, str]:
         """Perform what was decided for somebody who asked."""

@@ -162,6 +162,8 @@ class CodesSection(Section):
     record_resume: FeatureCode = DEFAULTS["record_resume"]
     record: FeatureCode = DEFAULTS["record"]
     figures: FeatureCode = DEFAULTS["figures"]
+    colleague: FeatureCode = DEFAULTS["colleague"]
+    supervisor: FeatureCode = DEFAULTS["supervisor"]
 
 
 class PhonesSection(Section):
@@ -269,6 +271,8 @@ class SupervisorSection(Section):
 
 class SupervisionSection(Section):
     notice: Literal["nobody", "agent", "both"] = "nobody"
+    # The longest is shorter than what a session gives a phone that is rung.
+    ring: Annotated[Number, Between(3, 40, "seconds")] = 20.0
 
 
 class ScoreItemSection(Section):

@@ -185,12 +185,13 @@ class ControlEvent:
     control: str  # the steps of one control share it
     at: float
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
-    # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock
+    # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock;
+    # call_colleague, call_supervisor: of an agent, by code
     what: str
     result: str
     who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured, or known
     by: str  # who asked: a user of the machine, or the device that a key was pressed on
-    whom: str  # the agent, or the phone of a lock; "" as above
+    whom: str  # the agent, the supervisor who is called, or the phone of a lock; "" as above
     door: str  # cli | api | phone
     call: str | None = None  # the caller's, where one is heard or recorded
     seconds: float | None = None  # how long it lasted: of what has ended

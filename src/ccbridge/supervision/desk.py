@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from ccbridge.core.calls import OfferState
 from ccbridge.core.world import World
 from ccbridge.supervision import roles
-from ccbridge.supervision.roles import TAKE_OVER, Supervisor
+from ccbridge.supervision.roles import BARGE, ON_DUTY, ROLES, TAKE_OVER, Supervisor
 from ccbridge.supervision.sessions import Effect, Session, Sessions, Talk
 
 IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
@@ -130,6 +130,14 @@ class Desk:
                 return Decided(False, why, effects)
             effects += self.sessions.stop(asked.at, one, asked.by, asked.door)
         return Decided(True, f"{len(chosen)} stopped" if chosen else "nobody monitors so", effects)
+
+    def on_duty(self, agent: str, tried: Collection[str]) -> Supervisor | None:
+        """Who is to be rung for this agent, and was not ``tried``: whose phone is free, in the order of the
+        configuration, those of his departments before those who supervise everywhere."""
+        people = sorted(self._people().values(), key=lambda one: ROLES[one.role].everywhere)
+        asked = (one for one in people if one.role in ON_DUTY and one.id not in tried)
+        may = (one for one in asked if not self.refusal(one, agent, BARGE, one.device))
+        return next((one for one in may if not self._hindrance(one, self._at(one.device))), None)
 
     def look(self, at: float) -> list[Effect]:
         """The core has decided something, or has another plan: who may not listen any more is hung up."""

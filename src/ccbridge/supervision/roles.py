@@ -12,6 +12,7 @@ SCORE = "score"  # an agent's call, by a form
 NOTICES = ("nobody", "agent", "both")  # who hears a tone when somebody begins to monitor a call
 RECORD = "record"  # begin a recording, pause and resume it
 CONTROLS = (*MODES, TAKE_OVER)
+ON_DUTY = ("supervisor", "department_leader", "manager")  # who is rung when an agent asks for a supervisor
 
 
 class Rights(NamedTuple):
