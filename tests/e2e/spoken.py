@@ -1,57 +1,49 @@
-"""Which of Asterisk's own sounds were heard, and in which order: by the shape of their loudness."""
+"""Which of Asterisk's own sounds were heard, and in which order.
+
+By the signs of the samples, which the codec leaves alone: a stretch of 100 of them in the same order is found
+in no other sound. On a machine that stands still for a moment a phone loses frames; what it heard around
+them is still the same.
+"""
 
 from __future__ import annotations
 
-import math
+from array import array
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from statistics import median
 
 from ccbridge.lab.tones import samples
 
-STEP = 80  # samples: 10 ms
-ALIKE = 0.9  # of 1: the least correlation; of two different sounds of the set it is below 0.7
+STRETCH = 100  # samples
+LOUD = 200  # mean amplitude of a stretch: below it signs are noise
+# Of a sound's loud stretches, as many must be heard. Of one heard whole 0.87 are found or more (the codec
+# makes a few zeros), of another sound of the sets less than 0.1.
+MOST = 0.6
 
 
-def loudness(path: Path) -> list[float]:
-    data = samples(path)
-    return [
-        math.sqrt(sum(one * one for one in data[at : at + STEP]) / STEP)
-        for at in range(0, len(data) - STEP + 1, STEP)
-    ]
+def stretches(data: array[int]) -> Iterator[tuple[int, int]]:
+    """Each loud stretch: where it begins, and its signs."""
+    signs, loudness, all_alike = 0, 0, (1 << STRETCH) - 1
+    for at, one in enumerate(data):
+        signs = (signs << 1 | (one > 0)) & all_alike
+        loudness += abs(one) - (abs(data[at - STRETCH]) if at >= STRETCH else 0)
+        if at >= STRETCH - 1 and loudness >= LOUD * STRETCH and signs not in (0, all_alike):
+            yield at - STRETCH + 1, signs
 
 
-def best(heard: list[float], sound: list[float]) -> tuple[float, int]:
-    """The best correlation of the sound with a part of what was heard, and where that begins."""
-    size, found = len(sound), (0.0, 0)
-    mean = sum(sound) / size
-    shape = [one - mean for one in sound]
-    norm = math.sqrt(sum(one * one for one in shape))
-    for at in range(len(heard) - size + 1):
-        part = heard[at : at + size]
-        middle = sum(part) / size
-        power = math.sqrt(sum((one - middle) ** 2 for one in part))
-        if power and norm:
-            fit = sum(a * (b - middle) for a, b in zip(shape, part, strict=True)) / (norm * power)
-            found = max(found, (fit, at))
-    return found
+@cache
+def stretches_of(sound: Path) -> list[int]:
+    return [signs for _, signs in stretches(samples(sound))]
 
 
 def spoken(heard: Path, folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Those of the sounds that were heard whole, each once, in their order.
-
-    A short one may be alike to a part of a long one: what was heard is one sound, the longest.
-    """
-    data, found = loudness(heard), []
+    """Those of the sounds that were heard, each once, in their order."""
+    places = {signs: at for at, signs in stretches(samples(heard))}
+    found: list[tuple[float, str]] = []
     for name in names:
-        sound = loudness(folder / f"{name}.wav")
-        while sound and sound[-1] < 50:  # the silence at its end is cut off by the hang-up
-            sound.pop()
-        fit, at = best(data, sound)
-        if fit > ALIKE:
-            found.append((at, at + len(sound), name))
-    return [
-        name
-        for begin, end, name in sorted(found)
-        if not any(
-            b <= (begin + end) / 2 <= e and e - b > end - begin for b, e, other in found if other != name
-        )
-    ]
+        wanted = stretches_of(folder / f"{name}.wav")
+        at = [places[one] for one in wanted if one in places]
+        if len(at) > MOST * len(wanted):
+            found.append((median(at), name))
+    return [name for _, name in sorted(found)]
