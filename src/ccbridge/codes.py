@@ -110,6 +110,13 @@ TABLE = (
         "tests/e2e/test_phone_codes.py::test_my_state",
     ),
     Code(
+        "personal", "*097", 0, 1, "[digit]",
+        "your calls ring your mobile or home number: the first one, or the one of that digit; with `0` your "
+        "phone again. Who picks up presses `1` to take the call",
+        "\"call forward unconditional\", \"activated\" or \"de-activated\"",
+        "tests/e2e/test_personal_device.py::test_the_code_switches_it_on_and_off",
+    ),
+    Code(
         "figures", "*099", 0, 0, "",
         "tells your figures since midnight",
         "\"received\" and your calls taken; the minutes that you talked; \"the number is not answering\" and "

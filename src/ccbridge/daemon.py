@@ -392,6 +392,7 @@ class Daemon:
             phones.pins_file,
             phones.pin_tries,
             phones.pin_lock,
+            {name: tuple(agent.personal) for name, agent in site.plan.agents.items()},
         )
 
     def _note(

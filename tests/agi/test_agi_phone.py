@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ class Site:
         self.now = 0.0
         self.own = {"anna": Own(7, 1, 1710.0)}
         self.told: list[tuple[str, ...]] = []
-        self.table = PhonePlan(DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0)
+        self.table = PhonePlan(
+            DEFAULTS, {"501": "anna"}, ("break", "lunch"), 60.0, file, 3, 300.0, {"anna": ("mobile", "home")}
+        )
         self.codes = PhoneCodes(
             lambda: self.table, self.ask, self.at.get, self.monitor, self.note, {}, lambda: self.now
         )
@@ -98,6 +101,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         ("*71", i.OutcomeKeyed, ["auth-thankyou"]),
         ("*0717", i.TicketTagged, ["auth-thankyou"]),
         ("*0732", i.FollowUpSet, ["auth-thankyou"]),
+        ("*0972", i.UsePersonal, ["call-fwd-unconditional", "activated"]),
+        ("*0970", i.UsePersonal, ["call-fwd-unconditional", "de-activated"]),
     ],
 )
 async def test_a_code_is_done_or_refused_aloud(site: Site, dialled: str, kind: type, said: list[str]) -> None:
@@ -108,6 +113,19 @@ async def test_a_code_is_done_or_refused_aloud(site: Site, dialled: str, kind: t
     site.at.clear()
     assert await site.dial(dialled) == ["im-sorry", "agent-loggedoff"]
     assert len(site.posted) == 2
+
+
+async def test_which_telephone_of_his_own(site: Site) -> None:
+    await site.dial("*097")
+    await site.dial("*0972")
+    await site.dial("*0970")
+    told = [one for one in site.posted if isinstance(one, i.UsePersonal)]
+    assert [one.device for one in told] == ["mobile", "home", ""]
+    assert {(one.agent, one.by, one.door) for one in told} == {("anna", "PJSIP/1001", "phone")}
+    assert await site.dial("*0973") == ["pm-invalid-option"]
+    site.table = replace(site.table, personal={})
+    assert await site.dial("*097") == ["im-sorry", "feature-not-avail-line"]
+    assert len(site.posted) == 3
 
 
 async def test_what_the_digits_mean(site: Site) -> None:

@@ -88,7 +88,7 @@ Came: 1795313599.250""",
     ),
     (
         "Event: DialState\nTimestamp: 2.5\nContext: ccbridge-offer\nDestUniqueid: l\nDialStatus: PROGRESS",
-        None,
+        i.LegRinging(2.5, "l"),
     ),
     (
         "Event: BridgeEnter\nTimestamp: 2.5\nBridgeUniqueid: b\nUniqueid: c",

@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
+import scenes  # noqa: E402
 from e2e_rig import Site, merged  # noqa: E402
 from scenes import SCENES, Scene, Stage, Truth  # noqa: E402
 from tables import CLOCKS, Told, table  # noqa: E402
@@ -37,7 +38,13 @@ CHANGES = {
     "queues": {"sales": {"max_wait": 10, "ring": 6}},
     "routing": {"fallback_after": 10},
 }
+MOBILE = {
+    "personal": {"dial": "PJSIP/{number}@carrier", "seconds": 5, "prompts": ["beep"]},
+    "agents": {"anna": {"personal": {"mobile": scenes.MOBILE}}},
+}
 OF_SCENE = {
+    "press_1_taken": MOBILE,
+    "press_1_not_pressed": MOBILE,
     "daemon_killed_while_it_rings": {"queues": {"sales": {"ring": 15}}},
 }
 

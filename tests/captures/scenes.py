@@ -23,6 +23,7 @@ from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
 
 TALK_S = 0.8
+MOBILE = "+306912300001"  # anna's
 
 
 @dataclass
@@ -113,6 +114,42 @@ async def answered_agent_ends(s: Stage) -> list[Truth]:
     await call.ended()
     await s.site.until_closed(name)
     return [Truth("answered", "agent", ["anna talked"], together(call, leg))]
+
+
+async def _at_the_mobile(s: Stage) -> tuple[Call, str, Phone]:
+    """A call that anna's mobile has picked up."""
+    mobile = s.outside.telephone(MOBILE)
+    await mobile.will("answer", after=0.3)
+    s.site.login("anna")
+    s.site.ask("agent.personal", agent="anna", device="mobile")
+    call, name = await s.dial()
+    await s.site.until_event(name, "asked", agent="anna")
+    await mobile.talks()
+    return call, name, mobile
+
+
+async def press_1_taken(s: Stage) -> list[Truth]:
+    """At the agent's mobile: picked up, 1 is pressed after a moment, and the caller hangs up in the end."""
+    call, name, mobile = await _at_the_mobile(s)
+    await asyncio.sleep(1.0)
+    await mobile.press("1")
+    answered = await s.site.until_event(name, "answered", agent="anna")
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    await mobile.hangup()
+    assert call.leg.ended_at is not None
+    return [Truth("answered", "caller", ["anna talked"], call.leg.ended_at - answered["at"])]
+
+
+async def press_1_not_pressed(s: Stage) -> list[Truth]:
+    """The agent's mobile has a voicemail: it answers, presses nothing, and the next agent gets the caller."""
+    call, name, _ = await _at_the_mobile(s)
+    s.site.login("ben")
+    leg = await s.phones["ben"].talks()
+    await s.site.until_event(name, "answered", agent="ben")
+    await asyncio.sleep(TALK_S)
+    await s.end(call, name)
+    return [Truth("answered", "caller", ["anna not_confirmed", "ben talked"], together(call, leg))]
 
 
 async def abandoned_in_menu(s: Stage) -> list[Truth]:
@@ -579,6 +616,8 @@ SCENES: dict[str, Scene] = {
     for scene in (
         answered_caller_ends,
         answered_agent_ends,
+        press_1_taken,
+        press_1_not_pressed,
         abandoned_in_menu,
         menu_without_a_choice,
         abandoned_in_hold,

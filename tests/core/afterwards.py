@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from passing import Guest
-from simulator import START, Caller, Channel, Leg, Simulator, Weather
+from simulator import START, Caller, Channel, Leg, Phone, Simulator, Weather
 
 from ccbridge.ami import translate
 from ccbridge.ami.wire import AmiMessage, values
@@ -51,6 +51,7 @@ class Truth:
     legs: dict[str, Dialled] = field(default_factory=dict)
     talked: set[str] = field(default_factory=set)  # offers whose legs have been in one bridge with the caller
     returned: set[str] = field(default_factory=set)  # offers whose Dial has returned
+    confirming: set[str] = field(default_factory=set)  # legs whose owners are asked to press 1, or were
     flows: dict[str, str] = field(default_factory=dict)  # call -> how its menu ended, if not in a queue
     devices: dict[str, str] = field(default_factory=dict)
     started: float | None = None
@@ -103,6 +104,8 @@ class Truth:
                 if m.get("userevent") == "CcbHold":  # its own headers come after those of the channel
                     priority = values(m, "priority")[-1]
                     self.ours(channel, queue=m["queue"], priority=priority, since=m["since"])
+                if m.get("userevent") == "CcbAsked":
+                    self.confirming.add(channel.id)
                 if m.get("userevent") == "CcbOffer":
                     self.returned.add(m["offer"])
 
@@ -190,6 +193,9 @@ class Afterwards(Simulator):
     def channels(self) -> list[Channel]:
         return [*self.truth.channels.values()] if self._playing else super().channels()
 
+    def is_leg(self, channel: Channel) -> bool:
+        return channel.id in self.truth.legs if self._playing else super().is_leg(channel)
+
     def calling(self) -> list[Channel]:
         if self._playing:
             return [c for c in self.truth.channels.values() if c.variables.get("CCB_CALL") == c.id]
@@ -273,15 +279,23 @@ class Afterwards(Simulator):
                 continue
             caller = self.callers.get(one.call)
             nobody = Caller(Channel(one.call, "", one.call, self.t), "", 0, dying=True)
-            leg = Leg(channel, caller or nobody, one.offer, self.phones[one.device], one.rang)
+            leg = Leg(channel, caller or nobody, one.offer, self._phone(one), one.rang)
             self.legs[channel.id] = leg
             leg.phone.leg = leg
             if caller is not None and caller.channel.exten == one.offer and one.offer not in truth.returned:
-                caller.leg = leg
+                if one.leg in truth.confirming and not (one.offer in truth.talked or channel.bridge):
+                    caller.confirming = leg
+                else:
+                    caller.leg = leg
         for channel in truth.channels.values():
             if channel.id not in self.callers and channel.id not in self.legs:
                 phone = self.phones.get(translate.device_of(channel.name))
                 self.guests[channel.id] = Guest(channel, phone)
+
+    def _phone(self, one: Dialled) -> Phone:
+        if one.device in self.phones:
+            return self.phones[one.device]
+        return self.mobiles[self._placed[one.call].devices[0]]
 
     def _set_out(self) -> None:
         for caller in list(self.callers.values()):
@@ -292,7 +306,7 @@ class Afterwards(Simulator):
                 self.after(self.random.uniform(0, 6), lambda guest=guest: self.guest_gone(guest))
         for leg in list(self.legs.values()):
             if (
-                leg.caller.leg is not leg and leg not in leg.caller.rung
+                leg not in (leg.caller.leg, leg.caller.confirming) and leg not in leg.caller.rung
             ):  # the caller has gone: he is asked for the outcome, or being cancelled
                 self.after(self.random.uniform(0, 6), lambda leg=leg: self.leg_gone(leg, 16))
         for phone in self.phones.values():
@@ -312,6 +326,8 @@ class Afterwards(Simulator):
     def _go_on(self, caller: Caller) -> None:
         c, truth = caller.channel, self.truth
         self.after(self.random.uniform(15, 60), lambda: self.hang_up(caller))
+        if caller.confirming is not None:
+            self.confirm(caller.confirming, self.random.uniform(1, 9))
         moving = self._pending.get(caller.id)
         if moving is not None and self.link and not (self.fate == "undone" and caller.id in self._undone):
             self.after(self.ms(), lambda: self.redirect(moving) if caller.id in self.callers else None)
@@ -363,6 +379,8 @@ class Afterwards(Simulator):
         c, truth = caller.channel, self.truth
         one = next((leg for leg in truth.legs.values() if leg.offer == c.exten), None)
         leg = caller.leg
+        if caller.confirming is not None:
+            return
         if c.exten in truth.returned:
             self.next_step(caller, self.ms(), self.end if c.exten in truth.talked else self.hold)
         elif leg is not None and (leg.channel.up or c.bridge):
@@ -389,10 +407,13 @@ class Afterwards(Simulator):
         elif one is not None:
             cause = one.cause or 0
             status = {17: "BUSY", 21: "CHANUNAVAIL", 16: "NOANSWER"}.get(cause, "NOANSWER")
+            if one.leg in truth.confirming:
+                status = "BUSY"
             self.next_step(caller, self.ms(), lambda one: self._returns(one, status, cause))
         else:
             effect = self._placed[caller.id]
-            phones = [self.phones[device] for device in effect.devices]
+            known = self.phones if effect.confirm is None else self.mobiles
+            phones = [known[device] for device in effect.devices]
             self.next_step(caller, self.ms(), lambda one: self.dial(one, effect, phones))
 
     def _returns(self, caller: Caller, status: str, cause: int) -> None:

@@ -46,6 +46,10 @@ class Passing:
         things = (*self.callers.values(), *self.legs.values(), *self.guests.values())
         return [thing.channel for thing in things]
 
+    def is_leg(self: Simulator, channel: Channel) -> bool:
+        """Of an agent's, at whatever telephone."""
+        return channel.id in self.legs
+
     def calling(self: Simulator) -> list[Channel]:
         return [caller.channel for caller in self.callers.values()]
 
@@ -71,7 +75,10 @@ class Passing:
         if seconds <= 0:
             return
         for channel in self.calling():
-            phones = [c for c in self.with_him(channel) if c.name.rpartition("-")[0] in self.phones]
+            phones = [
+                c for c in self.with_him(channel)
+                if c.name.rpartition("-")[0] in self.phones or self.is_leg(c)
+            ]  # fmt: skip
             agents = sum(c.id not in self.held for c in phones)
             self.talked[channel.id] = self.talked.get(channel.id, 0.0) + seconds * agents
 
@@ -223,6 +230,8 @@ class Passing:
     def pass_on(self: Simulator, caller: Caller, agent: Leg | Guest, way: str) -> None:
         """``agent`` is with the caller now."""
         phone = self.idle_phone(agent.phone)
+        if getattr(agent, "by_personal", False) and way in ("attended", "blonde"):
+            way = "by_keys"  # a mobile has no second line with us
         if way == "out":
             self.blind(caller, agent, "77")
             self.next_step(caller, self.ms(), self.outside)
@@ -298,7 +307,7 @@ class Passing:
         stay = self.random.choice((0.0, 2.5))
         self.after(stay, lambda: self.leave_bridge(agent.channel))
         self.let_go_of(caller, agent, stay)
-        self.parked(caller, agent.phone)
+        self.parked(caller, None if getattr(agent, "by_personal", False) else agent.phone)
 
     def parked(self: Simulator, caller: Caller, parker: Phone | None) -> None:
         """Somebody takes him; or it rings back where he came from; or he has enough of it."""

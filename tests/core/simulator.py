@@ -36,9 +36,12 @@ def plan_of(
     **rest: Any,
 ) -> Plan:
     people = {
-        name: AgentPlan(name, name.title(), f"PJSIP/{name}", serves, (skills or {}).get(name, {}), number)
+        name: AgentPlan(
+            name, name.title(), f"PJSIP/{name}", serves, (skills or {}).get(name, {}), number,
+            personal={"mobile": f"PJSIP/+{name}@carrier"},
+        )
         for number, (name, serves) in enumerate(agents.items())
-    }
+    }  # fmt: skip
     return Plan(queues, people, {}, {}, "", pause_reasons=("break", "lunch"), **rest)
 
 
@@ -162,6 +165,7 @@ class Weather:
     unregister: float = 0.0  # per agent, once
     elsewhere: float = 0.0  # a call of his own
     commands: int = 0  # log-ins, log-outs, pauses
+    personal: int = 0  # agents who have their mobile rung, or their phone again
     seats: int = 0  # log-ins at another's phone or a spare one, and what else is asked for at a phone
     reloads: int = 0
     supervisor: int = 0  # what people ask of queues and of callers who wait
@@ -219,6 +223,7 @@ class Caller:
     leg: Leg | None = None
     rung: list[Leg] = field(default_factory=list)  # by the Dial that is going on
     busy: bool = False  # one of them was
+    confirming: Leg | None = None  # whom Dial waits for: he has picked up, and is asked to press 1
     party: Guest | None = None  # to whom he was passed on: his phone rings, or they talk
     since: float = 0.0
     tries: int = 0
@@ -243,10 +248,15 @@ class Leg:
     asking: Asking | None = None
     passed: bool = False  # he has passed the caller on
 
+    @property
+    def by_personal(self) -> bool:
+        return self.phone.personal
+
 
 @dataclass
 class Phone:
     device: str
+    personal: bool = False  # a mobile: Asterisk knows no state of it
     registered: bool = True
     elsewhere: bool = False
     leg: Leg | None = None
@@ -282,6 +292,11 @@ class Simulator(Passing, Tapers):
         self.talked: dict[str, float] = {}  # the truth about each caller's talk with agents, in seconds
         self.counted = 0.0  # ... up to then
         self.phones = {a.device: Phone(a.device) for a in plan.agents.values()}
+        self.mobiles = {
+            device: Phone(device, personal=True)
+            for a in plan.agents.values()
+            for device in a.personal.values()
+        }
         if weather.seats:
             self.phones["PJSIP/spare"] = Phone("PJSIP/spare")
         self.link = False
@@ -310,8 +325,9 @@ class Simulator(Passing, Tapers):
 
     @property
     def all_seen(self) -> bool:
-        """No talk can have gone by unseen. (A reload makes agents of strangers, and strangers of agents.)"""
-        return self.weather.calm and not (self.weather.reloads or self.weather.seats)
+        """No talk can have gone by unseen. (A reload makes agents of strangers, and strangers of agents; and
+        somebody else is at the phone of one who has a call at his mobile.)"""
+        return self.weather.calm and not (self.weather.reloads or self.weather.seats or self.weather.personal)
 
     # -- time
 
@@ -457,6 +473,8 @@ class Simulator(Passing, Tapers):
                 leg = self.legs.get(effect.leg)
                 if leg is not None and leg in leg.caller.rung:
                     self.dial_over(leg, 16, "NOANSWER")
+                elif leg is not None and leg is leg.caller.confirming:
+                    self.not_taken(leg)
                 elif leg is not None and not leg.over:
                     self.talking(leg, 0.0, lambda: self.agent_ends(leg))  # answered in that moment
             case e.LookAt():
@@ -573,7 +591,7 @@ class Simulator(Passing, Tapers):
             leg.channel.bridge = ""
         self.legs.clear()
         self.guests.clear()
-        for phone in self.phones.values():
+        for phone in (*self.phones.values(), *self.mobiles.values()):
             phone.leg = None
             phone.guests.clear()
             phone.shown = phone.state()
@@ -676,6 +694,13 @@ class Simulator(Passing, Tapers):
             self.after(rnd.uniform(5, w.span), self.some_command)
         for _ in range(w.seats):
             self.after(rnd.uniform(5, w.span), self.at_a_phone)
+        for _ in range(w.personal):
+            device = rnd.choice(("mobile", "mobile", "mobile", "", "boat"))
+            agent = rnd.choice([*self.plan.agents])
+            self.after(
+                rnd.uniform(5, w.span),
+                lambda agent=agent, device=device: self.command(i.UsePersonal, agent, device, "sue", "cli"),
+            )
         for _ in range(w.supervisor):
             self.after(rnd.uniform(5, w.span), self.supervise)
         for _ in range(w.tapers):
@@ -819,7 +844,7 @@ class Simulator(Passing, Tapers):
 
     def show(self, phone: Phone) -> None:
         state = phone.state()
-        if state != phone.shown:
+        if state != phone.shown and not phone.personal:
             phone.shown = state
             self.ami(i.DeviceChanged(self.at, phone.device, state))
 
@@ -1005,6 +1030,8 @@ class Simulator(Passing, Tapers):
         if leg is not None and caller.channel.bridge:
             self.unbridge(leg)
             self.stay_for_outcome(leg)
+        elif caller.confirming is not None:
+            return  # Dial does not see it before he who is asked has decided, or was hung up
         elif caller.rung:
             self.cancel(caller)
         elif caller.party is not None:
@@ -1038,7 +1065,8 @@ class Simulator(Passing, Tapers):
         caller.moving = False
         caller.taped, caller.muted = effect.recording is not None, False
         self.ami(i.OfferReached(self.at, caller.id, effect.offer))
-        phones = [phone for device in effect.devices if (phone := self.phones[device]).registered]
+        known = self.phones if effect.confirm is None else self.mobiles
+        phones = [phone for device in effect.devices if (phone := known[device]).registered]
         if not phones:
             ended = i.OfferEnded(self.at, caller.id, effect.offer, "CHANUNAVAIL", 3)
             self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
@@ -1063,13 +1091,14 @@ class Simulator(Passing, Tapers):
     def dial_one(self, caller: Caller, effect: e.PlaceOffer, phone: Phone) -> None:
         self.serial += 1
         ident = f"leg.{self.serial}"
-        channel = Channel(ident, f"{phone.device}-{self.serial:08x}", caller.id, self.t, "phones", up=False)
+        device = "PJSIP/carrier" if phone.personal else phone.device
+        channel = Channel(ident, f"{device}-{self.serial:08x}", caller.id, self.t, "phones", up=False)
         self.watch.dialled(phone)
         leg = Leg(channel, caller, effect.offer, phone)
         phone.leg = leg
         caller.rung.append(leg)
         self.legs[ident] = leg
-        self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident, phone.device))
+        self.ami(i.LegDialled(self.at, caller.id, effect.offer, ident, device))
         self.show(phone)
         how = "busy" if phone.guests else self.random.choice(self.weather.phones)
         if how not in ("dead", "gone"):
@@ -1084,7 +1113,8 @@ class Simulator(Passing, Tapers):
             self.during(leg, self.ms(1500) + 0.3, lambda: self.dial_over(leg, *end[how]))
         elif how in ("answer", "blink"):
             talk = 0.001 if how == "blink" else self.random.uniform(1, 25)
-            self.during(leg, self.random.uniform(0.3, effect.ring - 1), lambda: self.answer(leg, talk))
+            pick_up = self.answer if effect.confirm is None else self.pick_up
+            self.during(leg, self.random.uniform(0.3, effect.ring - 1), lambda: pick_up(leg, talk))
 
     def during(self, leg: Leg, delay: float, what: Callable[[], None]) -> None:
         """While the leg is being dialled."""
@@ -1109,8 +1139,66 @@ class Simulator(Passing, Tapers):
         if not caller.dying and not caller.rung:
             self.next_step(caller, self.ms(1), lambda c: self._back(c, ended))
 
+    # -- a personal device, picked up
+
+    def pick_up(self, leg: Leg, talk: float) -> None:
+        """By him or by a voicemail: Dial's ring time counts no more, and he is asked to press 1."""
+        caller = leg.caller
+        if caller.dying:
+            return
+        caller.step += 1
+        caller.rung.remove(leg)
+        leg.channel.up = True
+        self.ami(i.LegAsked(self.at, leg.channel.id))
+        self.confirm(leg, talk)
+
+    def confirm(self, leg: Leg, talk: float) -> None:
+        """He who has it presses 1, or another key, or nothing, or hangs up."""
+        caller = leg.caller
+        caller.confirming = leg
+        seconds = self.plan.confirm.seconds
+
+        def asked(delay: float, what: Callable[[], None]) -> None:
+            self.after(delay, lambda: what() if caller.confirming is leg else None)
+
+        def declines() -> None:
+            self.ami(i.LegDeclined(self.at, leg.channel.id))
+            self.not_taken(leg)
+
+        def hangs_up() -> None:
+            self.ami(i.HangupAsked(self.at, leg.channel.id))
+            self.not_taken(leg)
+
+        asked(seconds, lambda: self.not_taken(leg))
+        what = self.random.choice((*(lambda: self.taken(leg, talk),) * 3, declines, hangs_up, lambda: None))
+        asked(self.random.uniform(0.1, seconds - 0.5), what)
+
+    def taken(self, leg: Leg, talk: float) -> None:
+        caller = leg.caller
+        if caller.dying:
+            self.not_taken(leg)
+            return
+        caller.confirming = None
+        caller.rung.append(leg)
+        self.answer(leg, talk)
+
+    def not_taken(self, leg: Leg) -> None:
+        """Dial calls it busy; the leg's own end says nothing of why."""
+        caller = leg.caller
+        caller.confirming = None
+        if caller.dying:
+            leg.over = True
+            self.after(self.ms(), lambda: self.leg_gone(leg, 16))
+            self.after(self.ms(), lambda: self.vanish(caller))
+        else:
+            caller.rung.append(leg)
+            self.dial_over(leg, 16, "BUSY")
+
     def cancel(self, caller: Caller, cause: int = 16) -> None:
         """Whoever is being rung for him is not any more."""
+        if caller.confirming is not None:
+            caller.rung.append(caller.confirming)
+            caller.confirming = None
         for leg in caller.rung:
             leg.over = True
             self.after(self.ms(), lambda leg=leg: self.leg_gone(leg, cause))

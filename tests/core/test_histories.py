@@ -30,6 +30,17 @@ STORMY = Weather(
 CRASHED = Weather(unregister=0.3, commands=8, reloads=1, outages=1, kills=1, crashes=3)
 SEATED = Weather(unregister=0.3, commands=8, seats=30, outages=1, kills=2, reloads=1, sweeps=5.0)
 TAPERS = Weather(tapers=80, outages=2, kills=2, crashes=1, reloads=1, sweeps=5.0, supervisor=4)
+AWAY = Weather(
+    unregister=0.3,
+    elsewhere=0.2,
+    commands=6,
+    personal=25,
+    outages=1,
+    kills=2,
+    reloads=1,
+    sweeps=5.0,
+    patience=40.0,
+)
 WEATHERS = {
     "calm": CALM,
     "busy": BUSY,
@@ -41,6 +52,7 @@ WEATHERS = {
     "stormy": STORMY,
     "seated": SEATED,
     "tapers": TAPERS,
+    "away": AWAY,
 }
 
 
@@ -65,6 +77,7 @@ def test_the_histories_go_everywhere() -> None:
     ]
     results = {kind for _, watch in seen for kind, n in watch.counts.items() if n}
     assert {"talked", "missed", "refused", "busy", "unreachable", "withdrawn", "lost", "elsewhere"} <= results
+    assert {"not_confirmed", "personal devices rung"} <= results
     assert {"PlaceOffer", "MoveOut", "DropLeg", "LookAt", "LookUpCustomer", "Reply", "Oddity"} <= results
     dispositions = {call.disposition for _, watch in seen for call in watch.closed.values()}
     assert {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from simulator import FLOWING, RINGING, SITE, SKILLED, TAPED, Simulator
-from test_histories import BUSY, CALM, CHANGING, KILLED, LINK_LOST, SEATED, TAPERS, Weather
+from test_histories import AWAY, BUSY, CALM, CHANGING, KILLED, LINK_LOST, SEATED, TAPERS, Weather
 
 from ccbridge.core import (
     acd,
@@ -19,6 +19,7 @@ from ccbridge.core import (
     restore,
     skills,
     strategies,
+    switchboard,
     talks,
     taping,
     why,
@@ -27,7 +28,7 @@ from ccbridge.core import (
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
 from ccbridge.core.bridges import Bridges
-from ccbridge.core.calls import Call, CallState, OfferState
+from ccbridge.core.calls import Call, CallState, Offer, OfferState
 from ccbridge.core.effects import Append
 from ccbridge.core.memory import Memory
 from ccbridge.core.pace import Pace
@@ -54,6 +55,20 @@ def plant(weather: Weather, plan: Plan = SITE) -> Callable[[Plant], Plant]:
 
 def nothing(*args: Any, **more: Any) -> None:
     pass
+
+
+@plant(AWAY, RINGING)
+def a_personal_device_rings_beside_others(patch: pytest.MonkeyPatch) -> None:
+    real = acd.match
+    patch.setattr(acd, "match", lambda waiting, free, most, alone: real(waiting, free, most))
+
+
+@plant(AWAY)
+def picked_up_is_answered(patch: pytest.MonkeyPatch) -> None:
+    def answered(w: World, offer: Offer, asked: i.LegAsked) -> None:
+        talks.answered(w, w.calls[offer.call], offer, False)
+
+    patch.setitem(switchboard._OFFER_ACTIONS, "asked", answered)
 
 
 @plant(CALM)
@@ -164,7 +179,7 @@ def the_last_in_the_order_is_named_first(patch: pytest.MonkeyPatch) -> None:
 def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
     right = acd.match
 
-    def match(waiting: Any, free: Any, most: Any) -> Any:
+    def match(waiting: Any, free: Any, most: Any, alone: Any) -> Any:
         pairs = right(waiting, free, most)
         for line, places in waiting.items():
             for pair in [p for p in pairs if p.queue == line.queue][:1]:
@@ -177,7 +192,7 @@ def two_callers_for_one_agent(patch: pytest.MonkeyPatch) -> None:
 @plant(CALM)
 def one_pair_at_a_time(patch: pytest.MonkeyPatch) -> None:
     right = acd.match
-    patch.setattr(acd, "match", lambda waiting, free, most: right(waiting, free, most)[1:])
+    patch.setattr(acd, "match", lambda *given: right(*given)[1:])
 
 
 @plant(CALM)

@@ -17,7 +17,7 @@ from ccbridge.core.calls import (
 ROOMS = (moves, offers, overflow, reconcile, talks)
 # Without a limit of their own: what ends each of them stands in the comment beside it in ``calls``.
 CALL_EXCEPTIONS = {CallState.HOLDING, CallState.OFFERED, CallState.TALKING}
-OFFER_EXCEPTIONS = {OfferState.DIALLED, OfferState.RINGING}
+OFFER_EXCEPTIONS = {OfferState.DIALLED, OfferState.RINGING, OfferState.ASKED}
 
 
 def test_every_state_has_a_row_and_a_limit() -> None:

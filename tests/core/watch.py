@@ -329,6 +329,7 @@ class Watch:
                 self.fault(f"{event}, and nobody of this round talks with him")
             rest = {
                 "missed": w.plan.miss_cooldown,
+                "not_confirmed": w.plan.miss_cooldown,
                 "refused": w.plan.refuse_cooldown,
                 "busy": w.plan.refuse_cooldown,
                 "unreachable": w.plan.unreachable_backoff[0],
@@ -349,13 +350,19 @@ class Watch:
                 self.fault(f"{event} is longer than his {own} s")
         if event.state not in r.AGENT_STATES:
             self.fault(f"what is {event.state}?")
-        if before is not None and (before.state, before.reason) == (event.state, event.reason) and not longer:
+        switched = before is not None and before.data.get("personal") != event.data.get("personal")
+        if switched and self.rests.get(event.agent, (0.0, ""))[1] == "dead":
+            del self.rests[event.agent]  # it was the other telephone that could not be reached
+        same = before is not None and (before.state, before.reason) == (event.state, event.reason)
+        if same and not (longer or switched):
             self.fault(f"{event} is no change from {before}")
         if before is not None and event.at < before.at:
             self.fault(f"{event} is before {before}")
         if event.data.get("in") and not (before is not None and before.data.get("in")):
             self.turns = {key: at for key, at in self.turns.items() if key[0] != event.agent}
-        if event.state == "cooldown" and self.results.get(event.agent) not in ("missed", "refused", "busy"):
+        if event.state == "cooldown" and self.results.get(event.agent) not in (
+            "missed", "not_confirmed", "refused", "busy",
+        ):  # fmt: skip
             self.fault(f"{event} after {self.results.get(event.agent)}")
         self.agent_said[event.agent] = event
 
@@ -390,7 +397,8 @@ class Watch:
                     self._fair_turn(w, call, offer.agent, before, free)
                 if w.queue(call.queue).strategy == "ring_all":
                     for agent in free:
-                        if self._fits(w, agent, call):
+                        # who has a personal device rung is rung alone, and last
+                        if self._fits(w, agent, call) and not agent.personal:
                             self.fault(f"{agent.id} is not rung for {call.id}, as all are")
                 elif len(effect.devices) != 1:
                     self.fault(f"{effect} rings several")
@@ -437,6 +445,8 @@ class Watch:
         if not (now is latest is asked(w, call, 0.5)):
             return  # whose skills are preferred has just changed
         for other_agent in free:
+            if w.queue(call.queue).strategy == "ring_all" and other_agent.personal and not agent.personal:
+                continue  # is rung alone, when nobody else is free
             if self._fits(w, other_agent, call) and favour(w, other_agent, call) < mine:
                 self.fault(f"{agent.id} got {call.id}, it was {other_agent.id}'s turn")
 
@@ -653,6 +663,7 @@ def _essence(w: World) -> dict[str, Any]:
         f"agent {agent.id}": (
             agent.logged_in,
             agent.pause,
+            agent.personal,
             agent.missed,
             agent.state(),
             agent.offer,

@@ -19,7 +19,7 @@ class Misses:
     def call_event(self, event: r.CallEvent) -> None:
         if event.kind in ("answered", "joined"):
             self.missed.pop(event.data["agent"], None)
-        elif event.kind == "offer_ended" and event.data["result"] == "missed":
+        elif event.kind == "offer_ended" and event.data["result"] in ("missed", "not_confirmed"):
             self.missed[event.data["agent"]].append(event.at)
 
     def agent_event(self, event: r.AgentEvent, w: World) -> None:

@@ -16,10 +16,12 @@ class Seats:
         self.fault = fault
         self.counts = counts
         self.seat: dict[str, str] = {}  # agent -> the device that his last event told; "" for his own
+        self.personal: dict[str, str] = {}
         self.until: dict[str, float] = {}  # agent -> the end of his state, if his last event told one
 
     def agent_event(self, event: r.AgentEvent) -> None:
         self.seat[event.agent] = event.data.get("device", "")
+        self.personal[event.agent] = event.data.get("personal", "")
         self.until[event.agent] = event.data.get("until", 0.0)
         if event.state == "logged_out" and self.seat[event.agent]:
             self.fault(f"{event} keeps a phone")
@@ -41,7 +43,13 @@ class Seats:
             self.counts["refused at a phone"] += 1
         for effect in effects:
             if isinstance(effect, e.PlaceOffer):
-                rung = {self._phone(w, offer.agent) for offer in w.rounds[effect.offer]}
+                rung = {self._rings(w, offer.agent) for offer in w.rounds[effect.offer]}
+                if effect.confirm is not None:
+                    self.counts["personal devices rung"] += 1
+                if (effect.confirm is not None) != any(map(self._personal, effect.devices)):
+                    self.fault(f"{effect}: a personal device is rung, and asked to press 1")
+                if effect.confirm is not None and len(effect.devices) > 1:
+                    self.fault(f"{effect} rings a personal device beside others")
                 if rung != set(effect.devices):
                     self.fault(f"{effect}, and their phones are {rung}")
         taken: dict[str, str] = {}
@@ -50,6 +58,14 @@ class Seats:
                 phone = self._phone(w, agent.id)
                 if taken.setdefault(phone, agent.id) != agent.id:
                     self.fault(f"{agent.id} and {taken[phone]} both work at {phone}")
+
+    def _rings(self, w: World, agent: str) -> str:
+        personal = self.personal.get(agent)
+        return w.agents[agent].plan.personal[personal] if personal else self._phone(w, agent)
+
+    @staticmethod
+    def _personal(device: str) -> bool:
+        return "@" in device
 
     def _phone(self, w: World, agent: str) -> str:
         return self.seat.get(agent) or w.agents[agent].plan.device

@@ -83,7 +83,11 @@ class TapingWatch:
         settled = [one for one in known if one in ("refused", "done", "failed")]
         if known[0] != "asked" or len(settled) > 1 or known.count("ended") > 1:
             self.fault(f"{event} after {known}")
-        if not (event.who and event.by and event.door) or event.what not in taping.WHAT.values():
+        if event.what == "personal":  # whoever may open the control socket may ask, a supervisor or not
+            right = bool(event.whom)
+        else:
+            right = bool(event.who) and event.what in taping.WHAT.values()
+        if not (right and event.by and event.door):
             self.fault(f"what is {event}?")
 
     def state(self, w: World, event: i.Input) -> None:

@@ -113,7 +113,7 @@ class WhyWatch:
         for named in why["named"]:
             if named["agent"] in chosen:
                 yield f"{one} names the chosen one among the others"
-            if named["why"] == "behind" and named["by"] != "random":
+            if named["why"] == "behind" and named["by"] not in ("random", "personal"):
                 self.seen[f"behind by {named['by']}"] += 1
                 has, best = named["has"], named["chosen"]
                 if None not in (has, best) and (has > best if named["by"] in LESS else has < best):

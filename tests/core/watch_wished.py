@@ -43,5 +43,5 @@ def takes(agent: Agent, queue: str, rule: Rule) -> bool:
     """He is at work, and might have one of this queue's calls after what he is doing."""
     able = all(agent.plan.skills.get(skill, 0) >= level for skill, level in rule.require.items())
     dead = agent.cool_due is not None and agent.cool_why == "dead"
-    phone = agent.device not in NO_PHONE and not dead
-    return able and phone and agent.logged_in and not agent.pause and queue in agent.plan.queues
+    phone = bool(agent.personal) or agent.device not in NO_PHONE
+    return able and phone and not dead and agent.logged_in and not agent.pause and queue in agent.plan.queues

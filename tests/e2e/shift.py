@@ -21,6 +21,8 @@ from ccbridge.lab.outside import Outside
 from ccbridge.lab.site_pbx import AGENT_PHONES
 
 AGENTS = {f"agent{n}": f"20{n:02d}" for n in range(1, 11)}
+#: telephones of their own, which their codes have rung
+MOBILES = {agent: f"+306912300{number[-3:]}" for agent, number in [*AGENTS.items()][:6]}
 PIN = "4711"
 #: a code's own end is waited for so long, then its phone hangs up
 PATIENCE_S = (2.0, 8.0)
@@ -31,10 +33,15 @@ def shift_site() -> dict[str, object]:
     home = [f"PJSIP/{phone}" for phone in (*AGENT_PHONES, "3001", "3002")]  # two have no phone of their own
     agents: dict[str, object] = dict.fromkeys(("anna", "ben", "chloe", "dimitris"))
     for (agent, number), device in zip(AGENTS.items(), home, strict=True):
-        agents[agent] = {"name": agent, "device": device, "number": number, "queues": ["sales", "support"]}
+        own = {"mobile": MOBILES[agent]} if agent in MOBILES else {}
+        agents[agent] = {
+            "name": agent, "device": device, "number": number, "queues": ["sales", "support"],
+            "personal": own,
+        }  # fmt: skip
     return {
         "agents": agents,
         "pause_reasons": ["break", "lunch", "training"],
+        "personal": {"dial": "PJSIP/{number}@carrier", "seconds": 5, "prompts": ["beep"]},
         "phones": {"pin_tries": 20, "pin_lock": 10, "lamps": True},
         "supervisors": {"sue": {"name": "Sue", "device": "PJSIP/1008", "role": "manager"}},
         "flows": {"main": {"steps": {"operator": {"transfer": "1009"}}}},
@@ -121,6 +128,15 @@ class Shift:
         after = chance.uniform(0.05, 2.0)
         await self.outside.phones[phone].will(do, after=after, hangup_after=last, outcome=outcome)
 
+    async def _mobile(self, phone: str, chance: random.Random) -> None:
+        """An agent's own is picked up, mostly; he presses 1, or another key, and talks."""
+        one = self.outside.telephone(chance.choice([*MOBILES.values()]))
+        await one.will(chance.choice(("answer", "answer", "ring", "busy")), after=0.1)
+        await asyncio.sleep(chance.uniform(0.5, 2.0))
+        await one.press(chance.choice("1115"))
+        await asyncio.sleep(chance.uniform(0.2, 2.0))
+        await one.hangup()
+
     async def _hang_up(self, phone: str, chance: random.Random) -> None:
         await self.outside.phones[phone].hangup()
 
@@ -154,6 +170,7 @@ STEPS: tuple[Step, ...] = (
     *[Shift._somebody_calls] * 3,
     Shift._wait,
     Shift._behave,
+    *[Shift._mobile] * 2,
     Shift._hang_up,
     Shift._hold,
     Shift._pass_on,

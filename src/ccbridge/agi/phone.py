@@ -13,7 +13,7 @@ import functools
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +59,8 @@ RECORDING = {
     "record": ("start", "dictate/record_mode"),
 }
 NOT_PAUSED = ("do-not-disturb", "de-activated")
+PERSONAL = ("call-fwd-unconditional", "activated")
+NOT_PERSONAL = ("call-fwd-unconditional", "de-activated")
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 # device, agent ("": no such number), mode, the channel's uniqueid; whether he may
@@ -93,6 +95,7 @@ class PhonePlan:
     pins: Path
     tries: int
     lock: float  # seconds
+    personal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # agent -> his devices' names
 
 
 class PhoneCodes:
@@ -184,6 +187,9 @@ class PhoneCodes:
                 reply = await self._do(session, lambda request: i.WrapUpExtend(now, agent, by, request), DONE)
                 if reply.ok:
                     await self._tell_left(session, device)
+            case "personal":
+                his = plan.personal.get(agent, ())
+                await self._personal(session, agent, his, int(code.digits or "1"), device)
             case "record_pause" | "record_resume" | "record":
                 await self._record(session, agent, code.name, device)
             case "state":
@@ -226,6 +232,22 @@ class PhoneCodes:
             return "monitor"
         await say(session, *(NOT_NOW if agent else (INVALID,)))
         return "done"
+
+    async def _personal(
+        self, session: AgiSession, agent: str, his: tuple[str, ...], place: int, at: str
+    ) -> None:
+        """``place``: of the device that is to ring, from 1 on; 0: his phone."""
+        if his and place > len(his):
+            await say(session, INVALID)
+            return
+        if not his and place:
+            await say(session, *NOT_NOW)
+            return
+        device, now = his[place - 1] if place else "", time.time()
+        said = PERSONAL if place else NOT_PERSONAL
+        await self._do(
+            session, lambda request: i.UsePersonal(now, agent, device, at, "phone", request, agent), *said
+        )
 
     async def _tell_state(self, session: AgiSession, plan: PhonePlan, row: Row, device: str) -> None:
         await say(session, LOGGED_IN if row["logged_in"] else LOGGED_OUT)

@@ -16,6 +16,7 @@ TARGETS = (
     ("ccbridge-in", "menu"),
     ("ccbridge-hold", "s"),
     ("ccbridge-offer", "_o."),
+    ("ccbridge-press-1", "s"),
     ("ccbridge-outcome", "_o."),
     ("ccbridge-exit", "_[0-9A-Za-z*#_]!"),
     ("ccbridge-message", "s"),

@@ -116,11 +116,16 @@ def to_actions(
             "CCB_SINCE": f"{effect.since:.3f}",
         }
         return set_variables(effect.call, told)
+    # a dialplan that does not know of personal devices finds nobody to ring, and never one unasked
+    rung = "DEVICE" if effect.confirm is None else "PERSONAL"
     values = {
-        f"CCB_DEVICE_{effect.offer}": "&".join(effect.devices),
+        f"CCB_{rung}_{effect.offer}": "&".join(effect.devices),
         f"CCB_RING_{effect.offer}": str(effect.ring),
         "CALLERID(name)": _UNPRINTABLE.sub(" ", effect.display)[:DISPLAY_LIMIT],
     }
+    if effect.confirm is not None:
+        ask = f"{effect.confirm.seconds:.0f}^{'&'.join(effect.confirm.prompts)}"
+        values[f"CCB_CONFIRM_{effect.offer}"] = ask
     if effect.recording is not None:
         # under one name, too: a daemon that knows nothing any more reads it from the snapshot
         values[f"CCB_REC_{effect.offer}"] = values["CCB_REC"] = effect.recording
@@ -176,6 +181,10 @@ def _user_event(m: Mapping[str, Any], at: float) -> i.Input | None:
         case "CcbOffer":
             cause = int(_number(m.get("cause"), 0))
             return i.OfferEnded(at, call, m.get("offer", ""), m.get("dialstatus", ""), cause)
+        case "CcbAsked":
+            return i.LegAsked(at, call)  # these two are told by the agent's leg
+        case "CcbDeclined":
+            return i.LegDeclined(at, call)
         case "CcbExit":
             return i.CallExited(at, call, m.get("target", ""))
         case "CcbKey":
@@ -198,7 +207,8 @@ def _dial_begin(m: Mapping[str, Any], at: float) -> i.Input | None:
 
 
 def _dial_state(m: Mapping[str, Any], at: float) -> i.Input | None:
-    if m.get("dialstatus") != "RINGING" or m.get("context") != CONTEXT_OFFER:
+    # PROGRESS: a carrier that lets the called network be heard instead of telling that it rings
+    if m.get("dialstatus") not in ("RINGING", "PROGRESS") or m.get("context") != CONTEXT_OFFER:
         return None
     return i.LegRinging(at, m.get("destuniqueid", ""))
 

@@ -57,7 +57,7 @@ def list_(here: Here, queue: str | None, department: str | None, as_json: bool) 
         return
     show.table(
         ["agent", "name", "state", "reason", ">for", ">left", "call", "device", "queues"],
-        [[*agent_row(row), row["device"], row["queues"]] for row in rows],
+        [[*agent_row(row), row["personal"] or row["device"], row["queues"]] for row in rows],
     )
 
 
@@ -91,6 +91,7 @@ def show_(here: Here, name: str, as_json: bool) -> None:
             ("call", row["call"]),
             ("last call", row["last_call"]),
             ("device", f"{row['device']}, {row['phone_state']}"),
+            ("personal", row["personal"]),
             ("dead offers", row["dead_offers"]),
             ("queues", row["queues"]),
         ]
@@ -159,6 +160,23 @@ def pause(
 def unpause(here: Here, names: Names, queue: str | None, department: str | None, as_json: bool) -> None:
     """End agents' pauses."""
     _changed(here, as_json, "agent.unpause", names, queue, department, logged_in=True)
+
+
+@agent.command()
+@click.argument("name", metavar="AGENT")
+@click.argument("device", metavar="[DEVICE]", required=False)
+@click.option("--off", is_flag=True, help="His phone rings again.")
+@common
+@pass_here
+def personal(here: Here, name: str, device: str | None, off: bool, as_json: bool) -> None:
+    """Ring an agent's own telephone (DEVICE, of agents.AGENT.personal) from his next call on.
+
+    Whoever picks it up presses 1 to take the call. It ends when he logs out.
+    """
+    if off == (device is not None):
+        raise click.UsageError("give a DEVICE, or --off")
+    fields = CLI if device is None else {**CLI, "device": device}
+    _changed(here, as_json, "agent.personal", (name,), None, None, logged_in=False, **fields)
 
 
 @agent.command()

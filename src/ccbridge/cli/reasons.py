@@ -91,6 +91,8 @@ def _why(named: Named) -> str:
 def _behind(named: Named) -> str:
     if named["by"] == "random":
         return "free, too; chosen by lot"
+    if named["by"] == "personal":
+        return "free, too; his own telephone is rung alone, when nobody else is free"
     figure = FIGURES[named["by"]]
     his, other = (_figure(named["by"], named[side]) for side in ("has", "chosen"))
     return f"free, too; {figure.format(his)}, the chosen one {other}"

@@ -31,6 +31,7 @@ BY = {
 }
 OFFERS = {
     "missed": "{agent} did not answer",
+    "not_confirmed": "{agent}'s own telephone was picked up, and nobody pressed 1",
     "refused": "{agent} refused",
     "busy": "{agent}'s phone was busy",
     "unreachable": "{agent}'s phone did not ring",
@@ -157,6 +158,8 @@ class _Story:
                 return self._offered(event)
             case "ringing":
                 return f"{agent}'s phone rings.", ()
+            case "asked":
+                return f"{agent}'s own telephone is picked up: who has it is asked to press 1.", ()
             case "answered":
                 return f"{agent} answers{self._waited(event['at'])}.", ()
             case "joined":

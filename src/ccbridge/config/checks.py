@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config import departments, phone_codes, score_cards, supervisors, ways_out
+from ccbridge.config import departments, personal, phone_codes, score_cards, supervisors, ways_out
 from ccbridge.config.departments import served
 from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
 from ccbridge.config.models import QueueSection, StepSection
@@ -22,6 +22,7 @@ VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set
 def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     notes.unique("agents", data.get("agents"), "device", "agent", "; one device, one agent")
     phone_codes.check(data, notes)
+    personal.check(data, notes)
     departments.check(data, notes)
     supervisors.check(data, notes)
     score_cards.check(data, notes)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ccbridge.config import models as m
+from ccbridge.config.personal import dialled
 from ccbridge.core.plan import (
     AgentPlan,
     Announce,
+    Confirm,
     Flow,
     HangUp,
     Menu,
@@ -33,6 +35,7 @@ def to_plan(site: m.SiteFile) -> Plan:
                 skills=dict(agent.skills),
                 number=number,
                 wrap_up=agent.wrap_up,
+                personal={name: dialled(site.personal, one) for name, one in agent.personal.items()},
             )
             for number, (id_, agent) in enumerate(site.agents.items())
         },
@@ -44,6 +47,7 @@ def to_plan(site: m.SiteFile) -> Plan:
             )
             for name, flow in site.flows.items()
         },
+        confirm=Confirm(site.personal.seconds, site.personal.prompts),
         departments=dict(site.departments),
         numbers=dict(site.numbers),
         default_flow=site.default_flow,

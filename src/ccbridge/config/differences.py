@@ -63,6 +63,12 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
             lines[lines.index(gone)] = f"{gone}; nobody takes the {callers} callers who wait in it"
     both = [agent for agent in new.plan.agents if agent in old.plan.agents]
     lines += _compared(_numbers(old, both), _numbers(new, both), ("agents",))
+    lines += [
+        f"agents.{agent}.personal.{name}: changed"  # it is somebody's number
+        for agent in both
+        for name, dialled in new.plan.agents[agent].personal.items()
+        if old.plan.agents[agent].personal.get(name, dialled) != dialled
+    ]
     told = {line.partition(":")[0] for line in lines}
     for section in ("callers", "routing", "phones", "codes", "supervision", "tickets"):
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()

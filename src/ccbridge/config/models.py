@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, Validati
 
 from ccbridge.codes import DEFAULTS
 from ccbridge.config.shapes import (
+    E164,
     UNIQUE,
     Account,
     AgentNumber,
@@ -43,6 +44,7 @@ from ccbridge.config.shapes import (
     StepRef,
     TagKey,
     Title,
+    TrunkDial,
     Whole,
     YesNo,
 )
@@ -154,6 +156,7 @@ class CodesSection(Section):
     follow_up: FeatureCode = DEFAULTS["follow_up"]
     follow_ups: FeatureCode = DEFAULTS["follow_ups"]
     state: FeatureCode = DEFAULTS["state"]
+    personal: FeatureCode = DEFAULTS["personal"]
     listen: FeatureCode = DEFAULTS["listen"]
     whisper: FeatureCode = DEFAULTS["whisper"]
     barge: FeatureCode = DEFAULTS["barge"]
@@ -190,6 +193,16 @@ class TicketsSection(Section):
     note_within: Annotated[Number, Between(0, 86_400, "seconds")] = 600.0
     follow_up_after: Annotated[Number, Between(60, 31_536_000, "seconds")] = 86_400.0
     call_back: CallBackSection | None = None
+
+
+class PersonalSection(Section):
+    """Agents' own telephones, reached through a trunk. ``config.personal`` checks the numbers."""
+
+    dial: TrunkDial | None = None
+    countries: Annotated[tuple[Country, ...], UNIQUE, Count(0, 20)] = ()
+    types: Annotated[tuple[Literal["mobile", "fixed"], ...], UNIQUE, Count(1, 2)] = ("mobile", "fixed")
+    seconds: Annotated[Number, Between(5, 30, "seconds")] = 12.0
+    prompts: Message = ("followme/options",)
 
 
 class RuleSection(Section):
@@ -251,6 +264,7 @@ class AgentSection(Section):
     departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 20)] = ()
     skills: dict[Name, Level] = {}
     wrap_up: Annotated[Number, Between(0, 3600, "seconds")] | None = None
+    personal: Annotated[dict[Name, E164], Count(0, 3)] = {}
 
 
 class SupervisorSection(Section):
@@ -354,6 +368,7 @@ class SiteFile(Section):
     callers: CallersSection
     routing: RoutingSection = RoutingSection()
     phones: PhonesSection = PhonesSection()
+    personal: PersonalSection = PersonalSection()
     codes: CodesSection = CodesSection()
     tickets: TicketsSection = TicketsSection()
     pause_reasons: Annotated[tuple[Name, ...], UNIQUE, Count(1, 20)] = ("break",)

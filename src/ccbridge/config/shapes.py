@@ -171,6 +171,15 @@ Did = Annotated[
         r"\+[1-9][0-9]{4,14}|[0-9]{1,20}", "up to 20 digits as the trunk dials them, or + and an E.164 number"
     ),
 ]
+E164 = Annotated[Text, Shaped(r"\+[1-9][0-9]{6,14}", "+ and an E.164 number")]
+# Through a trunk, and digits only: nothing else of a number can get into the dial string.
+TrunkDial = Annotated[
+    Text,
+    Shaped(
+        r"PJSIP/[0-9]{0,10}\{(number|digits)\}@[A-Za-z0-9_-]{1,40}",
+        "PJSIP/{number}@trunk, or digits and {digits} for the number without its +",
+    ),
+]
 Key = Annotated[Text, Shaped(r"[0-9*#]", "one key of a phone: 0-9, * or #")]
 FeatureCode = Annotated[Text, Shaped(r"(\*[0-9]{1,5})?", 'a code: * and 1 to 5 digits, or "" for none')]
 AgentNumber = Annotated[Text, Shaped(r"[0-9]{1,10}", "1 to 10 digits")]

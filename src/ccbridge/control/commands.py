@@ -82,6 +82,7 @@ class Commands:
             "agent.logout": self._agent_logout,
             "agent.pause": self._agent_pause,
             "agent.unpause": self._agent_unpause,
+            "agent.personal": self._agent_personal,
             "agent.unlock": self._agent_unlock,
             "call.list": self._call_list,
             "call.waiting": self._call_waiting,
@@ -192,6 +193,16 @@ class Commands:
     async def _agent_unpause(self, fields: dict[str, Any]) -> Answer:
         agent = texts("agent.unpause", fields, required=("agent",))["agent"]
         return await self._changed(agent, lambda request: i.Unpause(self._clock(), agent, request))
+
+    async def _agent_personal(self, fields: dict[str, Any]) -> Answer:
+        """``device``: which of his personal devices is rung from now on; without it his phone."""
+        given = texts("agent.personal", fields, required=("agent",), optional=("device", "from"))
+        agent, asked = given["agent"], asked_by("agent.personal", given["from"], self._clock())
+        device, who = given["device"], "" if self._attendance is None else self._attendance.known(asked.by)
+        return await self._changed(
+            agent,
+            lambda request: i.UsePersonal(asked.at, agent, device, asked.by, asked.door, request, who),
+        )
 
     async def _agent_unlock(self, fields: dict[str, Any]) -> Answer:
         """``agent``: an agent or a phone, PJSIP/1001. ``as``: in whose name; ``from``: cli or api."""

@@ -17,7 +17,7 @@ touches its queues.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 NAMED = 10  # candidates at most whom a decision names
@@ -53,9 +53,11 @@ def match(
     waiting: Mapping[Line, Sequence[Waiting]],
     free: Mapping[Line, Sequence[str]],
     most: Mapping[Line, int],
+    alone: Set[str] = frozenset(),
 ) -> list[Pair]:
     """Pair callers with agents. ``waiting``: each line's callers, sorted; ``free``: its agents, best first;
-    ``most``: how many of them a caller takes at once.
+    ``most``: how many of them a caller takes at once; ``alone``: who is rung beside nobody, and only when
+    nobody else is free.
 
     Cost: proportional to the pairs made plus the lines, not to the callers who wait: a line is left as
     soon as nobody free serves it.
@@ -72,9 +74,12 @@ def match(
             continue
         serving[caller.line] = candidates
         chosen = tuple(candidates[: most[caller.line]])
+        if len(chosen) > 1 and not alone.isdisjoint(chosen):
+            together = [agent for agent in candidates if agent not in alone]
+            chosen = tuple(together[: most[caller.line]]) or chosen[:1]
         taken.update(chosen)
         queue, rule, only = caller.line
-        behind = tuple(candidates[len(chosen) : len(chosen) + NAMED])
+        behind = tuple([agent for agent in candidates if agent not in chosen][:NAMED])
         pairs.append(Pair(caller.call, queue, chosen, len(candidates), rule, behind, only))
         line = waiting[caller.line]
         if index + 1 < len(line):

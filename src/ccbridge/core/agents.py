@@ -24,6 +24,7 @@ class Agent:
     plan: AgentPlan
     logged_in: bool = False
     seat: str = ""  # the device at which he has logged in, as long as it is not his own
+    personal: str = ""  # the personal device that his calls ring instead; "" while they ring his phone
     pause: str = ""  # reason; "" when not paused
     offer: str = ""  # the one live offer: reserved, ringing or talking
     talking: bool = False
@@ -55,8 +56,17 @@ class Agent:
 
     @property
     def phone(self) -> str:
-        """The device that rings for him now."""
+        """The phone that is his now: its codes are his, and it rings for him unless ``personal`` does."""
         return self.seat or self.plan.device
+
+    @property
+    def rings(self) -> str:
+        """What is dialled for him now."""
+        return self.plan.personal[self.personal] if self.personal else self.phone
+
+    def has_phone(self) -> bool:
+        """A personal device has no state in Asterisk: it counts as there."""
+        return bool(self.personal) or self.device not in NO_PHONE
 
     def at_work(self) -> bool:
         """Logged in, or with the call that he finishes before he is logged out."""
@@ -72,7 +82,7 @@ class Agent:
             return ("wrap_up", self._next())
         if self.pause:
             return ("paused", self.pause)
-        if self.device in NO_PHONE:
+        if not self.has_phone():
             return ("unreachable", "not_registered")
         if self.cool_due is not None:
             return ("unreachable", "dead") if self.cool_why == "dead" else ("cooldown", self.cool_why)
@@ -83,7 +93,7 @@ class Agent:
     def is_here(self) -> bool:
         """He takes calls now or after what he is doing: at work, not paused, and with a phone."""
         dead = self.cool_due is not None and self.cool_why == "dead"
-        return self.logged_in and not self.pause and self.device not in NO_PHONE and not dead
+        return self.logged_in and not self.pause and self.has_phone() and not dead
 
     def _next(self) -> str:
         """What is to follow this call: as a part of the state it is written, and outlives a restart."""

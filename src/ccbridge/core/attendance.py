@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from ccbridge.core import inputs as i
 from ccbridge.core.agents import Agent
-from ccbridge.core.effects import Reply
+from ccbridge.core.effects import Append, Reply
 from ccbridge.core.plan import AgentPlan
+from ccbridge.core.records import ControlEvent
 from ccbridge.core.world import World
 
-AgentCommand = i.LogIn | i.LogOut | i.Pause | i.Unpause | i.WrapUpEnd | i.WrapUpExtend
+AgentCommand = i.LogIn | i.LogOut | i.Pause | i.Unpause | i.WrapUpEnd | i.WrapUpExtend | i.UsePersonal
 WRAP_UP_LIMIT = 3600.0  # seconds that a wrap-up may still last, as in the configuration
 
 Answer = tuple[bool, str]
@@ -23,6 +24,7 @@ def agent_command(w: World, command: AgentCommand) -> None:
     if agent is None:
         w.emit(Reply(command.request, False, f"no agent {command.agent!r} in the configuration"))
         return
+    again = False
     match command:
         case i.LogIn():
             ok, text = _log_in(w, agent, command.device)
@@ -45,8 +47,15 @@ def agent_command(w: World, command: AgentCommand) -> None:
             ok, text = _end_wrap_up(agent)
         case i.WrapUpExtend():
             ok, text = _extend_wrap_up(w, agent, command.seconds)
+            again = ok
+        case i.UsePersonal():
+            before = agent.personal
+            ok, text = _use_personal(w, agent, command.device)
+            again = agent.personal != before
+    if isinstance(command, i.UsePersonal):
+        _audit(w, command, ok, text)
     w.emit(Reply(command.request, ok, f"{agent.id} {text}"))
-    w.refresh(agent, again=ok and isinstance(command, i.WrapUpExtend))
+    w.refresh(agent, again=again)
 
 
 def _log_in(w: World, agent: Agent, device: str) -> Answer:
@@ -105,9 +114,32 @@ def _extend_wrap_up(w: World, agent: Agent, seconds: float) -> Answer:
 # -- phones
 
 
+def _audit(w: World, command: i.UsePersonal, ok: bool, text: str) -> None:
+    """Where somebody's calls go outside is written with who asked for it."""
+    control = f"p{w.run}x{command.request}"
+    who, by, whom, door = command.who, command.by, command.agent, command.door
+    for result, reason in (("asked", command.device or "off"), ("done", "") if ok else ("refused", text)):
+        w.emit(Append(ControlEvent(control, w.at, "personal", result, who, by, whom, door, reason=reason)))
+
+
+def _use_personal(w: World, agent: Agent, device: str) -> Answer:
+    """From the next offer on; the present one stays where it rings or talks."""
+    if device and device not in agent.plan.personal:
+        return False, f"has no personal device {device!r}"
+    if device == agent.personal:
+        return True, f"is called at {device} already" if device else "was called at the phone"
+    agent.personal = device
+    if agent.cool_why == "dead":
+        agent.cool_due = None
+    agent.dead_offers = 0
+    return True, f"is called at {device}" if device else "is called at the phone"
+
+
 def replan(w: World, agent: Agent, plan: AgentPlan) -> None:
     """A reload says something else of him. He stays at his phone while another works at his new one."""
     before, agent.plan = agent.phone, plan
+    if agent.personal not in plan.personal:
+        agent.personal = ""
     if agent.phone == before:
         return
     if agent.at_work() and any(one is not agent and one.at_work() for one in w.agents_at(agent.phone)):

@@ -22,6 +22,8 @@ come in either order, and because the agent's leg may outlive both:
     REACHED    the offer context has reported
     DIALLED    the agent's leg exists: that is not ringing yet (a dead phone gets this far)
     RINGING    his phone rings
+    ASKED      his personal device was picked up, perhaps by a voicemail: who has it is asked to press 1,
+               and the caller still hears that it rings
     TALKING    both legs entered one bridge
     ENDING     Dial has returned unanswered; the leg's own Hangup, which says why, is still to come
     OVER       nothing left to decide; the leg is still on the line, or may yet appear
@@ -61,6 +63,7 @@ class OfferState(Enum):
     REACHED = "reached"
     DIALLED = "dialled"
     RINGING = "ringing"
+    ASKED = "asked"
     TALKING = "talking"
     ENDING = "ending"
     OVER = "over"
@@ -204,6 +207,9 @@ class Offer:
     dial_status: str = ""
     dial_cause: int = 0
     dropped: bool = False  # we hung the leg up because it did not ring
+    personal: str = ""  # which of his personal devices it rings; "": his phone
+    asked: bool = False  # it was picked up, and who did so was asked to press 1
+    declined: bool = False  # ... and pressed another key
     refused: bool = False  # the Redirect: its caller is hanging up, mostly
     recording: str = ""
     taped: str = ""  # asked for on demand: its path
@@ -290,6 +296,7 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.DIALLED: {
         i.LegRinging: "ringing",
+        i.LegAsked: "asked",
         i.LegHeld: "held",
         i.LegResumed: "resumed",
         i.OfferEnded: "dial_returned",
@@ -298,6 +305,17 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.RINGING: {
         i.LegRinging: "offer_ignore",
+        i.LegAsked: "asked",
+        i.LegHeld: "held",
+        i.LegResumed: "resumed",
+        i.OfferEnded: "dial_returned",
+        i.HangupAsked: "offer_ignore",
+        i.ChannelGone: "leg_gone_early",
+    },
+    OfferState.ASKED: {
+        i.LegRinging: "offer_ignore",
+        i.LegAsked: "offer_ignore",  # a look was faster
+        i.LegDeclined: "declined",
         i.LegHeld: "held",
         i.LegResumed: "resumed",
         i.OfferEnded: "dial_returned",
@@ -306,6 +324,7 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.TALKING: {
         i.LegRinging: "offer_ignore",
+        i.LegAsked: "offer_ignore",
         i.LegHeld: "held",
         i.LegResumed: "resumed",
         i.LegTaken: "taken_over",
@@ -316,6 +335,8 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
     },
     OfferState.ENDING: {
         i.LegRinging: "offer_ignore",
+        i.LegAsked: "offer_ignore",
+        i.LegDeclined: "offer_ignore",
         i.HangupAsked: "offer_ignore",
         i.ChannelGone: "leg_gone_ending",
     },
@@ -323,6 +344,8 @@ OFFER_TABLE: dict[OfferState, dict[type, str]] = {
         i.OfferReached: "offer_ignore",
         i.LegDialled: "leg_late",
         i.LegRinging: "offer_ignore",
+        i.LegAsked: "leg_asked_late",
+        i.LegDeclined: "offer_ignore",
         i.OfferEnded: "offer_ignore",
         i.MoveFailed: "offer_ignore",
         i.LegHeld: "offer_ignore",
@@ -352,6 +375,7 @@ OFFER_LIMIT: dict[OfferState, float | None] = {
     OfferState.REACHED: 3.0,
     OfferState.DIALLED: None,  # the plan's reach_timeout, then the lease
     OfferState.RINGING: None,  # the lease: the queue's ring time plus LEASE_MARGIN
+    OfferState.ASKED: None,  # the plan's time to press 1 plus LEASE_MARGIN
     OfferState.TALKING: 3600.0,
     OfferState.ENDING: 1.0,
     OfferState.OVER: 60.0,  # the outcome prompt of the dialplan is over long before

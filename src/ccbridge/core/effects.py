@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccbridge.core.inputs import Asked
+from ccbridge.core.plan import Confirm
 from ccbridge.core.records import Record
 
 
@@ -30,6 +31,7 @@ class PlaceOffer:
     ring: int  # seconds
     display: str  # what the phone shows; untrusted text: a value, never part of an expression
     recording: str | None  # path without suffix, relative to the recordings' directory
+    confirm: Confirm | None = None  # whoever picks up is asked to press 1 before he gets the caller
 
 
 @dataclass(frozen=True, slots=True)

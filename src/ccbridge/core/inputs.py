@@ -177,6 +177,22 @@ class LegRinging:
 
 
 @dataclass(frozen=True, slots=True)
+class LegAsked:
+    """Somebody, or a voicemail, has picked up a personal device and is asked to press 1."""
+
+    at: float
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegDeclined:
+    """Whoever was asked to press 1 has pressed another key."""
+
+    at: float
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferEnded:
     """Dial has returned. ``status`` is DIALSTATUS, ``cause`` HANGUPCAUSE of the caller's channel."""
 
@@ -359,6 +375,19 @@ class WrapUpExtend:
     agent: str
     seconds: float
     request: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsePersonal:
+    """His next calls ring this personal device of his; "": his phone again."""
+
+    at: float
+    agent: str
+    device: str  # a name of ``AgentPlan.personal``
+    by: str  # a user of the machine, or the phone at which it was dialled
+    door: str  # cli | api | phone
+    request: int
+    who: str = ""  # the agent himself, or a supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,6 +634,8 @@ Input = (
     | OfferReached
     | LegDialled
     | LegRinging
+    | LegAsked
+    | LegDeclined
     | OfferEnded
     | BridgeEntered
     | BridgeLeft
@@ -627,6 +658,7 @@ Input = (
     | Unpause
     | WrapUpEnd
     | WrapUpExtend
+    | UsePersonal
     | QueuePause
     | QueueDrain
     | QueueResume

@@ -134,6 +134,7 @@ class Memory:
                 "until": event.data.get("until"),
                 "lift": event.data.get("lift"),
                 "seat": event.data.get("device", ""),
+                "personal": event.data.get("personal", ""),
                 "missed": list(event.data.get("missed", ())),
                 "dead_offers": event.data.get("dead_offers", 0),
             }
@@ -199,11 +200,10 @@ class Memory:
                 "rang": False,
                 "recording": data.get("recording", ""),
             }
-            if "queue" in data:
-                call["offer"]["queue"] = data["queue"]
+            call["offer"] |= {key: data[key] for key in ("queue", "personal") if key in data}
         elif event.kind == "estimated":
             call["told"] = event.at
-        elif event.kind == "ringing":
+        elif event.kind in ("ringing", "asked"):
             _open(call, data["offer"])["rang"] = True
         elif event.kind in ("answered", "joined"):
             mine = _open(call, data["offer"])

@@ -44,25 +44,28 @@ def place_offer(w: World, pair: Pair, **reasons: Any) -> None:
             turn if len(agents) == 1 else f"{turn}.{n}", call.id, agent.id, call.queue, w.at, plan.ring
         )
         offer.recording = recording  # of the caller's channel: whoever answers is on it
+        offer.personal = agent.personal
         w.add_offer(offer)
         call.bind(offer)
         agent.offer = offer.id
         call.offers += 1
         agent.turns[call.queue] = w.at
+        more: dict[str, Any] = {"personal": offer.personal} if offer.personal else {}
         w.event(
             call, "offered", offer=offer.id, agent=agent.id, queue=call.queue,
-            candidates=pair.candidates, agents=census, recording=recording,
+            candidates=pair.candidates, agents=census, recording=recording, **more,
             **(reasons if n == 1 else {}),
         )  # fmt: skip
         w.refresh(agent)
         offer_state(w, offer, OfferState.PLACED)
     waited = max(0, int(w.at - call.since))
     display = f"{call.queue} {waited // 60}:{waited % 60:02d}"
-    if call.name:
+    confirm = w.plan.confirm if any(agent.personal for agent in agents) else None
+    if call.name and confirm is None:  # a customer's name is not for the networks outside
         # a long name gives way: queue and waiting time are what the agent cannot know otherwise
         display = f"{call.name[: max(0, DISPLAY_LENGTH - 3 - len(display))]} - {display}"
-    devices = tuple(agent.phone for agent in agents)
-    w.emit(PlaceOffer(call.id, turn, devices, max(1, round(plan.ring)), display, recording or None))
+    devices = tuple(agent.rings for agent in agents)
+    w.emit(PlaceOffer(call.id, turn, devices, max(1, round(plan.ring)), display, recording or None, confirm))
 
 
 def companions(w: World, offer: Offer) -> list[Offer]:
@@ -75,10 +78,12 @@ def companions(w: World, offer: Offer) -> list[Offer]:
 def offer_state(w: World, offer: Offer, state: OfferState) -> None:
     offer.state = state
     limit = OFFER_LIMIT[state]
-    if state is OfferState.DIALLED:
+    if state is OfferState.DIALLED and not offer.personal:
         limit = w.plan.reach_timeout
-    elif state is OfferState.RINGING:
+    elif state in (OfferState.DIALLED, OfferState.RINGING):  # a mobile may be looked for until the end
         limit = offer.ring + LEASE_MARGIN
+    elif state is OfferState.ASKED:
+        limit = w.plan.confirm.seconds + LEASE_MARGIN
     assert limit is not None
     w.arm("offer", offer.id, w.now + limit)
 
@@ -89,7 +94,9 @@ def offer_due(w: World, offer: Offer) -> None:
         settle_by_evidence(w, offer)
     elif offer.state is OfferState.OVER:
         leg_off(w, offer)
-    elif offer.state is OfferState.DIALLED and not offer.dropped and not offer.leg_gone and w.link:
+    elif offer.state is OfferState.DIALLED and not (
+        offer.personal or offer.dropped or offer.leg_gone or not w.link
+    ):
         offer.dropped = True
         w.arm("offer", offer.id, w.now + LEASE_MARGIN)
         w.emit(DropLeg(offer.leg))
@@ -123,6 +130,23 @@ def ringing(w: World, offer: Offer, r: i.LegRinging) -> None:
     offer.rang = True
     w.event(w.calls[offer.call], "ringing", offer=offer.id, agent=offer.agent)
     offer_state(w, offer, OfferState.RINGING)
+
+
+def asked(w: World, offer: Offer, a: i.LegAsked) -> None:
+    """Picked up: not answered before he has pressed 1."""
+    offer.asked = offer.rang = True
+    w.event(w.calls[offer.call], "asked", offer=offer.id, agent=offer.agent)
+    offer_state(w, offer, OfferState.ASKED)
+
+
+def declined(w: World, offer: Offer, d: i.LegDeclined) -> None:
+    offer.declined = True
+
+
+def leg_asked_late(w: World, offer: Offer, a: i.LegAsked) -> None:
+    """The caller has gone in the same moment: nobody is to be asked for him."""
+    if w.link and not offer.leg_gone and offer.answered_at is None:
+        w.emit(DropLeg(offer.leg))
 
 
 def move_failed(w: World, offer: Offer, m: i.MoveFailed) -> None:
@@ -165,6 +189,10 @@ def leg_gone_ending(w: World, offer: Offer, g: i.ChannelGone) -> None:
 def verdict(offer: Offer) -> str:
     """Why an offer came to nothing, read from the agent leg's own end (Q.850 causes)."""
     cause = offer.dial_cause if offer.leg_cause is None else offer.leg_cause
+    if offer.declined:
+        return "refused"
+    if offer.asked and offer.dial_status not in ("ANSWER", "CANCEL"):
+        return "not_confirmed"  # the dialplan tells Dial that he is busy, and the leg's cause tells nothing
     if offer.dropped or not offer.leg:
         return "unreachable"
     if cause in (17, 19, 21) and offer.dial_status != "CANCEL":
@@ -180,6 +208,8 @@ def verdict(offer: Offer) -> str:
 
 def forwards(offer: Offer) -> bool:
     """His phone would have sent the caller elsewhere (302); Dial's ``i`` does not, and calls it busy."""
+    if offer.asked:
+        return False
     if offer.leg_cause == REDIRECTED:
         return True
     alone = offer.id == round_of(offer.id)  # else it may be a colleague's phone that was busy
@@ -207,7 +237,7 @@ def settle_unanswered(w: World, offer: Offer, result: str) -> None:
         steps = w.plan.unreachable_backoff
         _cool(w, agent, steps[min(agent.dead_offers, len(steps) - 1)], "dead")
         agent.dead_offers += 1
-    elif result == "missed":
+    elif result in ("missed", "not_confirmed"):
         _cool(w, agent, w.plan.miss_cooldown, "missed")
         _missed(w, agent)
     elif result in ("refused", "busy"):
@@ -242,6 +272,8 @@ def withdraw(w: World, call: Call, offer: Offer, result: str = "withdrawn") -> N
     """The caller has gone, or has been answered elsewhere: Asterisk itself cancels the ringing."""
     call.unbind(offer)
     w.event(call, "offer_ended", offer=offer.id, agent=offer.agent, result=result)
+    if offer.state is OfferState.ASKED and not offer.leg_gone and w.link:
+        w.emit(DropLeg(offer.leg))  # Dial ends only when he has been asked
     offer_state(w, offer, OfferState.OVER)
     if offer.leg and offer.leg_gone:
         leg_off(w, offer)

@@ -63,6 +63,16 @@ class AgentPlan:
     skills: Mapping[str, int] = field(default_factory=dict)  # level 1-100 of each
     number: int = 0  # his place in the configuration, for the linear strategy
     wrap_up: float | None = None  # after a talk, instead of the queue's, 0-3600
+    # his mobile, his telephone at home: name -> what Dial is given, such as PJSIP/+306912345678@carrier
+    personal: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """How whoever picks up a personal device is asked to press 1: no voicemail gets a caller."""
+
+    seconds: float = 12.0  # from the answer on, prompts included, 5-30
+    prompts: tuple[str, ...] = ("followme/options",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,7 @@ class Plan:
     recording: bool = True
     recording_pause: float = 60.0  # a paused recording goes on by itself after this, 5-900
     follow_up_after: float = 86_400.0  # a follow-up is due so long after it was set, 60-31536000
+    confirm: Confirm = Confirm()
     departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)
     outcomes: Mapping[str, str] = field(

@@ -22,7 +22,9 @@ CONTEXT_OFFER = "ccbridge-offer"
 CONTEXT_EXIT = "ccbridge-exit"
 CONTEXT_MESSAGE = "ccbridge-message"
 CONTEXT_FALLBACK = "ccbridge-fallback"
-UNANSWERED = (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED, OfferState.RINGING)
+UNANSWERED = (
+    OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED, OfferState.RINGING, OfferState.ASKED,
+)  # fmt: skip
 ON_THE_WAY_OUT = (CONTEXT_EXIT, CONTEXT_MESSAGE)
 WITH_US = (CONTEXT_HOLD, CONTEXT_OFFER, CONTEXT_EXIT, CONTEXT_FALLBACK)
 
@@ -293,6 +295,9 @@ def _found_leg(
                 talks.released(w, offer)
     elif leg is not None and leg.up and place.bridge and offer.state in UNANSWERED:
         talks.answered(w, call, offer, True)  # and now he asks somebody else, while the caller waits
+    elif leg is not None and leg.up and offer.personal and offer.state in UNANSWERED:
+        if offer.state is not OfferState.ASKED:
+            offers.asked(w, offer, i.LegAsked(w.at, leg.channel))
     elif leg is not None and offer.state in (OfferState.PLACED, OfferState.REACHED, OfferState.DIALLED):
         offers.offer_state(w, offer, OfferState.DIALLED)
         if not leg.up:
@@ -306,7 +311,8 @@ def _found_leg(
 def leg_of(w: World, offer: Offer, places: Iterable[i.Place]) -> i.Place | None:
     if offer.leg:  # another one on his device is another call, or how he asks somebody else
         return next((p for p in places if p.channel == offer.leg), None)
-    device = w.agents[offer.agent].phone  # "" for one whom a reload has removed
+    # "" for one whom a reload has removed; the trunk's channel is anybody's, and one of this call is his
+    device = "" if offer.personal else w.agents[offer.agent].phone
     return next(
         (
             p for p in places

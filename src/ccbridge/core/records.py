@@ -52,6 +52,7 @@ CALL_KINDS = (
     "joined",  # an agent has the caller without an offer of ours: passed on to him, or taken by him
     "dialled",
     "ringing",
+    "asked",  # his personal device was picked up: who has it is asked to press 1
     "answered",
     "held",
     "resumed",
@@ -122,6 +123,7 @@ DISPOSITIONS = (
 OFFER_RESULTS = (
     "talked",
     "missed",  # it rang out
+    "not_confirmed",  # his personal device was picked up, perhaps by a voicemail, and nobody pressed 1
     "refused",  # or his phone would have forwarded him: reason "forwarded"
     "busy",
     "unreachable",  # no phone, or it never rang
@@ -186,7 +188,8 @@ class ControlEvent:
     at: float
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
     # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock;
-    # call_colleague, call_supervisor: of an agent, by code
+    # call_colleague, call_supervisor: of an agent, by code; personal: his own telephone is to
+    # ring, or his phone again
     what: str
     result: str
     who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured, or known

@@ -67,6 +67,8 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
             agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
     w.drop_agent(agent)
     agent.seat = known.get("seat", "")
+    if known.get("personal", "") in agent.plan.personal:  # else taken out of the configuration meanwhile
+        agent.personal = known["personal"]
     agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
     agent.shown_at = known.get("at", 0.0)
     w.add_agent(agent)
@@ -144,6 +146,7 @@ def _restore_offer(w: World, call: Call, saved: Mapping[str, Any], *, talking: b
     offer = Offer(saved["id"], call.id, agent.id, saved.get("queue", call.queue), saved["at"], ring)
     offer.rang, offer.recording = saved["rang"], saved["recording"]
     offer.taped = saved.get("taped", "")
+    offer.personal = saved.get("personal", "")
     w.add_offer(offer)
     agent.offer = offer.id
     if saved.get("leg"):

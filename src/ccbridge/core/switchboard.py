@@ -48,7 +48,7 @@ _OFFER_ACTIONS = _actions(OFFER_TABLE)
 # ids of offers are made by us alone; a leg may be that of any channel of the PBX
 _BY_OFFER = (i.OfferReached, i.LegDialled, i.OfferEnded)
 _BY_CHANNEL = (i.HangupAsked, i.ChannelGone, i.ChannelTransferred)
-_BY_LEG = (i.LegRinging, i.LegHeld, i.LegResumed, i.LegTaken)
+_BY_LEG = (i.LegRinging, i.LegAsked, i.LegDeclined, i.LegHeld, i.LegResumed, i.LegTaken)
 
 
 class Switchboard:
@@ -173,10 +173,13 @@ class Switchboard:
                 self._device_changed(event)
             case i.ContactSeen():
                 for agent in w.agents_at(event.device):
-                    w.phone_back(agent)
+                    if not agent.personal:
+                        w.phone_back(agent)
             case i.PlanLoaded():
                 self._plan_loaded(event.plan)
             case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause() | i.WrapUpEnd() | i.WrapUpExtend():
+                attendance.agent_command(w, event)
+            case i.UsePersonal():
                 attendance.agent_command(w, event)
             case i.QueuePause() | i.QueueDrain() | i.QueueResume() | i.QueueSet():
                 supervise.queue_command(w, event)
@@ -307,7 +310,9 @@ class Switchboard:
             return
         free = {line: self._free(line) for line in waiting}
         most = {line: strategies.at_once(w.queue(line.queue)) for line in waiting}
-        for pair in acd.match(waiting, free, most):
+        # who picks up first silences the others before he has pressed 1
+        alone = {agent for agent in w.free if w.agents[agent].personal}
+        for pair in acd.match(waiting, free, most, alone):
             offers.place_offer(w, pair)
         w.touched -= touched
 
@@ -370,9 +375,9 @@ class Switchboard:
 
     def _replan(self, agent: Agent, fresh: Any) -> None:
         w = self.world
-        due = agent.due()
+        due, personal = agent.due(), agent.personal
         w.drop_agent(agent)
         attendance.replan(w, agent, fresh)
         w.add_agent(agent)
         w.arm("agent", agent.id, due)
-        w.refresh(agent)
+        w.refresh(agent, again=agent.personal != personal)

@@ -178,7 +178,8 @@ def taken_over(w: World, offer: Offer, t: i.LegTaken) -> None:
 def _company(w: World, call: Call, agent: str) -> str:
     """The device of somebody who is with the caller, beside this agent's own; "" for nobody."""
     around = w.bridges.around(call.id)
-    devices = (name.rpartition("-")[0] for channel, name in around.items() if channel != call.id)
+    own = [offer.leg for offer in w.offers.values() if offer.agent == agent]
+    devices = (name.rpartition("-")[0] for channel, name in around.items() if channel not in (call.id, *own))
     return next((device for device in devices if device != w.agents[agent].phone), "")
 
 
@@ -274,6 +275,8 @@ def finish_talk(w: World, offer: Offer, end: str) -> None:
     wrap_up = w.queue(offer.queue).wrap_up if own is None else own
     agent.wrap_due = w.now + wrap_up if wrap_up > 0 else None
     offers.part(w, offer)
+    if offer.personal:
+        w.parted.append(agent.id)  # at his phone somebody may be with another caller
     w.refresh(agent)
 
 

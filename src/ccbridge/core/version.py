@@ -25,7 +25,11 @@ def as_file(plan: Plan) -> dict[str, Any]:
     values = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan)}
     data: dict[str, Any] = {
         "queues": {name: _without(queue, "name", rules="skills") for name, queue in plan.queues.items()},
-        "agents": {name: _without(agent, "id") for name, agent in plan.agents.items()},
+        "agents": {
+            # which numbers they are decides nothing, and has no place in what is kept for ever
+            name: {**_without(agent, "id"), "personal": list(agent.personal)}
+            for name, agent in plan.agents.items()
+        },
         "flows": {
             name: {
                 "start": flow.start,
@@ -40,8 +44,9 @@ def as_file(plan: Plan) -> dict[str, Any]:
     for key in ROOT:
         data.setdefault(key, _plain(values[key]))
     data["recording"] = {"enabled": plan.recording}
+    data["personal"] = _plain(plan.confirm)
     data["tickets"] = {"follow_up_after": _plain(plan.follow_up_after)}
-    elsewhere = (*ROOT, "recording", "follow_up_after")
+    elsewhere = (*ROOT, "recording", "follow_up_after", "confirm")
     data["routing"] = {key: _plain(one) for key, one in values.items() if key not in elsewhere}
     return data
 

@@ -223,6 +223,7 @@ def _agent(w: World, agent: Agent, at: float, now: float) -> dict[str, Any]:
         "agent": agent.id,
         "name": agent.plan.name,
         "device": agent.phone,
+        "personal": agent.personal or None,
         "queues": list(agent.plan.queues),
         "state": state,
         "reason": reason or None,

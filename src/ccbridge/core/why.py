@@ -169,7 +169,7 @@ def against(w: World, agent: Agent, rule: Rule, able: bool, only: str) -> dict[s
     if offer is not None:
         said["call"] = w.account(offer.call)
         if state == "offered":
-            said["rings"] = offer.state is OfferState.RINGING
+            said["rings"] = offer.state in (OfferState.RINGING, OfferState.ASKED)
     return said
 
 
@@ -186,6 +186,8 @@ def missing(agent: Agent, rule: Rule) -> dict[str, list[int]]:
 def _behind(w: World, queue: QueuePlan, rule: int, chosen: Agent, other: Agent) -> dict[str, Any]:
     """By what a free agent came after the chosen one."""
     said: dict[str, Any] = {"agent": other.id, "why": "behind"}
+    if queue.strategy == "ring_all" and other.personal and not chosen.personal:
+        return {**said, "by": "personal"}
     key = strategies.key(queue, rule, w.offers_made)
     first, second = key(chosen), key(other)
     if first[0] != second[0]:

@@ -434,7 +434,7 @@ class World:
         """The agent's device is in this state now."""
         was, agent.device, agent.device_since = agent.device, state, self.now
         agent.fade_due = None
-        if was in NO_PHONE and state not in NO_PHONE:
+        if was in NO_PHONE and state not in NO_PHONE and not agent.personal:
             self.phone_back(agent)
         self.refresh(agent)
 
@@ -451,8 +451,10 @@ class World:
         ``again``: the state is the same, and what is told with it is not.
         """
         self.arm("agent", agent.id, agent.due())
-        if agent.seat and agent.state()[0] == "logged_out":
-            self.sit(agent, "")
+        if agent.state()[0] == "logged_out":
+            agent.personal = ""
+            if agent.seat:
+                self.sit(agent, "")
         if agent.here != agent.is_here():
             agent.here = not agent.here
             self.changed[agent.id] = None
@@ -478,6 +480,8 @@ class World:
             data["pause"] = agent.pause
         if agent.seat:
             data["device"] = agent.seat
+        if agent.personal:
+            data["personal"] = agent.personal
         due = agent.wrap_due if shown[0] == "wrap_up" else agent.cool_due
         if due is not None:
             data["until"] = round(self.at + due - self.now, 3)

@@ -52,8 +52,21 @@ async def check(visit: Visit) -> Findings:
                 f"supervisor {one.id}: Asterisk has no endpoint {endpoint}",
                 f"[{endpoint}](ccbridge-phone) in pjsip.conf, or correct supervisors.{one.id}.device",
             )
+    for trunk in _trunks(visit.site):
+        if not await visit.variable(f"PJSIP_ENDPOINT({trunk},context)"):
+            wrong += 1
+            yield fail(
+                f"agents' own telephones: Asterisk has no endpoint {trunk}",
+                f"the trunk [{trunk}] in pjsip.conf, or correct personal.dial",
+            )
     if not wrong:
         yield ok(f"{len(visit.site.plan.agents)} agents, each with an endpoint as it should be")
+
+
+def _trunks(site: Site) -> list[str]:
+    """The trunks by which agents' own telephones are reached."""
+    dialled = [one for agent in site.plan.agents.values() for one in agent.personal.values()]
+    return sorted({one.partition("@")[2] for one in dialled})
 
 
 def _pins(site: Site) -> Iterator[Finding]:

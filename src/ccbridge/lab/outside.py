@@ -56,7 +56,7 @@ class Outside:
         self._link = await AmiLink.open(own)
         self._pbx = await AmiLink.open(lab.pbx.door, events="off")
         registrar = (PBX_ADDRESS, lab.ports.pbx_sip)
-        legs = Legs(self._link, own, registrar, lab.outside.folder / "heard", self.pressed)
+        self._legs = legs = Legs(self._link, own, registrar, lab.outside.folder / "heard", self.pressed)
         legs.on_end = self._ended
         self.phones = {
             name: Phone(name, lab.keys.phones[name], legs, self._pbx, lab.ports.phones_sip) for name in PHONES
@@ -93,6 +93,11 @@ class Outside:
                 for phone in missing:
                     await phone.register()
             await asyncio.sleep(0.02)
+
+    def telephone(self, number: str) -> Phone:
+        """A telephone in the public network, by its number in E.164: the trunk reaches it."""
+        ports = self._lab.ports
+        return Phone(number.removeprefix("+"), "", self._legs, self._pbx, ports.carrier_sip)
 
     async def hang_up_all(self) -> None:
         """Whoever is in a call hangs up, also when the PBX does not answer any more."""

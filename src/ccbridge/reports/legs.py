@@ -27,7 +27,7 @@ GROUP BY 1
 UNION ALL
 SELECT e.data ->> 'agent' AS agent,
        count(*) FILTER (WHERE e.data ->> 'result' = 'talked') AS answered,
-       count(*) FILTER (WHERE e.data ->> 'result' = 'missed') AS missed,
+       count(*) FILTER (WHERE e.data ->> 'result' IN ('missed', 'not_confirmed')) AS missed,
        count(*) FILTER (WHERE e.data ->> 'result' = 'refused') AS refused,
        count(*) FILTER (WHERE e.data ->> 'result' = 'busy') AS busy,
        count(*) FILTER (WHERE e.data ->> 'result' = 'unreachable') AS unreachable,

@@ -40,11 +40,15 @@ class Attendance:
         self, asked: Asked, what: str, result: str, whom: str, *, who: str = "", reason: str = ""
     ) -> None:
         """Tell what was done; ``who``: the agent himself, where he has shown that he is it."""
-        own = who or next((one.id for one in self._people().values() if one.user == asked.by), "")
+        own = who or self.known(asked.by)
         control = f"a{self._world().run}x{next(self._numbers)}"
         self._keep(
             ControlEvent(control, asked.at, what, result, own, asked.by, whom, asked.door, reason=reason)
         )
+
+    def known(self, user: str) -> str:
+        """The supervisor who is this user of the machine; "" for none."""
+        return next((one.id for one in self._people().values() if one.user and one.user == user), "")
 
     def unlock(self, asked: Asked, name: str, as_: str = "") -> tuple[bool, str]:
         """Forget the wrong PINs of an agent, or of a phone such as PJSIP/1001, in ``as_``'s name.
