@@ -136,6 +136,12 @@ TABLE = (
         "tests/e2e/test_internal_calls.py::test_call_the_supervisor",
     ),
     Code(
+        "escalate", "*098", 0, 0, "",
+        "brings the supervisor on duty into your talk: he is told whose call it is, and then all three talk",
+        "\"thank you\": he is rung",
+        "tests/e2e/test_escalate.py::test_by_code_from_a_second_line",
+    ),
+    Code(
         "record_pause", "*001", 0, 0, "",
         "pauses the recording of your call, so that what is said now is not kept (a card's number); "
         "it goes on by itself",

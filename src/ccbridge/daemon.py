@@ -18,6 +18,7 @@ from panoramisk.message import Message
 
 from ccbridge import __version__
 from ccbridge.agi import own_figures
+from ccbridge.agi.brief import Briefings
 from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.follow_ups import CallBack, FollowUps
 from ccbridge.agi.internal_calls import Calling
@@ -60,8 +61,9 @@ from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
 from ccbridge.supervision.attendance import Attendance
-from ccbridge.supervision.desk import Asked, Desk
+from ccbridge.supervision.desk import Desk
 from ccbridge.supervision.internal_calls import InternalCalls
+from ccbridge.supervision.roles import Asked
 from ccbridge.supervision.score_desk import ScoreDesk
 from ccbridge.talk_keys import TalkKeys
 
@@ -141,6 +143,7 @@ class Daemon:
                 lambda: self.site.supervisors,
                 self.switchboard.world.run,
                 lambda: self.site.supervision.notice,
+                lambda: self.site.supervision.ring,
             )
             scores = ScoreDesk(desk, lambda: self.site.score_cards, lambda: self.switchboard.world.plan)
             calls = InternalCalls(
@@ -152,7 +155,13 @@ class Daemon:
             )
             self.monitoring = Monitoring(desk, scores, calls, self.loop, self.client)
             ScoreCards(self.monitoring.form, self.monitoring.filled_in).open(self.agi)
-            self.keys = TalkKeys(self.switchboard, self.loop, self.client)
+            Briefings(self.monitoring.briefing, self._ticket).open(self.agi)
+            self.keys = TalkKeys(
+                self.switchboard,
+                self.loop,
+                self.client,
+                {"escalate": self.monitoring.escalate, "leave": self.monitoring.leave},
+            )
             self.lamps = Lamps(lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client)
             self.loop.decided.append(self.lamps.look)
             Doors(
@@ -174,7 +183,7 @@ class Daemon:
             phone_codes.open(self.agi)
             Matters(self.loop.ask, self._matter_plan, heard).open(phone_codes)
             FollowUps(self.loop.ask, self._due, self._call_back, self._is_number).open(phone_codes)
-            Calling(calls).open(phone_codes, self.agi)
+            Calling(calls, self.monitoring.escalate).open(phone_codes, self.agi)
             own_figures.add(phone_codes, OwnFigures(url).today)
             self.attendance = Attendance(
                 lambda: self.switchboard.world,
@@ -419,6 +428,20 @@ class Daemon:
                 return follow_ups(db, agent=agent, due_by=datetime.now(UTC), limit=READ_OUT)
         except StoreAway as error:
             log.warning("follow_ups.not_read", why=str(error))
+            return None
+
+    async def _ticket(self, call: str) -> int | None:
+        """The number of its ticket, if the database tells it now."""
+        return await asyncio.to_thread(self._ticket_of, call)
+
+    def _ticket_of(self, call: str) -> int | None:
+        from ccbridge.store.queries import StoreAway, reading, ticket_of  # as above
+
+        try:
+            with reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
+                return ticket_of(db, call)
+        except StoreAway as error:
+            log.warning("ticket.not_read", why=str(error))
             return None
 
     def _call_back(self) -> CallBack | None:

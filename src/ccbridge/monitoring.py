@@ -19,9 +19,10 @@ from ccbridge.core import inputs as i
 from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent, ScoreCard
 from ccbridge.routing import RoutingLoop
-from ccbridge.supervision.desk import Asked, Decided, Desk
+from ccbridge.supervision.desk import Briefing, Decided, Desk
 from ccbridge.supervision.internal_calls import InternalCalls
 from ccbridge.supervision.keying import Keyed
+from ccbridge.supervision.roles import Asked
 from ccbridge.supervision.score_desk import ScoreDesk, Sheet
 from ccbridge.supervision.sessions import Effect, HandOver, Ring
 
@@ -43,7 +44,7 @@ class Monitoring:
 
     def look(self) -> None:
         """The core has decided something."""
-        if self._sessions.all:
+        if self._sessions.all or self.desk.escalations.all:
             self.perform(self.desk.look(time.time()))
 
     def heard(self, message: Message, read: float) -> None:
@@ -66,16 +67,26 @@ class Monitoring:
             case spying.Gone(session, why):
                 self.perform(self._sessions.gone(at, session, why))
                 self._calls.gone(at, session)
+        self._escalate_on(at)
 
     def linked(self, snapshot: Snapshot) -> None:
         """After a login: how the PBX stands."""
         self.perform(self._sessions.compare(time.time(), *_channels(snapshot)))
-        self._calls.compare(time.time(), _channels(snapshot)[0])
+        self._compared(snapshot)
 
     def swept(self, snapshot: Snapshot) -> None:
         """How it stands while its events go on."""
         self.perform(self._sessions.swept(time.time(), *_channels(snapshot)))
+        self._compared(snapshot)
+
+    def _compared(self, snapshot: Snapshot) -> None:
         self._calls.compare(time.time(), _channels(snapshot)[0])
+        self._escalate_on(time.time())
+
+    def _escalate_on(self, at: float) -> None:
+        """The supervisor who is asked for may have come, or not."""
+        if self.desk.escalations.all:
+            self.perform(self.desk.escalations.look(at))
 
     def done(self, decided: Decided) -> tuple[bool, str]:
         """Perform what was decided for somebody who asked."""
@@ -87,6 +98,21 @@ class Monitoring:
         ok, text = self.done(self.desk.dialled(Asked(time.time(), device, "phone"), agent, mode, channel))
         log.info("monitor.dialled", device=device, agent=agent or None, mode=mode, ok=ok, why=text)
         return ok
+
+    def escalate(self, device: str, agent: str) -> bool:
+        """The agent at this phone asks for a supervisor."""
+        ok, text = self.done(self.desk.escalate(Asked(time.time(), device, "phone"), agent))
+        log.info("escalate.asked", device=device, agent=agent, ok=ok, why=text)
+        return ok
+
+    def leave(self, device: str, agent: str) -> bool:
+        """He goes, and the supervisor whom he has asked for stays with the caller."""
+        ok, text = self.done(self.desk.leave(Asked(time.time(), device, "phone"), agent))
+        log.info("escalate.left", device=device, agent=agent, ok=ok, why=text)
+        return ok
+
+    def briefing(self, channel: str) -> Briefing | None:
+        return self.desk.briefing(channel)
 
     def perform(self, effects: Sequence[Effect | ScoreCard]) -> None:
         """What is to be written is written first."""
@@ -125,6 +151,7 @@ class Monitoring:
         log.info("monitor.action_failed", effect=type(effect).__name__, why=str(error))
         if isinstance(effect, Ring):
             self.perform(self._sessions.gone(time.time(), effect.session, "Asterisk refused"))
+            self._escalate_on(time.time())
 
 
 def _channels(snapshot: Snapshot) -> tuple[set[str], list[str]]:

@@ -69,7 +69,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     anna = {"PJSIP/anna": {"agent": "anna", "device": "PJSIP/anna"}}
     codes = PhoneCodes(lambda: plan, ask, anna.get, lambda *asked: False, lambda *told, **more: None, {})  # type: ignore[arg-type]
     codes.open(server)
-    Calling(one.calls).open(codes, server)
+    Calling(one.calls, lambda device, agent: one.on_duty).open(codes, server)
     yield one
     await server.stop(0)
 
@@ -86,6 +86,7 @@ async def test_the_dialplan_is_told_a_device_of_ours(desk: Desk) -> None:
     assert await desk.asks("rung", "BUSY") == NO_ANSWER
     assert await desk.asks("rung", "NOANSWER") == NO_ANSWER  # of nothing that we know
     assert await desk.asks("rung") == NO_ANSWER
+    assert await desk.dials("*098") == ["auth-thankyou", "CCB_STATUS=done"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ async def test_the_dialplan_is_told_a_device_of_ours(desk: Desk) -> None:
         ("*09511", ["im-sorry", "feature-not-avail-line"]),
         ("*09513", ["agent-loggedoff"]),
         ("*096", ["number-not-answering"]),
+        ("*098", ["im-sorry", "feature-not-avail-line"]),
     ],
 )
 async def test_a_refusal_is_said(desk: Desk, code: str, said: list[str]) -> None:

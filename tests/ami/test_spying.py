@@ -6,7 +6,7 @@ import pytest
 
 from ccbridge.ami.spying import Arrived, Gone, Joined, Keyed, Parted, Spying, heard, to_actions
 from ccbridge.ami.wire import AmiMessage
-from ccbridge.supervision.sessions import Drop, Hear, Join, Notice, Rest, Ring
+from ccbridge.supervision.sessions import Brief, Drop, Hear, Join, Notice, Rest, Ring
 
 
 def message(*lines: str) -> AmiMessage:
@@ -45,6 +45,16 @@ def test_nothing_of_the_phone_is_chosen_by_anybody_but_us() -> None:
     assert (ring["ChannelId"], ring["Context"], ring["Exten"]) == ("mx1", "ccbridge-monitor", "mx1")
     assert ring["Async"] == "true"
     assert "Application" not in ring
+    assert ring["Timeout"] == "30000"
+    (ring,) = to_actions(Ring("mx1", "PJSIP/2001", "help: anna", 7.5))
+    assert (ring["Timeout"], ring["Context"]) == ("7500", "ccbridge-monitor")
+
+
+def test_he_is_told_whose_call_it_is_on_a_page_of_its_own() -> None:
+    (sent,) = to_actions(Brief("mx1"))
+    assert (sent["Action"], sent["Channel"], sent["Context"], sent["Exten"]) == (
+        "Redirect", "mx1", "ccbridge-brief", "s",
+    )  # fmt: skip
 
 
 def test_a_leg_is_set_before_the_supervisor_is_sent_to_it() -> None:
@@ -71,6 +81,8 @@ def test_a_tone_is_whispered_to_the_agent_or_heard_by_both() -> None:
         assert tone["Variable"] == f"CCB_SPY=pbx-17.5,CCB_HOW={how}"
         assert (tone["Channel"], tone["Context"]) == ("Local/tone@ccbridge-notice/n", "ccbridge-notice")
         assert tone["Async"] == "true"
+    (tone,) = to_actions(Notice("pbx-17.5", False, sorry=True))
+    assert (tone["Channel"], tone["Exten"]) == ("Local/sorry@ccbridge-notice/n", "spy")
 
 
 def test_whoever_takes_over_is_put_beside_the_agents_channel() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ccbridge.control.peer import asker
 from ccbridge.control.wire import Answer, Refused
 from ccbridge.core import inputs as i
 from ccbridge.core.records import ControlEvent
-from ccbridge.supervision.desk import Decided, Desk
+from ccbridge.supervision.desk import Briefing, Decided, Desk
 from ccbridge.supervision.roles import Supervisor
 from ccbridge.supervision.sessions import Drop, Hear, Rest, Ring
 
@@ -111,6 +112,38 @@ async def test_what_cannot_be_meant(room: Room, do: str, fields: dict[str, str])
     with pytest.raises(Refused):
         await room.ask(do, **fields)
     assert room.done == []
+
+
+async def test_a_supervisor_is_brought_into_a_call(room: Room) -> None:
+    board = room.board
+    board.login("ben")
+    assert (await room.refused("call.escalate", call="1700.9")).startswith("nobody talks in ")
+    call = board.caller("support")
+    board.ring(call)
+    assert await room.refused("call.escalate", call=call) == "the agent has no caller on the line"
+    board.answer(call)
+    room.people["sue"] = dataclasses.replace(PEOPLE["sue"], departments=("other",))
+    asker.set("susan")
+    refused = await room.refused("call.escalate", call=call)
+    assert refused == "sue supervises none of the agent's departments"
+    asker.set("ops")
+    answer = await room.ask("call.escalate", call=call, **{"from": "cli"})
+    assert (answer.ok, answer.text) == (True, "chief is rung for ben")
+    (ring,) = (one for one in room.done if isinstance(one, Ring))
+    assert (ring.device, ring.shown) == ("PJSIP/2002", "help: ben")
+    assert await room.refused("call.escalate", call=call) == "chief is asked already"
+    assert room.desk.briefing(ring.session) is None  # he has not answered
+    room.desk.sessions.arrived(board.at, ring.session)
+    assert room.desk.briefing(ring.session) == Briefing(call, "+302101234567")
+    room.desk.sessions.arrived(board.at, ring.session)
+    assert room.desk.briefing(ring.session) is None
+    assert room.desk.briefing("mx9") is None
+    rows = [one for one in room.done if isinstance(one, ControlEvent) and one.what == "escalate"]
+    assert [(one.who, one.by, one.door, one.result) for one in rows[-3:]] == [
+        ("ben", "ops", "cli", "asked"), ("ben", "ops", "api", "asked"), ("ben", "ops", "api", "refused"),
+    ]  # fmt: skip
+    board.hang_up(call)
+    assert room.look() == [Drop(ring.session)]
 
 
 async def test_listening_to_a_real_switchboard(room: Room) -> None:

@@ -17,7 +17,7 @@ from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.legs import Leg
 from ccbridge.lab.machine import Since
 from ccbridge.lab.phones import Phone
-from ccbridge.lab.tones import tone_spans
+from ccbridge.lab.tones import RATE, samples, tone_spans
 
 Phones = dict[str, Phone]
 TONES = CALLER, ANNA, BEN, SUE, MUSIC = 440, 1000, 1500, 700, 300
@@ -56,14 +56,22 @@ class Ears:
         await asyncio.sleep(WINDOW_S + MARGIN_S)
         self._noted += [(f"{what}: {who}", begun, leg, tones) for who, (leg, tones) in people.items()]
 
-    async def judge(self) -> None:
+    async def judge(self, *, from_end: bool = False) -> None:
+        """``from_end``: its moments are reckoned from a recording's end. While keys are pressed in a talk
+        nothing is sent to the other side, which then has less on record than the clock says."""
         for what, begun, leg, tones in self._noted:
             await leg.ended()
             assert leg.answered_at is not None
-            start = begun - leg.answered_at
+            start = since_end(leg, begun) if from_end else begun - leg.answered_at
             parts = {tone: part(leg, tone, start, start + WINDOW_S) for tone in TONES}
             assert {tone for tone in TONES if parts[tone] > 0.8} == set(tones), (what, parts)
             assert all(parts[tone] < 0.05 for tone in TONES if tone not in tones), (what, parts)
+
+
+def since_end(leg: Leg, at: float) -> float:
+    """This moment in the recording of a leg that has ended, reckoned from there."""
+    assert leg.ended_at is not None
+    return len(samples(leg.heard)) / RATE - (leg.ended_at - at)
 
 
 def part(leg: Leg, tone: int, start: float, end: float) -> float:

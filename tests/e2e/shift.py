@@ -24,6 +24,7 @@ AGENTS = {f"agent{n}": f"20{n:02d}" for n in range(1, 11)}
 #: telephones of their own, which their codes have rung
 MOBILES = {agent: f"+306912300{number[-3:]}" for agent, number in [*AGENTS.items()][:6]}
 PIN = "4711"
+KEYS = ("*31", "*32", "*34", "*34", "*35")
 #: a code's own end is waited for so long, then its phone hangs up
 PATIENCE_S = (2.0, 8.0)
 
@@ -140,6 +141,10 @@ class Shift:
     async def _hang_up(self, phone: str, chance: random.Random) -> None:
         await self.outside.phones[phone].hangup()
 
+    async def _key(self, phone: str, chance: random.Random) -> None:
+        """In whatever call it is: the recording, a supervisor, and out of a talk that he is in."""
+        await self.outside.phones[phone].press(chance.choice(KEYS))
+
     async def _hold(self, phone: str, chance: random.Random) -> None:
         await self.outside.phones[phone].hold()
         await asyncio.sleep(chance.uniform(0.1, 2.0))
@@ -172,6 +177,7 @@ STEPS: tuple[Step, ...] = (
     Shift._behave,
     *[Shift._mobile] * 2,
     Shift._hang_up,
+    Shift._key,
     Shift._hold,
     Shift._pass_on,
     Shift._consult,

@@ -8,8 +8,7 @@ from ccbridge.core.plan import AgentPlan, Plan, QueuePlan
 from ccbridge.core.records import ControlEvent
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.supervision.attendance import Attendance
-from ccbridge.supervision.desk import Asked
-from ccbridge.supervision.roles import Supervisor
+from ccbridge.supervision.roles import Asked, Supervisor
 
 SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",), "susan")
 TRAINEE = Supervisor("tom", "Tom", "PJSIP/2002", "trainee", ("front", "back"), "tom")

@@ -1,4 +1,4 @@
-"""Codes by which an agent calls a colleague, or the supervisor on duty.
+"""Codes by which an agent calls a colleague, or the supervisor on duty, or brings him into his talk.
 
 What is dialled never becomes a part of what the PBX dials: it is told a device of the configuration.
 """
@@ -6,6 +6,7 @@ What is dialled never becomes a part of what the PBX dials: it is told a device 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -27,14 +28,17 @@ RING = "ring"  # where the dialplan goes on: to ``[ccbridge-ring]``
 
 
 class Calling:
-    """``rung`` is the route by which the dialplan asks whom to ring next."""
+    """``rung`` is the route by which the dialplan asks whom to ring next. ``escalate``, of the phone's device
+    and the agent, says whether a supervisor is rung for his talk."""
 
-    def __init__(self, calls: InternalCalls) -> None:
+    def __init__(self, calls: InternalCalls, escalate: Callable[[str, str], bool]) -> None:
         self._calls = calls
+        self._escalated = escalate
 
     def open(self, codes: PhoneCodes, server: AgiServer) -> None:
         codes.add("colleague", self._colleague)
         codes.add("supervisor", self._supervisor)
+        codes.add("escalate", self._escalate)
         server.add_route("rung", self.rung)
 
     async def _colleague(self, session: AgiSession, code: Dialled, row: Row) -> str:
@@ -53,6 +57,11 @@ class Calling:
             await say(session, *NO_ANSWER)
             return ""
         return await _ring(session, callee)
+
+    async def _escalate(self, session: AgiSession, code: Dialled, row: Row) -> str:
+        done = self._escalated(row["device"], row["agent"])
+        await say(session, *((phone.DONE,) if done else phone.NOT_NOW))
+        return ""
 
     async def rung(self, session: AgiSession) -> None:
         await extend(session, STEP_LIMIT)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ccbridge.supervision.roles import BARGE, WHISPER
 from ccbridge.supervision.sessions import (
+    Brief,
     Drop,
     GiveForm,
     Hear,
@@ -27,7 +28,7 @@ CONTEXT = "ccbridge-monitor"
 CONTEXT_TAKE_OVER = "ccbridge-takeover"
 CONTEXT_NOTICE = "ccbridge-notice"
 CONTEXT_SCORE = "ccbridge-score"
-RING_S = 30
+CONTEXT_BRIEF = "ccbridge-brief"
 # Those that tell something; of the others nothing but the name is read.
 EVENTS = frozenset({"UserEvent", "ChanSpyStart", "BridgeEnter", "Hangup", "OriginateResponse"})
 # It becomes an argument of ChanSpy. Asterisk makes its uniqueids of these.
@@ -98,7 +99,7 @@ def heard(message: Mapping[str, Any]) -> Told | None:
     return None
 
 
-def to_actions(effect: Ring | Hear | Notice | Join | Rest | GiveForm | Drop) -> list[Fields]:
+def to_actions(effect: Ring | Hear | Notice | Join | Rest | Brief | GiveForm | Drop) -> list[Fields]:
     """The actions that perform it, to be sent in one write. Raises ValueError for a leg that cannot be."""
     match effect:
         case Ring():
@@ -110,7 +111,7 @@ def to_actions(effect: Ring | Hear | Notice | Join | Rest | GiveForm | Drop) -> 
                 "Exten": effect.session,
                 "Priority": "1",
                 "CallerID": f'"{effect.shown}" <{CONTEXT}>',
-                "Timeout": str(RING_S * 1000),
+                "Timeout": str(round(effect.seconds * 1000)),
                 "Async": "true",
             }
             return [ring]
@@ -121,7 +122,7 @@ def to_actions(effect: Ring | Hear | Notice | Join | Rest | GiveForm | Drop) -> 
             how = _HOW[BARGE if effect.caller else WHISPER]
             notice = {
                 "Action": "Originate",
-                "Channel": f"Local/tone@{CONTEXT_NOTICE}/n",
+                "Channel": f"Local/{'sorry' if effect.sorry else 'tone'}@{CONTEXT_NOTICE}/n",
                 "Context": CONTEXT_NOTICE,
                 "Exten": "spy",
                 "Priority": "1",
@@ -150,6 +151,8 @@ def to_actions(effect: Ring | Hear | Notice | Join | Rest | GiveForm | Drop) -> 
             ]
         case Rest():
             return [redirect(effect.session, CONTEXT, "wait")]
+        case Brief():
+            return [redirect(effect.session, CONTEXT_BRIEF, "s")]
         case GiveForm():
             return [redirect(effect.session, CONTEXT_SCORE, "s")]
         case Drop():

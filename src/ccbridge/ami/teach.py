@@ -25,6 +25,7 @@ TARGETS = (
     ("ccbridge-takeover", "_t."),
     ("ccbridge-notice", "spy"),
     ("ccbridge-score", "s"),
+    ("ccbridge-brief", "s"),
 )
 
 

@@ -56,4 +56,13 @@ def hangup(here: Here, name: str, as_json: bool) -> None:
     changed(here, as_json, "call.hangup", call=name)
 
 
-COMMANDS = (pull, move, priority, redirect, hangup)
+@click.command()
+@click.argument("name", metavar="CALL")
+@common
+@pass_here
+def escalate(here: Here, name: str, as_json: bool) -> None:
+    """Bring the supervisor on duty into CALL's talk, as its agent can by his phone."""
+    changed(here, as_json, "call.escalate", call=name, **{"from": "cli"})
+
+
+COMMANDS = (pull, move, priority, redirect, hangup, escalate)

@@ -167,6 +167,7 @@ class CodesSection(Section):
     figures: FeatureCode = DEFAULTS["figures"]
     colleague: FeatureCode = DEFAULTS["colleague"]
     supervisor: FeatureCode = DEFAULTS["supervisor"]
+    escalate: FeatureCode = DEFAULTS["escalate"]
 
 
 class PhonesSection(Section):

@@ -8,8 +8,8 @@ from typing import Any
 from ccbridge.control.peer import asker
 from ccbridge.control.server import Handler
 from ccbridge.control.wire import Answer, Refused, quoted, texts
-from ccbridge.supervision.desk import Asked, Decided, Desk
-from ccbridge.supervision.roles import CONTROLS
+from ccbridge.supervision.desk import Decided, Desk
+from ccbridge.supervision.roles import CONTROLS, Asked
 from ccbridge.supervision.sessions import rows
 
 DOORS = ("cli", "api")
@@ -37,6 +37,7 @@ class Monitors:
             "monitor.list": self._list,
             "monitor.start": self._start,
             "monitor.stop": self._stop,
+            "call.escalate": self._escalate,
         }
 
     async def _list(self, fields: dict[str, Any]) -> Answer:
@@ -63,6 +64,12 @@ class Monitors:
         given = texts("monitor.stop", fields, optional=("agent", "to", "from"))
         asked = asked_by("monitor.stop", given["from"], self._clock())
         return self._answer(self._desk.stop(asked, given["agent"], given["to"]))
+
+    async def _escalate(self, fields: dict[str, Any]) -> Answer:
+        """Bring the supervisor on duty into this ``call``'s talk."""
+        given = texts("call.escalate", fields, required=("call",), optional=("from",))
+        asked = asked_by("call.escalate", given["from"], self._clock())
+        return self._answer(self._desk.escalate_call(asked, given["call"]))
 
     def _answer(self, decided: Decided) -> Answer:
         ok, text = self._perform(decided)

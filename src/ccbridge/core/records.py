@@ -188,7 +188,7 @@ class ControlEvent:
     at: float
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
     # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock;
-    # call_colleague, call_supervisor: of an agent, by code; personal: his own telephone is to
+    # call_colleague, call_supervisor, escalate: of an agent; personal: his own telephone is to
     # ring, or his phone again
     what: str
     result: str

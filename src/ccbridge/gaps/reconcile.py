@@ -185,7 +185,7 @@ def _calls_without_cdr(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
 
 
 # Where supervisors' channels end, and those that play a tone for them.
-SUPERVISORS = ("ccbridge-monitor", "ccbridge-notice", "ccbridge-score")
+SUPERVISORS = ("ccbridge-monitor", "ccbridge-notice", "ccbridge-score", "ccbridge-brief")
 
 _NO_CALL = """
 SELECT linkedid, count(*) AS rows,

@@ -148,6 +148,11 @@ def tickets(
     return _all(db, query)
 
 
+def ticket_of(db: Connection, call: str) -> int | None:
+    """The number of a call's ticket."""
+    return db.execute(select(ticket.c.id).where(ticket.c.call_id == call)).scalar_one_or_none()
+
+
 def ticket_by_id(db: Connection, number: int) -> Row | None:
     """One ticket with its ``call``."""
     found = _one(db, _TICKETS.where(ticket.c.id == number))

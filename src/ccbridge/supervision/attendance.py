@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from ccbridge.core.records import ControlEvent
 from ccbridge.core.world import World
 from ccbridge.supervision import roles
-from ccbridge.supervision.desk import Asked
-from ccbridge.supervision.roles import Supervisor
+from ccbridge.supervision.roles import Asked, Supervisor
 
 
 class Attendance:

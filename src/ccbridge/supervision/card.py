@@ -21,6 +21,8 @@ def card(codes: Mapping[str, str]) -> str:
         if row.supervisors and codes[row.name]
     ]
     lines += [
+        "", "An agent who asks for you rings your phone: it shows `help:` and his name. You are told the",
+        "caller's number and the ticket's (any key ends that), and then both hear you.",
         "", "While you are on the line, also if you were rung for it:", "",
         "| key | | the agent hears you | the caller hears you |", "|---|---|---|---|",
         "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |",

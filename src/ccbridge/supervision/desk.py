@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from ccbridge.core.calls import OfferState
+from ccbridge.core.calls import OfferState, channel_of
 from ccbridge.core.world import World
 from ccbridge.supervision import roles
-from ccbridge.supervision.roles import BARGE, ON_DUTY, ROLES, TAKE_OVER, Supervisor
-from ccbridge.supervision.sessions import Effect, Session, Sessions, Talk
+from ccbridge.supervision.escalations import Escalations
+from ccbridge.supervision.roles import BARGE, LISTEN, ON_DUTY, ROLES, TAKE_OVER, Asked, Supervisor
+from ccbridge.supervision.sessions import RING, Effect, Session, Sessions, State, Talk
 
 IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
 AWAY = ("UNAVAILABLE", "INVALID")
-
-
-class Asked(NamedTuple):
-    """``by``: a user of the machine, or the device that was used; ``door``: cli, api or phone."""
-
-    at: float  # epoch seconds
-    by: str
-    door: str
 
 
 class Decided(NamedTuple):
@@ -29,11 +22,18 @@ class Decided(NamedTuple):
     effects: list[Effect]
 
 
+class Briefing(NamedTuple):
+    """What a supervisor is told before he hears the call."""
+
+    call: str
+    number: str  # the caller's, E.164; "" is not known
+
+
 class Desk:
     """The configured supervisors, and their sessions over one world of calls.
 
-    ``world``, ``people`` and ``notice`` are asked each time: a reload changes them. ``run`` and ``notice`` as
-    in ``Sessions``.
+    ``world``, ``people``, ``notice`` and ``ring`` are asked each time: a reload changes them. ``run`` and
+    ``notice`` as in ``Sessions``, ``ring`` as in ``Escalations``.
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class Desk:
         people: Callable[[], Mapping[str, Supervisor]],
         run: str,
         notice: Callable[[], str],
+        ring: Callable[[], float] = lambda: RING,
     ) -> None:
         self._world = world
         self._people = people
         self.sessions = Sessions(run, self._talk, self.refusal, notice)
+        self.escalations = Escalations(run, self.sessions, self._talk, self.on_duty, ring)
         self._judged = self._rules()
 
     def refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
@@ -139,13 +141,51 @@ class Desk:
         may = (one for one in asked if not self.refusal(one, agent, BARGE, one.device))
         return next((one for one in may if not self._hindrance(one, self._at(one.device))), None)
 
+    def escalate(self, asked: Asked, agent: str) -> Decided:
+        """Bring a supervisor into this agent's talk."""
+        why, effects = self.escalations.ask(asked, agent)
+        return self._escalated(agent, why, effects)
+
+    def escalate_call(self, asked: Asked, account: str) -> Decided:
+        """The same, by a call's id. A supervisor asks for it in his departments only."""
+        w = self._world()
+        call = w.calls.get(channel_of(account)[0])
+        offer = w.offers.get(call.offer) if call is not None and call.account == account else None
+        if offer is None:
+            why = f"nobody talks in {account}"[:80]
+            return Decided(False, why, self.sessions.refuse(*asked, "escalate", "", "", why))
+        own = next((one for one in self._people().values() if one.user and one.user == asked.by), None)
+        may_not = "" if own is None else self.refusal(own, offer.agent, LISTEN, "")
+        why, effects = self.escalations.ask(asked, offer.agent, may_not)
+        return self._escalated(offer.agent, why, effects)
+
+    def _escalated(self, agent: str, why: str, effects: list[Effect]) -> Decided:
+        if why:
+            return Decided(False, why, effects)
+        one = self.escalations.all[agent]
+        return Decided(True, f"{one.session.supervisor.id} is rung for {agent}", effects)
+
+    def leave(self, asked: Asked, agent: str) -> Decided:
+        """The agent goes out of a talk that a supervisor is in, whose the caller is then."""
+        why, effects = self.escalations.leave(asked, agent)
+        return Decided(not why, why, effects)
+
+    def briefing(self, channel: str) -> Briefing | None:
+        """For the supervisor on this channel, if he is to have one."""
+        found = (one for one in self.escalations.all.values() if one.session.id == channel)
+        one = next(found, None)
+        if one is None or one.session.state is not State.BRIEFED:
+            return None
+        call = self._world().calls.get(channel_of(one.call)[0])
+        return Briefing(one.call, "" if call is None else call.e164 or "")
+
     def look(self, at: float) -> list[Effect]:
         """The core has decided something, or has another plan: who may not listen any more is hung up."""
         effects: list[Effect] = []
         if any(one is not known for one, known in zip(self._rules(), self._judged, strict=True)):
             self._judged = self._rules()
             effects += self.sessions.reloaded(self._people())
-        return effects + self.sessions.look(at)
+        return effects + self.escalations.look(at) + self.sessions.look(at)
 
     # -- inside
 

@@ -44,6 +44,14 @@ class Supervisor:
     user: str = ""  # his log-in name on this machine: with it he can be nobody else
 
 
+class Asked(NamedTuple):
+    """``by``: a user of the machine, or the device that was used; ``door``: cli, api or phone."""
+
+    at: float  # epoch seconds
+    by: str
+    door: str
+
+
 def works_for(queues: Iterable[str], departments: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """The departments of which an agent with these queues serves any queue."""
     own = set(queues)

@@ -6,6 +6,7 @@
     joining      he takes the caller over, and is being put into the bridge of agent and caller
     in charge    he is in it: the core lets the agent go, and the caller is his
     scoring      he is off it, and fills in a score card by his keys: see ``score_desk``
+    briefed      he has been rung for an agent who asks for him, and is told whose call it is
 
 What is heard is the agent's leg of a caller's call, and nothing else: not a consultation on a second line,
 not a call of his own. Whenever the core has decided something, ``look`` compares that leg with the one that
@@ -27,8 +28,18 @@ from enum import Enum
 from typing import NamedTuple
 
 from ccbridge.core.records import ControlEvent
-from ccbridge.supervision.roles import BARGE, LISTEN, MODES, NOTICES, TAKE_OVER, WHISPER, Supervisor
+from ccbridge.supervision.roles import (
+    BARGE,
+    LISTEN,
+    MODES,
+    NOTICES,
+    TAKE_OVER,
+    WHISPER,
+    Asked,
+    Supervisor,
+)
 
+RING = 30.0  # seconds, where nothing else is said
 # Seconds after which a phone that was rung has been answered or given up, as we would have been told.
 RING_LIMIT = 45.0
 # ... and after which one who is being put into a bridge is in it, or will not be.
@@ -46,6 +57,10 @@ class State(Enum):
     JOINING = "joining"
     IN_CHARGE = "in_charge"
     SCORING = "scoring"
+    BRIEFED = "briefed"
+
+
+ELSEWHERE = (State.SCORING, State.BRIEFED)  # on another page of the dialplan, from which he comes back
 
 
 class Talk(NamedTuple):
@@ -69,6 +84,7 @@ class Ring:
     session: str
     device: str
     shown: str  # on its display
+    seconds: float = RING
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,7 @@ class Notice:
 
     leg: str
     caller: bool
+    sorry: bool = False  # another tone: what was asked for is not to be had
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +139,20 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """Tell him whose call it is; then he is back."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveForm:
     """Take him off the leg, and have his phone ask for a form."""
 
     session: str
 
 
-Effect = ControlEvent | Ring | Hear | Notice | Join | HandOver | Rest | GiveForm | Drop
+Effect = ControlEvent | Ring | Hear | Notice | Join | HandOver | Rest | Brief | GiveForm | Drop
 
 
 @dataclass(slots=True)
@@ -170,8 +194,10 @@ class Session:
     joined: float = 0.0  # since when he is JOINING
     taker: tuple[str, str] | None = None  # who asked him to take over, and by which door, if not at once
     listened: Listened | None = None  # the last call that he has heard
-    sought: bool = False  # a snapshot has shown him back from a form, and no event has told it
+    sought: bool = False  # a snapshot has shown him back from elsewhere, and no event has told it
+    brought: bool = False  # for an agent who asks for him: he is told whose call it is before he hears it
     why: str = ""  # we hang him up, and for this
+    end: str = ""  # why his channel is gone
 
     @property
     def turn(self) -> str:
@@ -219,6 +245,23 @@ class Sessions:
         self._out.append(Ring(session.id, device, f"{mode}: {agent}"))
         return self._done()
 
+    def bring(
+        self, asked: Asked, supervisor: Supervisor, agent: str, mode: str, ring: float
+    ) -> tuple[Session, list[Effect]]:
+        """Ring his phone, for so many seconds, because this agent asks for him."""
+        id_ = self._id()
+        session = Session(
+            id_, supervisor, agent, mode, asked.by, asked.door, supervisor.device, asked.at, brought=True
+        )
+        self.all[id_] = session
+        self._tell(session, asked.at, "monitor", "asked", reason=mode)
+        self._out.append(Ring(id_, supervisor.device, f"help: {agent}", ring))
+        return session, self._done()
+
+    def drop(self, session: Session, why: str) -> list[Effect]:
+        self._drop(session, why)
+        return self._done()
+
     def dialled(self, at: float, supervisor: Supervisor, agent: str, mode: str, channel: str) -> list[Effect]:
         """He has dialled a code at his phone, and may: his channel (its uniqueid) is the session."""
         device = supervisor.device
@@ -264,7 +307,7 @@ class Sessions:
     # -- what the PBX tells
 
     def arrived(self, at: float, id_: str) -> list[Effect]:
-        """His phone was answered, his channel that has dialled is with us, or he is back from a form."""
+        """His phone was answered, his channel that has dialled is with us, or he is back from elsewhere."""
         self._arrived(at, id_, told=True)
         return self._done()
 
@@ -381,11 +424,14 @@ class Sessions:
             self._tell(session, at, "monitor", "done", reason=session.mode)
             if session.mode == TAKE_OVER:
                 self._take(session, at)
+            elif session.brought and not session.why:
+                session.state = State.BRIEFED
+                self._out.append(Brief(session.id))
             elif not session.why:
                 self._follow(session, at)
-        elif session.state is State.SCORING and not (told or session.sought):
-            session.sought = True  # he may be on his way to the form
-        elif session.state is State.SCORING:
+        elif session.state in ELSEWHERE and not (told or session.sought):
+            session.sought = True  # he may be on his way there
+        elif session.state in ELSEWHERE:
             session.state = State.WAITING
             if not session.why:
                 self._follow(session, at)
@@ -421,10 +467,11 @@ class Sessions:
         self._silence(session, at)
         if session.up is None:
             unheard = "hung up" if session.dialled else "no answer"
-            self._tell(session, at, "monitor", "failed", reason=session.why or why or unheard)
+            session.end = session.why or why or unheard
+            self._tell(session, at, "monitor", "failed", reason=session.end)
         else:
-            reason = session.why or why or "hung up"
-            self._tell(session, at, "monitor", "ended", reason=reason, seconds=at - session.up)
+            session.end = session.why or why or "hung up"
+            self._tell(session, at, "monitor", "ended", reason=session.end, seconds=at - session.up)
 
     def _follow(self, session: Session, at: float) -> None:
         talk = self._live(session.agent)

@@ -1,0 +1,144 @@
+"""An agent brings the supervisor on duty into his talk.
+
+One after another is rung until somebody answers; he alone is told whose call it is, and then hears and is
+heard by both (``sessions``, mode barge). The agent may leave: the supervisor takes the caller over first.
+Nobody stays on the line for this alone when the talk is over.
+
+| what | result | whom |
+|---|---|---|
+| escalate | asked; refused, with the reason | |
+| | failed: he has not answered, or has hung up at once; the next one is rung | the supervisor |
+| | failed: the talk is over, or nobody is left | |
+| | done: he hears the call; ended, with all seconds from there on | the supervisor |
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ccbridge.core.records import ControlEvent
+from ccbridge.supervision.internal_calls import NOBODY, NOBODY_LEFT, OnDuty
+from ccbridge.supervision.roles import BARGE, TAKE_OVER, Asked
+from ccbridge.supervision.sessions import Effect, Live, Notice, Session, Sessions, State
+
+WHAT = "escalate"
+NO_TALK, OVER = "the agent has no caller on the line", "the talk is over"
+NOT_HERE = "no supervisor is in the talk"
+
+
+@dataclass(slots=True)
+class Escalation:
+    id: str
+    asked: Asked
+    agent: str
+    call: str  # the account's id
+    session: Session  # of him who is rung, or is there
+    tried: set[str] = field(default_factory=set)
+    up: float | None = None  # since when he hears the call
+
+
+class Escalations:
+    """``ring``: for how many seconds each one's phone is rung. ``run`` and ``live`` as in ``Sessions``."""
+
+    def __init__(
+        self, run: str, sessions: Sessions, live: Live, on_duty: OnDuty, ring: Callable[[], float]
+    ) -> None:
+        self.all: dict[str, Escalation] = {}  # by agent
+        self._run = run
+        self._sessions = sessions
+        self._live = live
+        self._on_duty = on_duty
+        self._ring = ring
+        self._numbers = itertools.count(1)
+
+    def ask(self, asked: Asked, agent: str, why: str = "") -> tuple[str, list[Effect]]:
+        """Ring somebody for this agent. ``why``: whoever asks may not. The refusal, "" for none."""
+        id_ = f"e{self._run}x{next(self._numbers)}"
+        talk, there = self._live(agent), self.all.get(agent)
+        call = None if talk is None else talk.call
+        if talk is None:
+            why = why or NO_TALK
+        elif there is not None:
+            why = why or f"{there.session.supervisor.id} is asked already"
+        tried: set[str] = set()
+        session, effects = (None, []) if why or talk is None else self._rung(asked, agent, tried)
+        why = why or ("" if session is not None else NOBODY)
+        told: list[Effect] = [_told(id_, asked, agent, asked.at, "asked", call=call)]
+        if session is None or talk is None:
+            return why, [*told, _told(id_, asked, agent, asked.at, "refused", call=call, reason=why)]
+        self.all[agent] = Escalation(id_, asked, agent, talk.call, session, tried)
+        return "", told + effects
+
+    def leave(self, asked: Asked, agent: str) -> tuple[str, list[Effect]]:
+        """The agent goes, and the supervisor has the caller."""
+        one = self.all.get(agent)
+        if one is None or one.session.state is not State.HEARING or one.up is None:
+            return NOT_HERE, self._sessions.refuse(*asked, TAKE_OVER, "", agent, NOT_HERE)
+        return "", self._sessions.switch(asked.at, one.session, TAKE_OVER, asked.by, asked.door)
+
+    def look(self, at: float) -> list[Effect]:
+        """Something has happened to his session, or to the talk."""
+        effects: list[Effect] = []
+        for one in list(self.all.values()):
+            effects += self._look(one, at)
+        return effects
+
+    # -- inside
+
+    def _look(self, one: Escalation, at: float) -> list[Effect]:
+        session, talk = one.session, self._live(one.agent)
+        over = talk is None or talk.call != one.call
+        effects: list[Effect] = []
+        if one.up is None and session.listened is not None:
+            one.up = at
+            effects.append(self._tell(one, at, "done"))
+        if session.id in self._sessions.all:
+            if over and not session.takes_over and not session.why:
+                effects += self._sessions.drop(session, OVER)
+            return effects
+        if one.up is not None:
+            del self.all[one.agent]
+            return [*effects, self._tell(one, at, "ended", seconds=at - one.up, reason=session.end)]
+        effects.append(self._tell(one, at, "failed", reason=session.end))
+        if not over and not session.why:
+            later, rings = self._rung(one.asked._replace(at=at), one.agent, one.tried)
+            if later is not None:
+                one.session = later
+                return effects + rings
+        del self.all[one.agent]
+        if not session.why:
+            reason = OVER if over else NOBODY_LEFT
+            effects.append(_told(one.id, one.asked, one.agent, at, "failed", call=one.call, reason=reason))
+        if talk is not None and not over:
+            effects.append(Notice(talk.leg, False, sorry=True))
+        return effects
+
+    def _rung(self, asked: Asked, agent: str, tried: set[str]) -> tuple[Session | None, list[Effect]]:
+        found = self._on_duty(agent, tried)
+        if found is None:
+            return None, []
+        tried.add(found.id)
+        return self._sessions.bring(asked, found, agent, BARGE, self._ring())
+
+    def _tell(
+        self, one: Escalation, at: float, result: str, *, seconds: float | None = None, reason: str = ""
+    ) -> ControlEvent:
+        whom = one.session.supervisor.id
+        return _told(one.id, one.asked, one.agent, at, result, whom, one.call, seconds, reason)
+
+
+def _told(
+    id_: str,
+    asked: Asked,
+    agent: str,
+    at: float,
+    result: str,
+    whom: str = "",
+    call: str | None = None,
+    seconds: float | None = None,
+    reason: str = "",
+) -> ControlEvent:
+    lasted = None if seconds is None else round(max(0.0, seconds), 3)
+    return ControlEvent(id_, at, WHAT, result, agent, asked.by, whom, asked.door, call, lasted, reason)
