@@ -106,7 +106,7 @@ async def test_call_a_colleague(centre: Site, phones: Phones, ears: Ears) -> Non
         await until_told(centre, "call_colleague", "ended", times + 1)
         await centre.until_agent("anna", "available")
         await centre.until_agent("ben", "available")
-    await ears.judge()
+    await ears.judge(from_end=True)
     once = [("call_colleague", one, "ben", "") for one in ("asked", "done", "ended")]
     assert steps(centre) == once * 2
     assert all(one["seconds"] > 1 for one in centre.controls() if one["result"] == "ended")
@@ -200,7 +200,7 @@ async def test_call_the_supervisor(centre: Site, phones: Phones, ears: Ears) -> 
     await leg.hangup()
     await own.hangup()
     await until_told(centre, "call_supervisor", "ended", last + 1)
-    await ears.judge()
+    await ears.judge(from_end=True)
     reasons = [(one[2], one[3]) for one in steps(centre) if one[1] == "failed"]
     assert reasons[0] == ("sue", "no answer")
     assert reasons[1][0] == "sue"
@@ -250,7 +250,7 @@ async def test_a_daemon_that_is_dead(centre: Site, phones: Phones, ears: Ears, s
     centre.daemon.kill()
     assert await says(leg) == AWAY
     centre.daemon.start()
-    await ears.judge()
+    await ears.judge(from_end=True)
     await quiet_end(centre)
 
 
@@ -275,7 +275,7 @@ async def test_a_colleague_is_asked_while_the_caller_waits(
     await call.hangup()
     account = await centre.until_closed(name)
     assert [(leg["agent"], leg["end"]) for leg in account["legs"]] == [("anna", "caller")]
-    await ears.judge()
+    await ears.judge(from_end=True)
     assert told(centre)[-1][:2] == ("call_colleague", "ended")
     await centre.audit()
     assert centre.oddities() == []
