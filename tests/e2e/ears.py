@@ -93,3 +93,12 @@ def told(site: Site) -> list[tuple[str, str, str, str, str]]:
 
 async def until_told(site: Site, what: str, result: str, times: int = 1) -> None:
     await site.until(lambda: [one[:2] for one in told(site)].count((what, result)) >= times)
+
+
+async def until_agreed(site: Site, limit_s: float = 60.0) -> None:
+    """Until Asterisk's own files, once the jobs have read them, tell the same as the events."""
+    words = ["-c", str(site.config), "reconcile"]
+    deadline = time.monotonic() + limit_s
+    while (done := await asyncio.to_thread(CliRunner().invoke, main, words)).exit_code != 0:
+        assert time.monotonic() < deadline, done.output
+        await asyncio.sleep(0.5)

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from ears import ANNA, BEN, PEOPLE, SUE, Ears, Phones, told, until_told
+from ears import ANNA, BEN, PEOPLE, SUE, Ears, Phones, told, until_agreed, until_told
 from spoken import spoken
 
 from ccbridge import pins
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
@@ -74,8 +72,7 @@ async def quiet_end(site: Site) -> None:
     assert {one["state"] for one in site.records("agent_event")} <= {
         "logged_out", "available", "busy_elsewhere", "unreachable",
     }  # fmt: skip
-    agrees = ["-c", str(site.config), "reconcile"]
-    await site.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
+    await until_agreed(site)
 
 
 async def test_call_a_colleague(centre: Site, phones: Phones, ears: Ears) -> None:

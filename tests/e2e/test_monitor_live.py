@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
 from ears import (
     ANNA,
@@ -21,11 +20,11 @@ from ears import (
     Phones,
     ccbridge,
     talk,
+    until_agreed,
     until_told,
 )
 from sieve import Sieve
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Pbx
 from ccbridge.lab.machine import Since
@@ -133,8 +132,7 @@ async def test_he_follows_the_agent(centre: Site, phones: Phones, carrier: Carri
     assert [(one["source"], one["agent"]) for one in accounts] == [
         ("events", "ben"), ("events", "ben"), ("events", "anna"),
     ]  # fmt: skip
-    agrees = ["-c", str(centre.config), "reconcile"]  # once the jobs have read Asterisk's files
-    await centre.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
+    await until_agreed(centre)
     journal = centre.folder / "journal"
     files = map(str, sorted((journal / "inputs").iterdir()))
     said = ccbridge(centre, "replay", *files, "--journal", str(journal), "--json")

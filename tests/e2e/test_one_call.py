@@ -21,7 +21,6 @@ async def test_from_the_trunk_to_the_rows(
 ) -> None:
     """The caller hangs up first, and the agent is asked on the phone."""
     house.login("anna")
-    house.jobs.start()
     await phones["1001"].will("answer", after=0.3, tone=1000, outcome="3", outcome_after=0.5)
     number = new_number()
     call, name = await house.dial(carrier, MENU, number, script=[0.5, "1"])
@@ -38,12 +37,11 @@ async def test_from_the_trunk_to_the_rows(
     ticket = (await house.until_rows(1, f"{TICKET} AND outcome_set", name))[0]
     assert (ticket["state"], ticket["agent"]) == ("follow_up", "anna")
     assert ticket["customer_id"] == row["customer_id"]
-    assert len(await house.until_rows(2, "SELECT * FROM cdr WHERE linkedid = %s", name)) == 2
     recording = (await house.until_rows(1, "SELECT * FROM recording WHERE call_id = %s", name))[0]
     for side, tone in (("r", 440), ("t", 1000)):
-        file = house.lab.recordings / f"{recording['path']}-{side}.wav"
-        if file.exists():  # until the jobs have made one stereo file of the two
-            assert dominant(file) == tone
+        assert dominant(house.lab.recordings / f"{recording['path']}-{side}.wav") == tone
+    house.jobs.start()  # they make one stereo file of the two
+    assert len(await house.until_rows(2, "SELECT * FROM cdr WHERE linkedid = %s", name)) == 2
     ready = await house.until_rows(1, "SELECT * FROM recording WHERE call_id = %s AND state = 'ready'", name)
     assert (
         abs(ready[0]["duration_s"] - (call.leg.ended_at - leg.invited_at)) < 0.6 + machine.late_s

@@ -6,12 +6,25 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from ears import ANNA, BEN, CALLER, GAP_MS, MUSIC, PEOPLE, SUE, Ears, Phones, ccbridge, talk, told, until_told
+from ears import (
+    ANNA,
+    BEN,
+    CALLER,
+    GAP_MS,
+    MUSIC,
+    PEOPLE,
+    SUE,
+    Ears,
+    Phones,
+    ccbridge,
+    talk,
+    told,
+    until_agreed,
+    until_told,
+)
 from spoken import spoken
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
@@ -197,8 +210,7 @@ async def test_a_tone_when_it_begins(
     await ears.judge()
     await site.audit()
     assert site.oddities() == []
-    agrees = ["-c", str(site.config), "reconcile"]
-    await site.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
+    await until_agreed(site)
 
 
 async def test_hanging_up_in_the_middle(centre: Site, phones: Phones, carrier: Carrier) -> None:

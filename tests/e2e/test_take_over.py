@@ -8,12 +8,25 @@ import json
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from ears import ANNA, BEN, CALLER, GAP_MS, MUSIC, PEOPLE, SUE, Ears, Phones, ccbridge, talk, told, until_told
+from ears import (
+    ANNA,
+    BEN,
+    CALLER,
+    GAP_MS,
+    MUSIC,
+    PEOPLE,
+    SUE,
+    Ears,
+    Phones,
+    ccbridge,
+    talk,
+    told,
+    until_agreed,
+    until_told,
+)
 from test_supervisor_codes import NOT_NOW, dials, said
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.machine import Since
@@ -66,8 +79,7 @@ async def test_take_over_by_code(
     assert "sue takes the caller over from anna." in shown
     await centre.audit()
     assert centre.oddities() == []
-    agrees = ["-c", str(centre.config), "reconcile"]
-    await centre.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
+    await until_agreed(centre)
     journal = centre.folder / "journal"
     files = map(str, sorted((journal / "inputs").iterdir()))
     said = ccbridge(centre, "replay", *files, "--journal", str(journal), "--json")
