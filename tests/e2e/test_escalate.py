@@ -184,12 +184,12 @@ async def test_by_command_and_he_takes_over(
     await call.leg.ended()
     await until_ended(centre)
     await ears.judge()
-    # without keys of hers all that was sent is on record: what is not would be a hole
+    # without keys of hers nearly all of the talk is on record, but for its very beginning
     for leg, tones in ((call.leg, (ANNA, SUE)), (anna, (CALLER,))):
         assert hole_ms(leg, since, *tones) <= GAP_MS + machine.late_s * 1000
         assert leg.answered_at is not None
         lost_s = since - leg.answered_at - since_end(leg, since)
-        assert lost_s * 1000 <= GAP_MS + machine.late_s * 1000
+        assert lost_s < 0.2 + machine.late_s
     doors = {(one["result"], one["door"]) for one in centre.controls() if one["what"] == "escalate"}
     assert doors == {(one, "cli") for one in ("asked", "refused", "done", "ended")}
     await agree(centre)
