@@ -29,8 +29,9 @@ def test_it_is_the_same_history(file: Path, tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["ami", "anonymise", str(file), str(hidden)])
     assert said.exit_code == 0, said.output
     text = hidden.read_text()
-    assert NUMBER.search(file.read_text())
-    assert not NUMBER.search(text)
+    numbers = set(NUMBER.findall(file.read_text()))
+    assert numbers
+    assert not [one for one in numbers if one in text]
     assert "2100000001" not in text
     assert "Άννα" not in text.encode().decode("unicode_escape")
     before, after = Told(file), Told(hidden)

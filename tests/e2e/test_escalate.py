@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
 from ears import (
     ANNA,
@@ -24,11 +23,11 @@ from ears import (
     since_end,
     talk,
     told,
+    until_agreed,
     until_told,
 )
 from spoken import spoken
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
@@ -81,8 +80,7 @@ async def until_ended(site: Site, times: int = 1) -> None:
 async def agree(site: Site) -> None:
     await site.audit()
     assert site.oddities() == []
-    agrees = ["-c", str(site.config), "reconcile"]
-    await site.until(lambda: CliRunner().invoke(main, agrees).exit_code == 0)
+    await until_agreed(site)
 
 
 async def test_a_key_brings_him_in(

@@ -16,7 +16,7 @@ from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
-SKILLS, STRATEGY, LAST, MISSES, WAYS_OUT, WAIT = (
+SKILLS, STRATEGY, LAST, PERSONAL, MISSES, WAYS_OUT, WAIT = (
     yaml.safe_load(block)
     for block in re.findall(
         r"^```yaml routing\n(.*?)^```$", (PROJECT / "docs" / "routing.md").read_text(), re.M | re.S
@@ -30,7 +30,14 @@ async def test_a_rule_relaxes_and_the_best_comes_first(
     queues = {"sales": {}}
     for block in (SKILLS, STRATEGY, LAST, WAYS_OUT, WAIT):
         queues["sales"] |= block["queues"]["sales"]
-    site = make_site(agents=SKILLS["agents"], queues=queues, routing=LAST["routing"] | MISSES["routing"])
+    agents = {name: PERSONAL["agents"].get(name, {}) | one for name, one in SKILLS["agents"].items()}
+    assert "personal" in agents["anna"]
+    site = make_site(
+        agents=agents,
+        queues=queues,
+        routing=LAST["routing"] | MISSES["routing"],
+        personal=PERSONAL["personal"],
+    )
     assert load(site.config).warnings == ()
     site.login("ben")
     waiting, one = await site.hold(carrier, SALES)
