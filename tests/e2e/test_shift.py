@@ -78,10 +78,16 @@ def states(site: Site) -> dict[str, tuple[tuple[str, str], tuple[str, str]]]:
 
 def holes(site: Site, agent: str) -> list[str]:
     """Where one interval does not begin when the one before it ends; the present state is the last."""
-    past = site.rows("SELECT * FROM agent_interval WHERE agent = %s ORDER BY started_at", agent)
-    now = site.rows("SELECT since AS started_at, state FROM agent_state WHERE agent = %s", agent)
+    # in one statement: an interval may end between two
+    rows = site.rows(
+        "SELECT state, started_at, ended_at FROM agent_interval WHERE agent = %s"
+        " UNION ALL SELECT state, since, NULL FROM agent_state WHERE agent = %s"
+        " ORDER BY started_at, ended_at",
+        agent,
+        agent,
+    )
     return [
         f"{agent}: {one['state']} to {one['ended_at']}, {two['state']} from {two['started_at']}"
-        for one, two in itertools.pairwise([*past, *now])
+        for one, two in itertools.pairwise(rows)
         if one["ended_at"] != two["started_at"]
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from .errors import ActionRefused
 from .translate import HOLDING_BRIDGE
 from .wire import values
 
+GONE_TOLD = 1.0  # seconds within which the end of a channel is told that a question does not find any more
 VARIABLES = ("CCB_CALL", "CCB_QUEUE", "CCB_PRIORITY", "CCB_SINCE", "CCB_DID", "CCB_CAME", "CCB_REC")
 
 
@@ -29,7 +31,19 @@ async def take(client: AmiClient) -> Snapshot:
 
 
 async def look(client: AmiClient, channel: str) -> Place | None:
-    """Where one channel is; None when there is no such channel."""
+    """Where one channel is; None when there is no such channel, and its end has been told long since.
+
+    Asterisk answers at once and tells events a moment later: the end of a channel that has just gone says
+    who hung up, and is to be heard first.
+    """
+    found = await _look(client, channel)
+    if found is None:
+        await asyncio.sleep(GONE_TOLD)
+        found = await _look(client, channel)
+    return found
+
+
+async def _look(client: AmiClient, channel: str) -> Place | None:
     try:
         found = await client.action_list(
             {"Action": "Status", "Channel": channel, "Variables": ",".join(VARIABLES)},
