@@ -44,7 +44,7 @@ def test_a_call_comes_and_is_answered(top: Callable[..., Terminal], daemon: Daem
         coming = daemon.do(call)
         screen = terminal.read_text("Νικολάου")
         (row,) = [line for line in screen if "Νικολάου" in line]
-        assert row == "    1  sales    1:05         0  offered  anna   Μαρία 日本 ?[2J?31m???Νικολάου"
+        assert row == "    1  sales    1:05        -         0  offered  anna   Μαρία 日本 ?[2J?31m???Νικολάου"
         daemon.do(lambda: board.answer(coming))
         screen = terminal.read_text("Nobody waits.")
         assert [line.split()[:6] for line in screen if line.startswith("anna")] == [
@@ -216,18 +216,20 @@ def test_once(shell: Shell, daemon: Daemon, board: Board) -> None:
     board.go(60)
     board.hang_up(call)
     board.caller("support", None, name="")
+    board.caller("support", None, name="")
     board.go(4)
     lines = shell.run("top", "--once").stdout.splitlines()
     assert lines[0].startswith("ccbridge  ")
-    assert lines[0].endswith("  1 waiting, longest 0:04  0 talking  0 of 2 free  up 1:09")
+    assert lines[0].endswith("  2 waiting, longest 0:04  0 talking  0 of 2 free  up 1:09")
     assert lines[1:] == [
         "",
         "queue    waiting  longest  free  talking  wrap-up  paused   in  level",
-        "support        1     0:04     0        0        0       0  1/2      -",
+        "support        2     0:04     0        0        0       0  1/2      -",
         "sales          0        -     0        0        1       0  2/2  100 %",
         "",
-        "place  queue    waited  priority  state    agent  caller",
-        "    1  support    0:04         2  offered  ben    anonymous",
+        "place  queue    waited  to wait  priority  state    agent  caller",
+        "    1  support    0:04        -         2  offered  ben    anonymous",
+        "    2  support    0:04     3:36         2  holding  -      anonymous",
         "",
         "agent  name          state       reason   for  left  queues",
         "anna   Άννα Παππά    wrap_up     -       0:04  0:06  sales",

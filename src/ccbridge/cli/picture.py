@@ -27,7 +27,7 @@ TITLE, HEADING, ALARM, LATE, FREE, QUIET = "reverse", "bold", "bold red", "yello
 # Headings: ">" over figures, to the right; "~" over names, which give way where a terminal is narrow.
 # A caller's name stands last: terminals do not agree on the width of every emoji, and nothing is behind it.
 QUEUES = ("~queue", ">waiting", ">longest", ">free", ">talking", ">wrap-up", ">paused", ">in", ">level")
-LINE = (">place", "~queue", ">waited", ">priority", "state", "~agent", "~caller")
+LINE = (">place", "~queue", ">waited", ">to wait", ">priority", "state", "~agent", "~caller")
 AGENTS = ("~agent", "~name", "state", "~reason", ">for", ">left", "~queues")
 
 
@@ -156,6 +156,7 @@ def _caller(row: dict[str, Any]) -> list[Any]:
         row["position"],
         row["queue"],
         minutes(row["wait_s"]),
+        minutes(row["expected_wait_s"]),
         row["priority"],
         row["state"],
         row["agent"],

@@ -89,15 +89,16 @@ def line(board: Switchboard, at: float, rows: int = SCREEN_ROWS) -> dict[str, An
     """Who waits, all queues together, in the order of service: the ``total``, and a row for the first.
 
     ``position`` is the place in the caller's own queue: the order of all is that in which agents who serve
-    every queue would take them.
+    every queue would take them. The first few have an ``expected_wait_s``.
     """
     w = board.world
     waiting = [call for call in w.calls.values() if call.state in WAITING]
     places: Counter[str] = Counter()
     shown = []
-    for call in heapq.nsmallest(rows, waiting, key=w.place):
+    for nth, call in enumerate(heapq.nsmallest(rows, waiting, key=w.place), 1):
         places[call.queue] += 1
-        shown.append({"position": places[call.queue], **_call(w, call, at)})
+        expected = _expected(w, call, nth)
+        shown.append({"position": places[call.queue], **_call(w, call, at), "expected_wait_s": expected})
     return {"total": len(waiting), "calls": shown}
 
 
