@@ -27,8 +27,8 @@ check() { $(PY) -m pytest --basetemp="$$scratch/t" "$$@"; code=$$?; [ $$code -eq
 check
 endef
 
-# A lab's test mostly waits: two labs, each with the tests of whole modules, take little more of two cores than one.
-TWO := -n 2 --dist loadscope
+# A lab's test mostly waits: four labs, each with the tests of whole modules, keep two cores busy, and no more.
+FOUR := -n 4 --dist loadscope
 
 help:
 	@echo 'make demo        real calls through a real Asterisk, in about a minute (KEEP=1: leave all running; make demo-stop ends it)'
@@ -58,7 +58,7 @@ demo-stop: .venv/stamp
 
 test: lint types
 	@$(PY) -m ccbridge lab fetch
-	@$(PYTEST) $(TWO) -m 'not full'
+	@$(PYTEST) $(FOUR) -m 'not full'
 
 # All parts run, also after one that failed; the exit code is 0 only if each passed.
 test-full:
@@ -66,12 +66,12 @@ test-full:
 
 test-22: .venv/stamp
 	@echo '=== Everything, the long ones too (Asterisk 22)'
-	@$(PYTEST) $(TWO)
+	@$(PYTEST) $(FOUR)
 
 test-16: export CCBRIDGE_LAB_SUITE := bullseye
 test-16: .venv/stamp
 	@echo '=== End to end on Asterisk 16'
-	@$(PYTEST) $(TWO) tests/e2e
+	@$(PYTEST) $(FOUR) tests/e2e
 
 test-unit: .venv/stamp
 	@$(PYTEST) --ignore=tests/e2e --ignore=tests/lab --ignore=tests/store -m 'not lab and not pg and not full'
