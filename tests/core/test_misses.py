@@ -46,6 +46,19 @@ def test_a_talk_forgives_and_so_does_time() -> None:
     assert scene.agent("ann") == ("cooldown", "missed")
 
 
+def test_who_pauses_once_more_is_forgiven_over_a_restart_too() -> None:
+    scene = Scene(STRICT, agents="ann")
+    offer = some(scene.hold("c1"))
+    reason = next(iter(STRICT.pause_reasons))
+    scene.tell(i.Pause, "ann", reason, 1)
+    miss(scene, offer)
+    assert len(scene.board.world.agents["ann"].missed) == 1
+    scene.tell(i.Pause, "ann", reason, 2)
+    assert scene.board.world.agents["ann"].missed == []
+    scene.restart()
+    assert scene.board.world.agents["ann"].missed == []
+
+
 def test_who_has_logged_out_while_it_rang_has_missed_nothing_that_counts() -> None:
     scene = Scene(STRICT, agents="ann")
     offer = some(scene.hold("c1"))

@@ -354,7 +354,8 @@ class Watch:
         if switched and self.rests.get(event.agent, (0.0, ""))[1] == "dead":
             del self.rests[event.agent]  # it was the other telephone that could not be reached
         same = before is not None and (before.state, before.reason) == (event.state, event.reason)
-        if same and not (longer or switched):
+        forgiven = same and any(one in before.data and one not in event.data for one in ("missed", "lift"))
+        if same and not (longer or switched or forgiven):
             self.fault(f"{event} is no change from {before}")
         if before is not None and event.at < before.at:
             self.fault(f"{event} is before {before}")

@@ -37,6 +37,7 @@ def agent_command(w: World, command: AgentCommand) -> None:
             ok, text = False, "is not logged in"
         case i.Pause():
             ok, text = True, f"is paused: {command.reason}"
+            again = bool(agent.missed or agent.lift_due)  # a restart must know that he is forgiven
             agent.unpause()
             agent.pause = command.reason
         case i.Unpause():
