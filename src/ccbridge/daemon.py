@@ -55,6 +55,7 @@ from ccbridge.notify import Notify
 from ccbridge.numbers import parse_caller
 from ccbridge.reports.own import OwnFigures
 from ccbridge.routing import RoutingLoop
+from ccbridge.store.due import DueFollowUps
 from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
 from ccbridge.store.shipper import Shipper
@@ -162,7 +163,13 @@ class Daemon:
                 self.client,
                 {"escalate": self.monitoring.escalate, "leave": self.monitoring.leave},
             )
-            self.lamps = Lamps(lambda: self.switchboard.world, lambda: self.site.phones.lamps, self.client)
+            self.lamps = Lamps(
+                lambda: self.switchboard.world,
+                lambda: self.site.phones.lamps,
+                lambda: self.due.agents,
+                self.client,
+            )
+            self.due = DueFollowUps(url, lambda: self.site.phones.lamps, self.lamps.look)
             self.loop.decided.append(self.lamps.look)
             Doors(
                 lambda: self.switchboard.world.plan,
@@ -228,6 +235,7 @@ class Daemon:
                 keeping = group.create_task(self._keep_journal())
                 publishing = group.create_task(self.publisher.run())
                 lamps = group.create_task(self.lamps.run())
+                due = group.create_task(self.due.run())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
                 self.notify.say("READY=1")
                 await self._stopping.wait()
@@ -243,6 +251,7 @@ class Daemon:
                 keeping.cancel()
                 publishing.cancel()
                 lamps.cancel()
+                due.cancel()
                 loop_task.cancel()
                 self.journal.flush()
                 shipping.cancel()  # copies what is left, within its own limit

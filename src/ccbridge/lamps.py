@@ -8,7 +8,7 @@ has switched is mended by the next sweep.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
@@ -28,11 +28,18 @@ BATCH = 100
 
 class Lamps:
     """``run()`` until cancelled. While ``on()`` is false, and for whoever is not configured any more, what
-    was ever set shows GONE: no lamp tells what nobody keeps."""
+    was ever set shows GONE: no lamp tells what nobody keeps. ``due()``: agents with a follow-up to do."""
 
-    def __init__(self, world: Callable[[], World], on: Callable[[], bool], client: AmiClient) -> None:
+    def __init__(
+        self,
+        world: Callable[[], World],
+        on: Callable[[], bool],
+        due: Callable[[], Collection[str]],
+        client: AmiClient,
+    ) -> None:
         self._world = world
         self._on = on
+        self._due = due
         self._client = client
         self._shown: dict[str, str] | None = None  # device -> state, as the PBX has it; None: not known
         self._stale = asyncio.Event()
@@ -62,7 +69,8 @@ class Lamps:
         shown = self._shown
         if shown is None or not self._client.up:
             return  # the decision that follows the login looks again
-        wanted = {LAMP + name: lit for name, lit in lamps(self._world())} if self._on() else {}
+        all_lamps = lamps(self._world(), self._due()) if self._on() else ()
+        wanted = {LAMP + name: lit for name, lit in all_lamps}
         changed = list(changes(wanted, shown))
         for begin in range(0, len(changed), BATCH):
             batch = changed[begin : begin + BATCH]

@@ -16,8 +16,10 @@ def lit(scene: Scene) -> set[str]:
 def test_what_is_lit() -> None:
     scene = Scene()
     assert [name for name, _ in lamps(scene.board.world)] == [
-        "in-ann", "pause-ann", "wrap-ann", "in-bob", "pause-bob", "wrap-bob", "waiting-sales",
+        "in-ann", "pause-ann", "wrap-ann", "due-ann", "in-bob", "pause-bob", "wrap-bob", "due-bob",
+        "waiting-sales",
     ]  # fmt: skip
+    assert {name for name, on in lamps(scene.board.world, {"bob"}) if on} == {"in-ann", "in-bob", "due-bob"}
     here = {"in-ann", "in-bob"}
     assert lit(scene) == here
     scene.tell(i.Pause, "bob", "break", 1)

@@ -30,15 +30,20 @@ async def right(site: Site) -> None:
 
     def wanted() -> dict[str, bool]:
         lit = {}
+        late = {
+            one["agent"]
+            for one in site.rows("SELECT agent FROM ticket WHERE state = 'follow_up' AND due_at <= now()")
+        }
         for row in site.ask("agent.list"):
             lit[f"in-{row['agent']}"] = row["logged_in"]
             lit[f"pause-{row['agent']}"] = row["pause"] is not None
             lit[f"wrap-{row['agent']}"] = row["state"] == "wrap_up"
+            lit[f"due-{row['agent']}"] = row["agent"] in late
         for row in site.ask("queue.list"):
             lit[f"waiting-{row['queue']}"] = row["waiting"] > 0
         return lit
 
-    for _ in range(200):
+    for _ in range(400):  # a follow-up is looked for every ten seconds
         want, have = wanted(), await shown(site.lab)
         known = {name: state for name, state in have.items() if name in want}
         wrong = {name for name, lit in want.items() if (known.get(name) == "INUSE") != lit}

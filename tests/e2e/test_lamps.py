@@ -79,6 +79,48 @@ async def test_a_phone_sees_wrap_up_and_callers_who_wait(
     await right(site)
 
 
+async def test_a_phone_sees_that_a_follow_up_is_due(
+    make_site: Callable[..., Site],
+    watch: Watch,
+    phones: Phones,
+    carrier: Carrier,
+    lab_postgres: LabPostgres,
+) -> None:
+    site = make_site(**LAMPS, queues={"sales": {"wrap_up": 60}})
+    anna, due = phones["1001"], await watch("ccb-due-anna")
+
+    def outcomes() -> list[str]:
+        return [one["outcome"] for one in site.records("ticket_outcome")]
+
+    site.login("anna")
+    call, name = await site.dial(carrier, SALES)
+    await site.until_event(name, "answered", agent="anna")
+    await call.hangup()
+    await anna.idle()
+    await right(site)
+    assert due.lamp == DARK
+    leg = await (await anna.dial("*0730")).answered()
+    await leg.ended()
+    await site.until(lambda: due.lamp == LIT)
+    # while the database is away nobody knows better: the lamp is not put out for that
+    lab_postgres.halt()
+    try:
+        await site.until(
+            lambda: [one for one in site.daemon.lines() if one.get("event") == "follow_ups.away"]
+        )
+        assert due.lamp == LIT
+    finally:
+        lab_postgres.start()
+    leg = await (await anna.dial("*074")).answered()
+    while leg.live and outcomes() == ["follow_up"]:
+        await asyncio.sleep(3.0)
+        if leg.live:
+            await leg.press("2")  # done
+    await site.until(lambda: due.lamp == DARK)
+    assert outcomes() == ["follow_up", "closed"]
+    await right(site)
+
+
 async def test_lamps_are_right_after_the_daemon_was_killed(
     make_site: Callable[..., Site], watch: Watch, lab: Lab, carrier: Carrier
 ) -> None:
