@@ -906,7 +906,8 @@ class Simulator(Passing, Tapers):
         told = i.CallQueued(self.at, caller.id, caller.queue, caller.priority)
 
         def gone_on() -> None:
-            caller.answered = False  # another stint, if it is not the first
+            if self.watch.has_open(caller.id):  # else his hang-up was told before this
+                caller.answered = False  # another stint, if it is not the first
             if not caller.dying:
                 self.next_step(caller, self.ms(), self.hold)
 
