@@ -7,6 +7,7 @@ A lab's test that fails while the machine itself stands still says nothing of cc
 when the machine is at rest, and the summary names it.
 """
 
+import itertools
 import os
 import shutil
 import time
@@ -40,8 +41,10 @@ def pytest_runtest_protocol(item: pytest.Function, nextitem: pytest.Item | None)
         begin = time.time()
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         machine = item.session.stash.get(WATCHED, None)
-        still = 0.0 if machine is None else machine.stood_still_s(begin)
-        if machine is None or not left or still < STILL_S or not any(one.failed for one in reports):
+        if machine is None or not left or not any(one.failed for one in reports):
+            break
+        still = machine.stood_still_s(begin)
+        if still < STILL_S:
             break
         item.user_properties.append((AGAIN, f"{item.nodeid}: the machine stood still for {still:.1f} s"))
         _rest(machine)
@@ -53,8 +56,7 @@ def pytest_runtest_protocol(item: pytest.Function, nextitem: pytest.Item | None)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    reports = {id(one): one for some in terminalreporter.stats.values() for one in some}
-    for one in reports.values():
+    for one in itertools.chain(*terminalreporter.stats.values()):
         if getattr(one, "when", "") == "teardown":
             for name, what in one.user_properties:
                 if name == AGAIN:
