@@ -276,3 +276,43 @@ async def test_a_colleague_is_asked_while_the_caller_waits(
     assert told(centre)[-1][:2] == ("call_colleague", "ended")
     await centre.audit()
     assert centre.oddities() == []
+
+
+async def answered_again(site: Site, name: str, times: int) -> None:
+    await site.until(
+        lambda: [one["data"]["agent"] for one in site.events(name, "answered")] == ["anna"] * times
+    )
+
+
+async def test_a_caller_who_is_passed_on_to_a_code(
+    centre: Site, phones: Phones, carrier: Carrier, ears: Ears
+) -> None:
+    """A code is nothing for callers, and a phone that nobody answers no end: he is in line again."""
+    for phone in ("1005", "1006"):
+        await phones[phone].will("ring")
+    call, name = await centre.dial(carrier, SALES)
+    await answered_again(centre, name, 1)
+    await phones["1001"].talks()
+    await phones["1001"].transfer("*0951002")
+    await answered_again(centre, name, 2)
+    await phones["1001"].transfer("*096")
+    await answered_again(centre, name, 3)
+    # while it rings, he takes the place of the one who has dialled
+    held = await phones["1001"].talks()
+    second = await phones["1001"].consult("*096")
+    await phones["1006"].rings()
+    await held.refer("1001", replaces=second)
+    await centre.until_agent("anna", "wrap_up")
+    await answered_again(centre, name, 4)
+    anna = await phones["1001"].talks()
+    await ears.now("again", caller=(call.leg, (ANNA,)), anna=(anna, (440,)))
+    assert [phones[one].leg for one in ("1002", "1005", "1006")] == [None] * 3
+    await call.hangup()
+    account = await centre.until_closed(name)
+    ends = [(leg["agent"], leg["end"]) for leg in account["legs"]]
+    assert ends == [("anna", "blind"), ("anna", "blind"), ("anna", "blonde"), ("anna", "caller")]
+    assert (account["disposition"], account["ended_by"]) == ("answered", "caller")
+    await ears.judge(from_end=True)
+    await centre.audit()
+    assert centre.oddities() == []
+    await until_agreed(centre)
