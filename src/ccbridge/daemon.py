@@ -156,7 +156,7 @@ class Daemon:
             )
             self.monitoring = Monitoring(desk, scores, calls, self.loop, self.client)
             ScoreCards(self.monitoring.form, self.monitoring.filled_in).open(self.agi)
-            Briefings(self.monitoring.briefing, self._ticket).open(self.agi)
+            Briefings(desk.briefing, self._ticket).open(self.agi)
             self.keys = TalkKeys(
                 self.switchboard,
                 self.loop,

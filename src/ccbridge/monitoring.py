@@ -19,7 +19,7 @@ from ccbridge.core import inputs as i
 from ccbridge.core.inputs import Snapshot
 from ccbridge.core.records import ControlEvent, ScoreCard
 from ccbridge.routing import RoutingLoop
-from ccbridge.supervision.desk import Briefing, Decided, Desk
+from ccbridge.supervision.desk import Decided, Desk
 from ccbridge.supervision.internal_calls import InternalCalls
 from ccbridge.supervision.keying import Keyed
 from ccbridge.supervision.roles import Asked
@@ -110,9 +110,6 @@ class Monitoring:
         ok, text = self.done(self.desk.leave(Asked(time.time(), device, "phone"), agent))
         log.info("escalate.left", device=device, agent=agent, ok=ok, why=text)
         return ok
-
-    def briefing(self, channel: str) -> Briefing | None:
-        return self.desk.briefing(channel)
 
     def perform(self, effects: Sequence[Effect | ScoreCard]) -> None:
         """What is to be written is written first."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ccbridge.supervision.roles import MODES, ROLES, SCORE, Supervisor, acts_as, found, refusal, works_for
+from ccbridge.supervision.roles import (
+    MODES,
+    ROLES,
+    SCORE,
+    Supervisor,
+    acts_as,
+    found,
+    own,
+    refusal,
+    works_for,
+)
 
 SUE = Supervisor("sue", "Sue", "PJSIP/2001", "supervisor", ("front",), "sue")
 CHIEF = Supervisor("chief", "C", "PJSIP/2002", "manager", (), "carl")
@@ -47,6 +57,7 @@ def test_who_is_a_supervisor_is_nobody_else() -> None:
     assert acts_as("carl", SUE, PEOPLE) == ""
     assert acts_as("root", CHIEF, PEOPLE) == ""
     assert acts_as("", TRAINEE, PEOPLE) == ""
+    assert [own(user, PEOPLE) for user in ("sue", "carl", "root", "")] == [SUE, CHIEF, None, None]
 
 
 @pytest.mark.parametrize(

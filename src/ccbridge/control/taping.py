@@ -72,8 +72,7 @@ class Taping:
     def _judge(self, account: str, by: str, as_: str) -> tuple[Supervisor | None, str]:
         """Who asks, and why he may not ("": he may)."""
         people = self._people()
-        his = (one for one in people.values() if one.user and one.user == by)
-        who = people.get(as_) if as_ else next(his, None)
+        who = people.get(as_) if as_ else roles.own(by, people)
         if who is None:
             why = "there is no supervisor of this name" if as_ else f"{by} is no supervisor: say as whom"
             return None, why

@@ -47,7 +47,8 @@ class Attendance:
 
     def known(self, user: str) -> str:
         """The supervisor who is this user of the machine; "" for none."""
-        return next((one.id for one in self._people().values() if one.user and one.user == user), "")
+        own = roles.own(user, self._people())
+        return "" if own is None else own.id
 
     def unlock(self, asked: Asked, name: str, as_: str = "") -> tuple[bool, str]:
         """Forget the wrong PINs of an agent, or of a phone such as PJSIP/1001, in ``as_``'s name.
@@ -56,8 +57,7 @@ class Attendance:
         has it as his own. Anybody else who may open the control socket may do it anywhere.
         """
         people = self._people()
-        own = next((one for one in people.values() if one.user and one.user == asked.by), None)
-        who = people.get(as_) if as_ else own
+        who = people.get(as_) if as_ else roles.own(asked.by, people)
         why = ""
         if as_ and who is None:
             why = "there is no supervisor of this name"

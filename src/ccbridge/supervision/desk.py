@@ -154,7 +154,7 @@ class Desk:
         if offer is None:
             why = f"nobody talks in {account}"[:80]
             return Decided(False, why, self.sessions.refuse(*asked, "escalate", "", "", why))
-        own = next((one for one in self._people().values() if one.user and one.user == asked.by), None)
+        own = roles.own(asked.by, self._people())
         may_not = "" if own is None else self.refusal(own, offer.agent, LISTEN, "")
         why, effects = self.escalations.ask(asked, offer.agent, may_not)
         return self._escalated(offer.agent, why, effects)

@@ -83,16 +83,21 @@ def unlock_refusal(supervisor: Supervisor, departments: frozenset[str]) -> str:
     return ""
 
 
+def own(user: str, supervisors: Mapping[str, Supervisor]) -> Supervisor | None:
+    """The supervisor who is this user of the machine."""
+    return next((one for one in supervisors.values() if one.user and one.user == user), None)
+
+
 def acts_as(user: str, wanted: Supervisor, supervisors: Mapping[str, Supervisor]) -> str:
     """Why this user of the machine may not act as that supervisor; "": he may.
 
     Who is a supervisor himself is that one. Anybody else who may open the control socket could change the
     configuration as well, and says as whom he acts.
     """
-    own = next((one for one in supervisors.values() if one.user and one.user == user), None)
-    if own is None or own.id == wanted.id or ROLES[own.role].everywhere:
+    his = own(user, supervisors)
+    if his is None or his.id == wanted.id or ROLES[his.role].everywhere:
         return ""
-    return f"{user} is {own.id}, not {wanted.id}"
+    return f"{user} is {his.id}, not {wanted.id}"
 
 
 def found(text: str, supervisors: Mapping[str, Supervisor]) -> Supervisor | None:
