@@ -172,6 +172,9 @@ async def test_by_command_and_he_takes_over(
     assert ccbridge(centre, "call", "escalate", name, code=1) == "sue is asked already"
     since = time.time()
     sue = await phones["1006"].talks()
+    await until_told(centre, "monitor", "done")
+    refused = ccbridge(centre, "monitor", "anna", "--to", "sue", "--mode", "take_over", code=1)
+    assert refused == "he is being told whose call it is"
     await sue.press("1")
     await until_told(centre, "escalate", "done")
     await ears.now("all three", caller=(call.leg, (ANNA, SUE)), anna=(anna, (CALLER, SUE)))

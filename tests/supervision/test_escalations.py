@@ -8,7 +8,7 @@ import pytest
 from test_sessions import Room
 
 from ccbridge.supervision.escalations import Escalations
-from ccbridge.supervision.roles import Asked, Supervisor
+from ccbridge.supervision.roles import TAKE_OVER, Asked, Supervisor
 from ccbridge.supervision.sessions import Brief, Drop, Effect, HandOver, Hear, Join, Notice, Ring, State, Talk
 
 TALK = Talk("1.1", "1.0", "PJSIP/1001-01")
@@ -125,6 +125,34 @@ def test_the_agent_goes_and_the_supervisor_stays(house: House) -> None:
     assert house.escalated()[-1] == ("ended", "sue", "hung up")
     taken = [(one.result, one.by) for one in house.told if one.what == "take_over"]
     assert taken[-3:] == [("asked", PHONE), ("done", PHONE), ("ended", PHONE)]
+
+
+def test_taken_over_before_he_was_heard(house: House) -> None:
+    """He is with the caller: that is no failure, and when he is gone nobody else is rung."""
+    id_ = house.rung()
+    assert house.arrived(id_) == [Brief(id_)]
+    session = house.sessions.all[id_]
+    why, effects = house.sessions.switch(house.at, session, TAKE_OVER, "ops", "cli")
+    assert (why, house.after(effects)) == ("he is being told whose call it is", [])
+    (hear,) = house.arrived(id_)
+    assert isinstance(hear, Hear)
+    why, effects = house.sessions.switch(house.at, session, TAKE_OVER, "ops", "cli")
+    assert (why, house.after(effects)) == ("", [Join(id_, 2, "PJSIP/1001-01")])
+    assert house.after(house.sessions.joined(house.at, id_)) == [HandOver(id_, "1.1", "sue")]
+    house.talks.clear()
+    house.at += 9
+    assert house.gone(id_) == []
+    assert house.escalated() == [("asked", "", ""), ("done", "sue", ""), ("ended", "sue", "hung up")]
+
+
+def test_who_leaves_and_may_not_is_told(house: House) -> None:
+    id_ = house.rung()
+    house.hears(id_)
+    house.forbidden.add(TAKE_OVER)
+    assert house.leaves() == ("may not take_over", [])
+    house.forbidden.clear()
+    house.talks["anna"] = Talk("1.1", "1.0")  # she asks a colleague: nobody can be with her caller
+    assert house.leaves() == ("the agent has no caller on the line", [])
 
 
 @pytest.mark.parametrize("heard", [False, True])

@@ -301,7 +301,8 @@ def test_a_key_leads_to_a_form_and_back(room: Room) -> None:
     # whatever happens meanwhile, he is left alone
     assert room.goes_to(TWO) == []
     assert room.took(room.sessions.key(room.at, id_, "9")) == []
-    assert room.took(room.sessions.switch(room.at, session, "whisper", "root", "cli")) == []
+    refused, effects = room.sessions.switch(room.at, session, "whisper", "root", "cli")
+    assert (refused, room.took(effects)) == ("", [])
     assert room.took(room.sessions.compare(room.at, {id_}, [])) == []
     # back, and with the agent again
     assert room.took(room.sessions.arrived(room.at, id_)) == [Hear(id_, 2, "2.1", "whisper")]

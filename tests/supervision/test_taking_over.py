@@ -89,6 +89,32 @@ def test_a_role_that_may_not(room: Room) -> None:
     assert results(room)[-1] == (TAKE_OVER, "refused", "may not take_over")
 
 
+@pytest.mark.parametrize(
+    ("key", "why"), [("", "he is being rung"), ("9", "he fills in a score card")], ids=["ringing", "scoring"]
+)
+def test_not_while_he_is_on_another_page(room: Room, key: str, why: str) -> None:
+    """What that page has set on his channel would go with him into the talk, its limit of time, too."""
+    id_ = room.begin()
+    session = room.sessions.all[id_]
+    if key:
+        room.took(room.sessions.arrived(room.at, id_))
+        room.took(room.sessions.key(room.at, id_, key))
+    state = session.state
+    refused, effects = room.sessions.switch(room.at, session, TAKE_OVER, "root", "cli")
+    assert (refused, room.took(effects), session.state) == (why, [], state)
+    assert results(room) == [(TAKE_OVER, "asked", ""), (TAKE_OVER, "refused", why)]
+
+
+def test_not_while_he_is_hung_up(room: Room) -> None:
+    dials(room, "listen")
+    room.took(room.sessions.arrived(room.at, "17.1"))
+    session = room.sessions.all["17.1"]
+    room.took(room.sessions.stop(room.at, session, "ops", "cli"))
+    refused, effects = room.sessions.switch(room.at, session, TAKE_OVER, "root", "cli")
+    assert (refused, room.took(effects)) == ("he is being hung up", [])
+    assert results(room)[-1] == (TAKE_OVER, "refused", "he is being hung up")
+
+
 def test_a_step_of_which_nobody_tells(room: Room) -> None:
     dials(room, "listen")
     room.took(room.sessions.arrived(room.at, "17.1"))

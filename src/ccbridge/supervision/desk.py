@@ -10,7 +10,7 @@ from ccbridge.core.world import World
 from ccbridge.supervision import roles
 from ccbridge.supervision.escalations import Escalations
 from ccbridge.supervision.roles import BARGE, LISTEN, ON_DUTY, ROLES, TAKE_OVER, Asked, Supervisor
-from ccbridge.supervision.sessions import RING, Effect, Session, Sessions, State, Talk
+from ccbridge.supervision.sessions import NO_CALLER, RING, Effect, Session, Sessions, State, Talk
 
 IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
 AWAY = ("UNAVAILABLE", "INVALID")
@@ -80,8 +80,8 @@ class Desk:
             session = self._at(phone.device)
             why = why or self._busy(session) or self._nobody(agent, mode)
             if not why and session is not None and (session.supervisor, session.agent) == (who, agent):
-                effects = self.sessions.switch(asked.at, session, mode, asked.by, asked.door)
-                return Decided(True, f"{who.id} monitors {agent}: {mode}", effects)
+                why, effects = self.sessions.switch(asked.at, session, mode, asked.by, asked.door)
+                return Decided(not why, why or f"{who.id} monitors {agent}: {mode}", effects)
             why = why or self._hindrance(phone, session)
             if not why:
                 effects = self.sessions.begin(asked.at, who, phone.device, agent, mode, asked.by, asked.door)
@@ -200,7 +200,7 @@ class Desk:
 
     def _nobody(self, agent: str, mode: str) -> str:
         talk = self._talk(agent)
-        return "the agent has no caller on the line" if mode == TAKE_OVER and not (talk and talk.name) else ""
+        return NO_CALLER if mode == TAKE_OVER and not (talk and talk.name) else ""
 
     def _hindrance(self, phone: Supervisor, session: Session | None) -> str:
         world = self._world()

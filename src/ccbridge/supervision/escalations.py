@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from ccbridge.core.records import ControlEvent
 from ccbridge.supervision.internal_calls import NOBODY, NOBODY_LEFT, OnDuty
 from ccbridge.supervision.roles import BARGE, TAKE_OVER, Asked
-from ccbridge.supervision.sessions import Effect, Live, Notice, Session, Sessions, State
+from ccbridge.supervision.sessions import NO_CALLER, Effect, Live, Notice, Session, Sessions, State
 
 WHAT = "escalate"
-NO_TALK, OVER = "the agent has no caller on the line", "the talk is over"
+OVER = "the talk is over"
 NOT_HERE = "no supervisor is in the talk"
 
 
@@ -59,7 +59,7 @@ class Escalations:
         talk, there = self._live(agent), self.all.get(agent)
         call = None if talk is None else talk.call
         if talk is None:
-            why = why or NO_TALK
+            why = why or NO_CALLER
         elif there is not None:
             why = why or f"{there.session.supervisor.id} is asked already"
         tried: set[str] = set()
@@ -76,7 +76,7 @@ class Escalations:
         one = self.all.get(agent)
         if one is None or one.session.state is not State.HEARING or one.up is None:
             return NOT_HERE, self._sessions.refuse(*asked, TAKE_OVER, "", agent, NOT_HERE)
-        return "", self._sessions.switch(asked.at, one.session, TAKE_OVER, asked.by, asked.door)
+        return self._sessions.switch(asked.at, one.session, TAKE_OVER, asked.by, asked.door)
 
     def look(self, at: float) -> list[Effect]:
         """Something has happened to his session, or to the talk."""
@@ -91,7 +91,7 @@ class Escalations:
         session, talk = one.session, self._live(one.agent)
         over = talk is None or talk.call != one.call
         effects: list[Effect] = []
-        if one.up is None and session.listened is not None:
+        if one.up is None and session.heard is not None and session.heard[1] == one.call:
             one.up = at
             effects.append(self._tell(one, at, "done"))
         if session.id in self._sessions.all:

@@ -48,6 +48,7 @@ JOIN_LIMIT = 5.0
 ENDED_KEPT = 100
 KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE, "7": TAKE_OVER}  # the first three are ChanSpy's own
 SCORE_KEY = "9"
+NO_CALLER = "the agent has no caller on the line"
 
 
 class State(Enum):
@@ -61,6 +62,12 @@ class State(Enum):
 
 
 ELSEWHERE = (State.SCORING, State.BRIEFED)  # on another page of the dialplan, from which he comes back
+# Why he takes nobody over now: he is not yet here, or not back, with what that page has set on his channel.
+NOT_YET = {
+    State.RINGING: "he is being rung",
+    State.SCORING: "he fills in a score card",
+    State.BRIEFED: "he is being told whose call it is",
+}
 
 
 class Talk(NamedTuple):
@@ -270,24 +277,25 @@ class Sessions:
         self._tell(session, at, "monitor", "asked", reason=mode)
         return self._done()
 
-    def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> list[Effect]:
-        """Another mode, if his role has it, or the caller himself."""
+    def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> tuple[str, list[Effect]]:
+        """Another mode, if his role has it, or the caller himself. Why not, "" if it is done."""
         if mode == session.mode or session.takes_over:
-            return []
+            return "", []
         self._tell(session, at, mode, "asked", by=by, door=door)
         why = self._refusal(session.supervisor, session.agent, mode, session.device)
+        if mode == TAKE_OVER:
+            why = why or ("he is being hung up" if session.why else NOT_YET.get(session.state, ""))
         if why:
             self._tell(session, at, mode, "refused", by=by, door=door, reason=why)
-            return self._done()
-        if mode == TAKE_OVER:
+        elif mode == TAKE_OVER:
             session.taker = by, door
-            self._take(session, at)
-            return self._done()
-        self._silence(session, at)
-        session.mode, session.switched = mode, (by, door)
-        if session.talk is not None:
-            self._hear(session, session.talk)
-        return self._done()
+            why = self._take(session, at)
+        else:
+            self._silence(session, at)
+            session.mode, session.switched = mode, (by, door)
+            if session.talk is not None:
+                self._hear(session, session.talk)
+        return why, self._done()
 
     def key(self, at: float, id_: str, key: str) -> list[Effect]:
         """He pressed a key. Asterisk has put him back where he was."""
@@ -296,7 +304,7 @@ class Sessions:
             return self._score(at, session)
         if session is None or session.why or key not in KEYS:
             return []
-        return self.switch(at, session, KEYS[key], session.device, "phone")
+        return self.switch(at, session, KEYS[key], session.device, "phone")[1]
 
     def stop(self, at: float, session: Session, by: str, door: str) -> list[Effect]:
         self._tell(session, at, "stop", "asked", by=by, door=door)
@@ -422,12 +430,14 @@ class Sessions:
         elif session.state is State.RINGING:
             session.state, session.up = State.WAITING, at
             self._tell(session, at, "monitor", "done", reason=session.mode)
-            if session.mode == TAKE_OVER:
+            if session.why:
+                pass
+            elif session.mode == TAKE_OVER:
                 self._take(session, at)
-            elif session.brought and not session.why:
+            elif session.brought:
                 session.state = State.BRIEFED
                 self._out.append(Brief(session.id))
-            elif not session.why:
+            else:
                 self._follow(session, at)
         elif session.state in ELSEWHERE and not (told or session.sought):
             session.sought = True  # he may be on his way there
@@ -436,17 +446,17 @@ class Sessions:
             if not session.why:
                 self._follow(session, at)
 
-    def _take(self, session: Session, at: float) -> None:
+    def _take(self, session: Session, at: float) -> str:
+        """Why there is nobody to be taken, "" if there is."""
         talk = self._live(session.agent)
-        if session.why:
-            return
         if talk is None or not talk.name:
-            self._not_joined(session, at, "the agent has no caller on the line")
-            return
+            self._not_joined(session, at, NO_CALLER)
+            return NO_CALLER
         self._silence(session, at)
         session.talk, session.state, session.joined = talk, State.JOINING, at
         session.turns += 1
         self._out.append(Join(session.id, session.turns, talk.name))
+        return ""
 
     def _not_joined(self, session: Session, at: float, why: str) -> None:
         """The caller stays with his agent; who has come for him alone is hung up, another hears on."""
