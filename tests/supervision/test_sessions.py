@@ -10,6 +10,7 @@ import pytest
 from ccbridge.core.records import ControlEvent
 from ccbridge.supervision.roles import MODES, Supervisor
 from ccbridge.supervision.sessions import (
+    STEP_LIMIT,
     Drop,
     Effect,
     GiveForm,
@@ -201,6 +202,7 @@ def test_what_no_event_has_told_is_found_by_a_sweep(room: Room) -> None:
     assert first == [Hear(answered, 1, "1.1", "listen")]
     assert list(room.sessions.all) == [answered, ringing]
     assert (room.told[-2].control, room.told[-2].reason) == (gone, "its end was not told")
+    room.took(room.sessions.spying(room.at, answered, "a1"))
     # it has ended between the snapshot and its answer: no other run's
     known = len(room.told)
     assert room.took(room.sessions.swept(room.at, {answered, gone}, [answered, gone])) == [Drop(gone)]
@@ -208,6 +210,37 @@ def test_what_no_event_has_told_is_found_by_a_sweep(room: Room) -> None:
     room.at += 60
     assert room.took(room.sessions.swept(room.at, {answered}, [answered])) == []
     assert list(room.sessions.all) == [answered]
+
+
+def test_a_way_to_the_leg_that_was_lost_is_taken_again(room: Room) -> None:
+    id_ = room.begin()
+    room.goes_to(ONE)
+    assert room.took(room.sessions.arrived(room.at, id_)) == [Hear(id_, 1, "1.1", "listen")]
+    room.at += 1
+    assert room.took(room.sessions.swept(room.at, {id_}, [id_])) == []  # he may be on his way there
+    room.at += STEP_LIMIT
+    assert room.took(room.sessions.swept(room.at, {id_}, [id_])) == [Hear(id_, 2, "1.1", "listen")]
+    room.took(room.sessions.spying(room.at, id_, "a2"))
+    room.at += 60
+    assert room.took(room.sessions.swept(room.at, {id_}, [id_])) == []
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("seen", ["answers", "swept", "compare"])
+def test_a_hang_up_that_was_lost_is_sent_again(room: Room, answered: bool, seen: str) -> None:
+    id_ = room.begin()
+    room.goes_to(ONE)
+    if answered:
+        room.took(room.sessions.arrived(room.at, id_))
+    (session,) = room.sessions.all.values()
+    assert room.took(room.sessions.stop(room.at, session, "ops", "api")) == [Drop(id_)]
+    if seen == "answers":
+        again = room.sessions.arrived(room.at, id_)
+    else:
+        again = getattr(room.sessions, seen)(room.at, {id_}, [id_])
+    assert room.took(again) == [Drop(id_)]
+    room.took(room.sessions.gone(room.at, id_))
+    assert room.told[-1].reason == "stopped by ops"
 
 
 def test_a_reload_that_takes_the_right_away(room: Room) -> None:
@@ -232,7 +265,7 @@ def test_random_sessions(seed: int) -> None:
         room.at += chance.random()
         ids = list(room.sessions.all)
         some = chance.choice(ids) if ids else ""
-        match chance.randrange(9):
+        match chance.randrange(11):
             case 0:
                 device, mode = f"PJSIP/{chance.randrange(3)}", chance.choice(MODES)
                 who = chance.choice(names)
@@ -260,6 +293,18 @@ def test_random_sessions(seed: int) -> None:
             case 8:
                 room.forbidden ^= {chance.choice(MODES)}
                 room.took(room.sessions.reloaded({"sue": SUE}))
+            case 9 | 10 as how:  # what was sent may have been lost
+                room.at += STEP_LIMIT + 1
+                look = room.sessions.swept if how == 9 else room.sessions.compare
+                known, shown = len(room.asked), chance.sample(ids, chance.randint(0, len(ids)))
+                heard = {one.id for one in room.sessions.all.values() if one.heard is not None}
+                room.took(look(room.at, set(ids), shown))
+                again = room.asked[known:]
+                for session in room.sessions.all.values():
+                    assert again.count(Drop(session.id)) == (session.why != "")
+                    sent = any(isinstance(one, Hear) and one.session == session.id for one in again)
+                    hears = session.state is State.HEARING and not session.why
+                    assert sent == (hears and (how == 10 or session.id not in heard))
         room.took(room.sessions.look(room.at))
         for session in room.sessions.all.values():
             if not session.why and session.state is not State.RINGING:

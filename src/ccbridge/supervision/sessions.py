@@ -42,8 +42,8 @@ from ccbridge.supervision.roles import (
 RING = 30.0  # seconds, where nothing else is said
 # Seconds after which a phone that was rung has been answered or given up, as we would have been told.
 RING_LIMIT = 45.0
-# ... and after which one who is being put into a bridge is in it, or will not be.
-JOIN_LIMIT = 5.0
+# ... and after which one who is being put on a leg, or into a bridge, is there, or will not be.
+STEP_LIMIT = 5.0
 # How many ended sessions are remembered: a snapshot may still show the channel of one.
 ENDED_KEPT = 100
 KEYS = {"4": LISTEN, "5": WHISPER, "6": BARGE, "7": TAKE_OVER}  # the first three are ChanSpy's own
@@ -198,7 +198,7 @@ class Session:
     switched: tuple[str, str] | None = None  # who asked for the present mode, and by which door
     heard: tuple[str, str, float] | None = None  # (mode, call, since when) of what he is heard to hear
     noticed: str = ""  # the last leg on which the tone was heard for him
-    joined: float = 0.0  # since when he is JOINING
+    sent: float = 0.0  # since when he is on his way, HEARING or JOINING
     taker: tuple[str, str] | None = None  # who asked him to take over, and by which door, if not at once
     listened: Listened | None = None  # the last call that he has heard
     sought: bool = False  # a snapshot has shown him back from elsewhere, and no event has told it
@@ -294,7 +294,7 @@ class Sessions:
             self._silence(session, at)
             session.mode, session.switched = mode, (by, door)
             if session.talk is not None:
-                self._hear(session, session.talk)
+                self._hear(session, session.talk, at)
         return why, self._done()
 
     def key(self, at: float, id_: str, key: str) -> list[Effect]:
@@ -363,12 +363,14 @@ class Sessions:
             self._gone(at, id_, "not there after a lost link")
         for session in self.all.values():
             # what was sent while the link was lost has not arrived
-            if session.state is State.JOINING:
+            if session.why:
+                self._hang_up(session.id)
+            elif session.state is State.JOINING:
                 self._not_joined(session, at, "the link was lost")
             elif session.state is State.IN_CHARGE:
                 pass  # the caller is his, link or not
             elif session.talk is not None:
-                self._hear(session, session.talk)
+                self._hear(session, session.talk, at)
             elif session.state is State.WAITING:
                 self._out.append(Rest(session.id))
         for id_ in ours:
@@ -379,10 +381,16 @@ class Sessions:
         """The same while events go on: what none of them has told. A phone is rung for a while at most."""
         for session in list(self.all.values()):
             rings = session.state is State.RINGING and at - session.since < RING_LIMIT
-            if session.id not in channels and not rings:
-                self._gone(at, session.id, "its end was not told")
-            elif session.state is State.JOINING and at - session.joined > JOIN_LIMIT:
+            late = at - session.sent > STEP_LIMIT
+            if session.id not in channels:
+                if not rings:
+                    self._gone(at, session.id, "its end was not told")
+            elif session.why:
+                self._hang_up(session.id)
+            elif session.state is State.JOINING and late:
                 self._not_joined(session, at, "it was not told")
+            elif session.state is State.HEARING and late and session.talk is not None and not session.heard:
+                self._hear(session, session.talk, at)
         for id_ in ours:
             self._arrived(at, id_)
         return self._done()
@@ -431,7 +439,7 @@ class Sessions:
             session.state, session.up = State.WAITING, at
             self._tell(session, at, "monitor", "done", reason=session.mode)
             if session.why:
-                pass
+                self._hang_up(id_)  # his phone may have rung before that was possible
             elif session.mode == TAKE_OVER:
                 self._take(session, at)
             elif session.brought:
@@ -439,12 +447,13 @@ class Sessions:
                 self._out.append(Brief(session.id))
             else:
                 self._follow(session, at)
+        elif session.why:
+            self._hang_up(id_)
         elif session.state in ELSEWHERE and not (told or session.sought):
             session.sought = True  # he may be on his way there
         elif session.state in ELSEWHERE:
             session.state = State.WAITING
-            if not session.why:
-                self._follow(session, at)
+            self._follow(session, at)
 
     def _take(self, session: Session, at: float) -> str:
         """Why there is nobody to be taken, "" if there is."""
@@ -453,7 +462,7 @@ class Sessions:
             self._not_joined(session, at, NO_CALLER)
             return NO_CALLER
         self._silence(session, at)
-        session.talk, session.state, session.joined = talk, State.JOINING, at
+        session.talk, session.state, session.sent = talk, State.JOINING, at
         session.turns += 1
         self._out.append(Join(session.id, session.turns, talk.name))
         return ""
@@ -465,7 +474,7 @@ class Sessions:
             session.state = State.WAITING
             self._drop(session, why)
         elif session.state is State.JOINING:
-            self._goes_to(session, self._live(session.agent))
+            self._goes_to(session, self._live(session.agent), at)
 
     def _gone(self, at: float, id_: str, why: str) -> None:
         session = self.all.pop(id_, None)
@@ -488,17 +497,17 @@ class Sessions:
         if _leg(talk) == _leg(session.talk):
             return
         self._silence(session, at)
-        self._goes_to(session, talk)
+        self._goes_to(session, talk, at)
 
-    def _goes_to(self, session: Session, talk: Talk | None) -> None:
+    def _goes_to(self, session: Session, talk: Talk | None, at: float) -> None:
         if talk is None:
             session.talk, session.state = None, State.WAITING
             self._out.append(Rest(session.id))
         else:
-            self._hear(session, talk)
+            self._hear(session, talk, at)
 
-    def _hear(self, session: Session, talk: Talk) -> None:
-        session.talk, session.state = talk, State.HEARING
+    def _hear(self, session: Session, talk: Talk, at: float) -> None:
+        session.talk, session.state, session.sent = talk, State.HEARING, at
         session.turns += 1
         self._out.append(Hear(session.id, session.turns, talk.leg, session.mode))
 
@@ -513,13 +522,18 @@ class Sessions:
 
     def _drop(self, session: Session, why: str) -> None:
         session.why = why
-        self._out.append(Drop(session.id))
+        self._hang_up(session.id)
+
+    def _hang_up(self, id_: str) -> None:
+        drop = Drop(id_)
+        if drop not in self._out:  # a snapshot may show twice that he is still there
+            self._out.append(drop)
 
     def _left_over(self, at: float, id_: str) -> None:
         if id_ not in self._ended:  # one of this run's has its end in the audit
             why = "left by a daemon that has ended"
             self._out.append(ControlEvent(id_, at, "monitor", "ended", "", "", "", "", reason=why))
-        self._out.append(Drop(id_))
+        self._hang_up(id_)
 
     def _tell(
         self,
