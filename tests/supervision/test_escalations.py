@@ -27,8 +27,8 @@ class House(Room):
         return next((one for one in self.free if one.id not in tried), None)
 
     def asks(self) -> tuple[str, list[Effect]]:
-        why, effects = self.escalations.ask(Asked(self.at, PHONE, "phone"), "anna")
-        return why, self.took(effects)
+        done, text, effects = self.escalations.ask(Asked(self.at, PHONE, "phone"), "anna")
+        return "" if done else text, self.took(effects)
 
     def rung(self) -> str:
         why, (ring,) = self.asks()
@@ -143,6 +143,31 @@ def test_taken_over_before_he_was_heard(house: House) -> None:
     house.at += 9
     assert house.gone(id_) == []
     assert house.escalated() == [("asked", "", ""), ("done", "sue", ""), ("ended", "sue", "hung up")]
+
+
+def test_the_next_call_while_he_is_in_charge_of_the_former_one(house: House) -> None:
+    """Both are kept to their ends, in whichever order these come."""
+    first = house.rung()
+    house.hears(first)
+    _, (join,) = house.leaves()
+    assert isinstance(join, Join)
+    house.after(house.sessions.joined(house.at, first))
+    house.talks["anna"] = Talk("2.1", "2.0", "PJSIP/1001-02")
+    house.free = PEOPLE[1:]
+    assert house.leaves() == ("no supervisor is in the talk", [])  # not in this one
+    why, effects = house.asks()
+    assert (why, effects) == ("", [Ring("mtx3", "PJSIP/lee", "help: anna", 7.0)])
+    assert house.arrived("mtx3") == [Brief("mtx3")]
+    (hear,) = house.arrived("mtx3")
+    assert isinstance(hear, Hear)
+    assert house.after(house.sessions.spying(house.at, "mtx3", "a1")) == []
+    assert house.gone(first) == []
+    assert house.gone("mtx3") == []
+    assert [(one.result, one.whom, one.call) for one in house.told if one.what == "escalate"] == [
+        ("asked", "", "1.0"), ("done", "sue", "1.0"), ("asked", "", "2.0"), ("done", "lee", "2.0"),
+        ("ended", "sue", "1.0"), ("ended", "lee", "2.0"),
+    ]  # fmt: skip
+    assert house.escalations.all == {}
 
 
 def test_who_leaves_and_may_not_is_told(house: House) -> None:

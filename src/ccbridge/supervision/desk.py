@@ -143,8 +143,7 @@ class Desk:
 
     def escalate(self, asked: Asked, agent: str) -> Decided:
         """Bring a supervisor into this agent's talk."""
-        why, effects = self.escalations.ask(asked, agent)
-        return self._escalated(agent, why, effects)
+        return Decided(*self.escalations.ask(asked, agent))
 
     def escalate_call(self, asked: Asked, account: str) -> Decided:
         """The same, by a call's id. A supervisor asks for it in his departments only."""
@@ -156,14 +155,7 @@ class Desk:
             return Decided(False, why, self.sessions.refuse(*asked, "escalate", "", "", why))
         own = roles.own(asked.by, self._people())
         may_not = "" if own is None else self.refusal(own, offer.agent, LISTEN, "")
-        why, effects = self.escalations.ask(asked, offer.agent, may_not)
-        return self._escalated(offer.agent, why, effects)
-
-    def _escalated(self, agent: str, why: str, effects: list[Effect]) -> Decided:
-        if why:
-            return Decided(False, why, effects)
-        one = self.escalations.all[agent]
-        return Decided(True, f"{one.session.supervisor.id} is rung for {agent}", effects)
+        return Decided(*self.escalations.ask(asked, offer.agent, may_not))
 
     def leave(self, asked: Asked, agent: str) -> Decided:
         """The agent goes out of a talk that a supervisor is in, whose the caller is then."""

@@ -45,7 +45,8 @@ class Escalations:
     def __init__(
         self, run: str, sessions: Sessions, live: Live, on_duty: OnDuty, ring: Callable[[], float]
     ) -> None:
-        self.all: dict[str, Escalation] = {}  # by agent
+        # By agent and call: of one that he has left the supervisor may be in charge while he has the next.
+        self.all: dict[tuple[str, str], Escalation] = {}
         self._run = run
         self._sessions = sessions
         self._live = live
@@ -53,11 +54,12 @@ class Escalations:
         self._ring = ring
         self._numbers = itertools.count(1)
 
-    def ask(self, asked: Asked, agent: str, why: str = "") -> tuple[str, list[Effect]]:
-        """Ring somebody for this agent. ``why``: whoever asks may not. The refusal, "" for none."""
+    def ask(self, asked: Asked, agent: str, why: str = "") -> tuple[bool, str, list[Effect]]:
+        """Ring somebody for this agent. ``why``: whoever asks may not. Whether it is done; a text."""
         id_ = f"e{self._run}x{next(self._numbers)}"
-        talk, there = self._live(agent), self.all.get(agent)
+        talk = self._live(agent)
         call = None if talk is None else talk.call
+        there = None if talk is None else self.all.get((agent, talk.call))
         if talk is None:
             why = why or NO_CALLER
         elif there is not None:
@@ -67,13 +69,15 @@ class Escalations:
         why = why or ("" if session is not None else NOBODY)
         told: list[Effect] = [_told(id_, asked, agent, asked.at, "asked", call=call)]
         if session is None or talk is None:
-            return why, [*told, _told(id_, asked, agent, asked.at, "refused", call=call, reason=why)]
-        self.all[agent] = Escalation(id_, asked, agent, talk.call, session, tried)
-        return "", told + effects
+            refused = _told(id_, asked, agent, asked.at, "refused", call=call, reason=why)
+            return False, why, [*told, refused]
+        self.all[agent, talk.call] = Escalation(id_, asked, agent, talk.call, session, tried)
+        return True, f"{session.supervisor.id} is rung for {agent}", told + effects
 
     def leave(self, asked: Asked, agent: str) -> tuple[str, list[Effect]]:
         """The agent goes, and the supervisor has the caller."""
-        one = self.all.get(agent)
+        talk = self._live(agent)
+        one = None if talk is None else self.all.get((agent, talk.call))
         if one is None or one.session.state is not State.HEARING or one.up is None:
             return NOT_HERE, self._sessions.refuse(*asked, TAKE_OVER, "", agent, NOT_HERE)
         return self._sessions.switch(asked.at, one.session, TAKE_OVER, asked.by, asked.door)
@@ -99,7 +103,7 @@ class Escalations:
                 effects += self._sessions.drop(session, OVER)
             return effects
         if one.up is not None:
-            del self.all[one.agent]
+            del self.all[one.agent, one.call]
             return [*effects, self._tell(one, at, "ended", seconds=at - one.up, reason=session.end)]
         effects.append(self._tell(one, at, "failed", reason=session.end))
         if not over and not session.why:
@@ -107,7 +111,7 @@ class Escalations:
             if later is not None:
                 one.session = later
                 return effects + rings
-        del self.all[one.agent]
+        del self.all[one.agent, one.call]
         if not session.why:
             reason = OVER if over else NOBODY_LEFT
             effects.append(_told(one.id, one.asked, one.agent, at, "failed", call=one.call, reason=reason))
