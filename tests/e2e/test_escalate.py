@@ -166,7 +166,7 @@ async def test_by_command_and_he_takes_over(
     centre: Site, phones: Phones, carrier: Carrier, ears: Ears, machine: Since
 ) -> None:
     refused = ccbridge(centre, "call", "escalate", "1700.1", code=1)
-    assert refused == "nobody talks in 1700.1"
+    assert refused == "nobody talks in a call of this id"
     call, name, anna = await talk(centre, phones, carrier)
     assert ccbridge(centre, "call", "escalate", name) == "sue is rung for anna"
     assert ccbridge(centre, "call", "escalate", name, code=1) == "sue is asked already"

@@ -14,6 +14,7 @@ from ccbridge.supervision.sessions import NO_CALLER, RING, Effect, Session, Sess
 
 IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
 AWAY = ("UNAVAILABLE", "INVALID")
+NO_TALK = "nobody talks in a call of this id"  # whatever was typed is not kept
 
 
 class Decided(NamedTuple):
@@ -151,8 +152,7 @@ class Desk:
         call = w.calls.get(channel_of(account)[0])
         offer = w.offers.get(call.offer) if call is not None and call.account == account else None
         if offer is None:
-            why = f"nobody talks in {account}"[:80]
-            return Decided(False, why, self.sessions.refuse(*asked, "escalate", "", "", why))
+            return Decided(False, NO_TALK, self.sessions.refuse(*asked, "escalate", "", "", NO_TALK))
         own = roles.own(asked.by, self._people())
         may_not = "" if own is None else self.refusal(own, offer.agent, LISTEN, "")
         return Decided(*self.escalations.ask(asked, offer.agent, may_not))
