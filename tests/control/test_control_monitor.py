@@ -148,6 +148,33 @@ async def test_a_supervisor_is_brought_into_a_call(room: Room) -> None:
     assert room.look() == [Drop(ring.session)]
 
 
+async def test_a_supervisor_who_listens_already_is_heard(room: Room) -> None:
+    """Before anybody is rung, whose phone is free; but not who listens to another, or may only listen."""
+    board, sessions = room.board, room.desk.sessions
+    board.login("ben")
+    call = board.caller("support")
+    board.ring(call)
+    board.answer(call)
+
+    async def listens(who: str) -> str:
+        known = set(sessions.all)
+        assert (await room.ask("monitor.start", agent="ben", to=who)).ok
+        (id_,) = sessions.all.keys() - known
+        sessions.arrived(board.at, id_)
+        sessions.spying(board.at, id_, "a1")
+        return id_
+
+    await listens("trainee")
+    chief = await listens("chief")
+    room.done.clear()
+    answer = await room.ask("call.escalate", call=call)
+    assert (answer.ok, answer.text) == (True, "chief, who listens, is heard by ben")
+    assert [one for one in room.done if not isinstance(one, ControlEvent)] == [
+        Hear(chief, 2, sessions.all[chief].talk.leg, "barge")  # type: ignore[union-attr]
+    ]
+    assert room.desk.briefing(chief) is None
+
+
 async def test_listening_to_a_real_switchboard(room: Room) -> None:
     """The leg is that of the talk, from its answer to its end; then the next one's."""
     board = room.board

@@ -284,6 +284,34 @@ def states(site: Site) -> set[str]:
     return found
 
 
+async def test_who_listens_already_is_heard(
+    centre: Site, phones: Phones, carrier: Carrier, ears: Ears
+) -> None:
+    """At once, nobody is rung, and with the talk it is over: the next caller does not hear him."""
+    call, name, anna = await talk(centre, phones, carrier)
+    sue = await (await phones["1006"].dial("*0911001", tone=SUE)).answered()
+    await until_told(centre, "listen", "done")
+    await ears.now("listens", caller=(call.leg, (ANNA,)), anna=(anna, (CALLER,)), sue=(sue, (CALLER, ANNA)))
+    await anna.press("*34")
+    await until_told(centre, "escalate", "done")
+    await asyncio.sleep(1.0)  # her phone beeps
+    await ears.now("all three", caller=(call.leg, (ANNA, SUE)), anna=(anna, (CALLER, SUE)))
+    await call.hangup()
+    await centre.until_closed(name)
+    await until_told(centre, "escalate", "ended")
+    call, name, anna = await talk(centre, phones, carrier)
+    await until_told(centre, "listen", "done", 2)
+    await ears.now("next", caller=(call.leg, (ANNA,)), anna=(anna, (CALLER,)), sue=(sue, (CALLER, ANNA)))
+    await sue.hangup()
+    await anna.hangup()
+    await centre.until_closed(name)
+    await ears.judge(from_end=True)
+    assert steps(centre) == [("asked", "", ""), ("done", "sue", ""), ("ended", "sue", "the talk is over")]
+    assert phones["1005"].legs == []
+    assert len(phones["1006"].legs) == 1  # his own
+    await agree(centre)
+
+
 async def test_hanging_up_in_the_middle(centre: Site, phones: Phones, carrier: Carrier) -> None:
     """Whoever it is, and whenever: the others go on, or are let go, and nothing is left of it."""
     await phones["1005"].will("ring")

@@ -9,7 +9,20 @@ from test_sessions import Room
 
 from ccbridge.supervision.escalations import Escalations
 from ccbridge.supervision.roles import TAKE_OVER, Asked, Supervisor
-from ccbridge.supervision.sessions import Brief, Drop, Effect, HandOver, Hear, Join, Notice, Ring, State, Talk
+from ccbridge.supervision.sessions import (
+    Brief,
+    Drop,
+    Effect,
+    HandOver,
+    Hear,
+    Join,
+    Notice,
+    Rest,
+    Ring,
+    Session,
+    State,
+    Talk,
+)
 
 TALK = Talk("1.1", "1.0", "PJSIP/1001-01")
 PEOPLE = [Supervisor(one, one, f"PJSIP/{one}", "supervisor", ("front",)) for one in ("sue", "lee")]
@@ -21,10 +34,23 @@ class House(Room):
         super().__init__()
         self.talks["anna"] = TALK
         self.free = list(PEOPLE)
-        self.escalations = Escalations("t", self.sessions, self.talks.get, self._on_duty, lambda: 7.0)
+        self.escalations = Escalations(
+            "t", self.sessions, self.talks.get, self._listening, self._on_duty, lambda: 7.0
+        )
 
     def _on_duty(self, agent: str, tried: Collection[str]) -> Supervisor | None:
         return next((one for one in self.free if one.id not in tried), None)
+
+    def _listening(self, agent: str, tried: Collection[str]) -> Session | None:
+        there = (one for one in self.sessions.all.values() if one.state is State.HEARING and not one.why)
+        return next((one for one in there if one.supervisor.id not in tried), None)
+
+    def listens(self, mode: str) -> str:
+        """sue, who has dialled a code."""
+        self.took(self.sessions.dialled(self.at, PEOPLE[0], "anna", mode, "17.1"))
+        assert self.arrived("17.1") == [Hear("17.1", 1, "1.1", mode)]
+        assert self.after(self.sessions.spying(self.at, "17.1", "a1")) == []
+        return "17.1"
 
     def asks(self) -> tuple[str, list[Effect]]:
         done, text, effects = self.escalations.ask(Asked(self.at, PHONE, "phone"), "anna")
@@ -168,6 +194,58 @@ def test_the_next_call_while_he_is_in_charge_of_the_former_one(house: House) -> 
         ("ended", "sue", "1.0"), ("ended", "lee", "2.0"),
     ]  # fmt: skip
     assert house.escalations.all == {}
+
+
+@pytest.mark.parametrize("next_talk", [None, Talk("2.1", "2.0")])
+def test_who_listens_already_is_heard_for_this_talk(house: House, next_talk: Talk | None) -> None:
+    """Nobody is rung, he is told nothing, and in the next talk nobody hears him."""
+    id_ = house.listens("listen")
+    assert house.asks() == ("", [Hear(id_, 2, "1.1", "barge")])
+    assert house.escalated() == [("asked", "", "")]
+    assert house.after(house.sessions.spying(house.at, id_, "a2")) == []
+    assert house.asks() == ("sue is asked already", [])
+    house.at += 12
+    house.talks.clear()
+    if next_talk is not None:
+        house.talks["anna"] = next_talk
+    assert house.took(house.escalations.look(house.at)) == []
+    (after,) = house.after(house.sessions.look(house.at))
+    assert after == (Hear(id_, 3, "2.1", "listen") if next_talk else Rest(id_))
+    assert house.sessions.all[id_].mode == "listen"
+    assert [one for one in house.escalated() if one[0] != "asked"] == [
+        ("done", "sue", ""), ("refused", "", "sue is asked already"), ("ended", "sue", "the talk is over"),
+    ]  # fmt: skip
+    barged = [(one.result, one.who, one.by, one.call) for one in house.told if one.what == "barge"]
+    assert barged == [
+        ("asked", "sue", PHONE, None), ("done", "sue", PHONE, "1.0"), ("ended", "sue", PHONE, "1.0"),
+    ]  # fmt: skip
+    assert house.escalations.all == {}
+
+
+def test_who_listens_already_changes_the_mode_himself(house: House) -> None:
+    id_ = house.listens("listen")
+    house.asks()
+    house.after(house.sessions.spying(house.at, id_, "a2"))
+    assert house.after(house.sessions.key(house.at, id_, "5")) == [Hear(id_, 3, "1.1", "whisper")]
+    house.goes_to(Talk("2.1", "2.0"))
+    assert house.sessions.all[id_].mode == "whisper"  # by his own key, so it stays
+
+
+def test_who_is_heard_already(house: House) -> None:
+    """There is nothing to be done, and the agent may leave at once."""
+    id_ = house.listens("barge")
+    assert house.asks() == ("", [])
+    assert house.escalated() == [("asked", "", ""), ("done", "sue", "")]
+    assert house.leaves() == ("", [Join(id_, 2, "PJSIP/1001-01")])
+
+
+def test_who_listens_already_hangs_up_at_once(house: House) -> None:
+    id_ = house.listens("listen")
+    house.asks()
+    (ring,) = house.gone(id_)
+    assert isinstance(ring, Ring)
+    assert ring.device == "PJSIP/lee"
+    assert house.escalated() == [("asked", "", ""), ("failed", "sue", "hung up")]
 
 
 def test_who_leaves_and_may_not_is_told(house: House) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from ccbridge.core.records import ControlEvent
-from ccbridge.supervision.roles import MODES, Supervisor
+from ccbridge.supervision.roles import MODES, Asked, Supervisor
 from ccbridge.supervision.sessions import (
     STEP_LIMIT,
     Drop,
@@ -265,7 +265,7 @@ def test_random_sessions(seed: int) -> None:
         room.at += chance.random()
         ids = list(room.sessions.all)
         some = chance.choice(ids) if ids else ""
-        match chance.randrange(11):
+        match chance.randrange(12):
             case 0:
                 device, mode = f"PJSIP/{chance.randrange(3)}", chance.choice(MODES)
                 who = chance.choice(names)
@@ -290,9 +290,13 @@ def test_random_sessions(seed: int) -> None:
                 room.took(room.sessions.spying(room.at, some, chance.choice([turn, "a1"])))
             case 7:
                 room.took(room.sessions.gone(room.at, some))
-            case 8:
+            case 8 if not any(one.before for one in room.sessions.all.values()):
                 room.forbidden ^= {chance.choice(MODES)}
                 room.took(room.sessions.reloaded({"sue": SUE}))
+            case 11 if some and not room.forbidden:  # no role may barge, and not listen
+                session, asked = room.sessions.all[some], Asked(room.at, "anna", "phone")
+                if session.state is State.HEARING and not session.why:
+                    room.took(room.sessions.switch_once(asked, session, "barge"))
             case 9 | 10 as how:  # what was sent may have been lost
                 room.at += STEP_LIMIT + 1
                 look = room.sessions.swept if how == 9 else room.sessions.compare
@@ -311,6 +315,8 @@ def test_random_sessions(seed: int) -> None:
                 scores = session.state is State.SCORING
                 assert session.talk == (None if scores else room.talks.get(session.agent))
                 assert session.mode not in room.forbidden
+                if session.before is not None and session.talk is not None:
+                    assert (session.mode, session.talk.call) == ("barge", session.before.call)
             hears = [one for one in room.asked if isinstance(one, Hear) and one.session == session.id]
             if session.talk is not None and not session.why:
                 assert (hears[-1].leg, hears[-1].mode) == (session.talk.leg, session.mode)

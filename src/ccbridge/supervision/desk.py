@@ -48,7 +48,7 @@ class Desk:
         self._world = world
         self._people = people
         self.sessions = Sessions(run, self._talk, self.refusal, notice)
-        self.escalations = Escalations(run, self.sessions, self._talk, self.on_duty, ring)
+        self.escalations = Escalations(run, self.sessions, self._talk, self.listening, self.on_duty, ring)
         self._judged = self._rules()
 
     def refusal(self, supervisor: Supervisor, agent: str, mode: str, device: str) -> str:
@@ -137,10 +137,18 @@ class Desk:
     def on_duty(self, agent: str, tried: Collection[str]) -> Supervisor | None:
         """Who is to be rung for this agent, and was not ``tried``: whose phone is free, in the order of the
         configuration, those of his departments before those who supervise everywhere."""
-        people = sorted(self._people().values(), key=lambda one: ROLES[one.role].everywhere)
-        asked = (one for one in people if one.role in ON_DUTY and one.id not in tried)
-        may = (one for one in asked if not self.refusal(one, agent, BARGE, one.device))
+        may = (one for one in self._helpers(tried) if not self.refusal(one, agent, BARGE, one.device))
         return next((one for one in may if not self._hindrance(one, self._at(one.device))), None)
+
+    def listening(self, agent: str, tried: Collection[str]) -> Session | None:
+        """Which of them hears this agent at this moment: his phone is not free, but he is there."""
+        hear = [
+            one
+            for one in self.sessions.all.values()
+            if one.agent == agent and one.state is State.HEARING and not one.why
+        ]
+        his = ((who, one) for who in self._helpers(tried) for one in hear if one.supervisor.id == who.id)
+        return next((one for who, one in his if not self.refusal(who, agent, BARGE, one.device)), None)
 
     def escalate(self, asked: Asked, agent: str) -> Decided:
         """Bring a supervisor into this agent's talk."""
@@ -180,6 +188,10 @@ class Desk:
         return effects + self.escalations.look(at) + self.sessions.look(at)
 
     # -- inside
+
+    def _helpers(self, tried: Collection[str]) -> list[Supervisor]:
+        people = sorted(self._people().values(), key=lambda one: ROLES[one.role].everywhere)
+        return [one for one in people if one.role in ON_DUTY and one.id not in tried]
 
     def _rules(self) -> tuple[object, object]:
         return self._world().plan, self._people()

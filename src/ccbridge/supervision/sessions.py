@@ -171,6 +171,14 @@ class Listened:
     seconds: float = 0.0
 
 
+class Before(NamedTuple):
+    """The mode to which he goes back when this call is over, and who asked for that one."""
+
+    call: str
+    mode: str
+    switched: tuple[str, str] | None
+
+
 def turn_name(turn: int) -> str:
     """Its extension in the dialplan."""
     return f"a{turn}"
@@ -196,6 +204,7 @@ class Session:
     talk: Talk | None = None  # that he has been put on
     turns: int = 0
     switched: tuple[str, str] | None = None  # who asked for the present mode, and by which door
+    before: Before | None = None  # the present mode is for one call alone
     heard: tuple[str, str, float] | None = None  # (mode, call, since when) of what he is heard to hear
     noticed: str = ""  # the last leg on which the tone was heard for him
     sent: float = 0.0  # since when he is on his way, HEARING or JOINING
@@ -292,10 +301,18 @@ class Sessions:
             why = self._take(session, at)
         else:
             self._silence(session, at)
-            session.mode, session.switched = mode, (by, door)
+            session.mode, session.switched, session.before = mode, (by, door), None
             if session.talk is not None:
                 self._hear(session, session.talk, at)
         return why, self._done()
+
+    def switch_once(self, asked: Asked, session: Session, mode: str) -> list[Effect]:
+        """Another mode for the call that he hears, and no other."""
+        before, talk = Before("", session.mode, session.switched), session.talk
+        effects = self.switch(asked.at, session, mode, asked.by, asked.door)[1]
+        if talk is not None and before.mode != session.mode:
+            session.before = before._replace(call=talk.call)
+        return effects
 
     def key(self, at: float, id_: str, key: str) -> list[Effect]:
         """He pressed a key. Asterisk has put him back where he was."""
@@ -500,6 +517,9 @@ class Sessions:
         self._goes_to(session, talk, at)
 
     def _goes_to(self, session: Session, talk: Talk | None, at: float) -> None:
+        before = session.before
+        if before is not None and (talk is None or talk.call != before.call):
+            session.mode, session.switched, session.before = before.mode, before.switched, None
         if talk is None:
             session.talk, session.state = None, State.WAITING
             self._out.append(Rest(session.id))
