@@ -291,12 +291,13 @@ async def test_who_listens_already_is_heard(
     call, name, anna = await talk(centre, phones, carrier)
     sue = await (await phones["1006"].dial("*0911001", tone=SUE)).answered()
     await until_told(centre, "listen", "done")
+    await asyncio.sleep(1.0)  # the caller has heard music until a moment ago
     await ears.now("listens", caller=(call.leg, (ANNA,)), anna=(anna, (CALLER,)), sue=(sue, (CALLER, ANNA)))
     await anna.press("*34")
     await until_told(centre, "escalate", "done")
     await asyncio.sleep(1.0)  # her phone beeps
     await ears.now("all three", caller=(call.leg, (ANNA, SUE)), anna=(anna, (CALLER, SUE)))
-    await call.hangup()
+    await anna.hangup()
     await centre.until_closed(name)
     await until_told(centre, "escalate", "ended")
     call, name, anna = await talk(centre, phones, carrier)
