@@ -37,7 +37,7 @@ def test_picked_up_is_not_answered() -> None:
     scene = Scene(agents="ann")
     assert use(scene) == [(True, "ann is called at mobile")]
     offer = some(scene.hold("c"))
-    assert (offer.devices, offer.confirm) == (("PJSIP/+ann@carrier",), TWO.confirm)
+    assert (offer.devices, offer.confirm, offer.desk) == (("PJSIP/+ann@carrier",), TWO.confirm, "PJSIP/ann")
     leg = pick_up(scene, offer)
     scene.wait(8)
     assert (scene.agent("ann"), scene.state("c")) == (("offered", ""), "offered")
@@ -61,7 +61,7 @@ def test_the_next_agent_gets_who_was_not_taken(key: bool, result: str, why: str)
     if key:
         scene.tell(i.LegDeclined, leg)
     following = some(not_taken(scene, offer, leg))
-    assert (following.devices, following.confirm) == (("PJSIP/bob",), None)
+    assert (following.devices, following.confirm, following.desk) == (("PJSIP/bob",), None, "")
     assert scene.results() == [result]
     assert scene.agent("ann") == ("cooldown", why)
 

@@ -287,6 +287,37 @@ async def test_the_daemon_stays_away(brief: Site, phones: Phones, carrier: Carri
     assert brief.oddities() == []
 
 
+@pytest.mark.parametrize(("keys", "how"), [("#1", "blind"), ("*2", "attended")])
+async def test_passed_on_by_keys(
+    site: Site, phones: Phones, carrier: Carrier, mobile: Phone, keys: str, how: str
+) -> None:
+    """The number is looked up where the agent's own phone dials, not where the trunk's callers come in."""
+    await phones["1002"].will("answer", after=0.3, tone=SUE_HZ)
+    await at_the_mobile(site)
+    call, name, leg = await picked_up(site, carrier, mobile)
+    await leg.press("1")
+    await site.until_event(name, "answered", agent="anna")
+    await asyncio.sleep(0.8)
+    site.login("ben")
+    await leg.press(keys)
+    await asyncio.sleep(0.5)  # "transfer"
+    await leg.press("1002")
+    second = await phones["1002"].talks()
+    if how == "attended":
+        await asyncio.sleep(1.0)
+        await leg.hangup()
+    await site.until_event(name, "joined", agent="ben")
+    await leg.ended()
+    await asyncio.sleep(1.0)
+    await second.hangup()
+    account = await site.until_closed(name)
+    assert [(one["agent"], one["end"]) for one in account["legs"]] == [("anna", how), ("ben", "agent")]
+    found = [one["data"] for one in site.events(name, "transferred")]
+    assert [(one["how"], one["agent"], one["target"]) for one in found] == [(how, "anna", "1002")]
+    assert length(call.leg, SUE_HZ) > 0.3
+    assert site.oddities() == []
+
+
 async def test_the_code_switches_it_on_and_off(
     site: Site, phones: Phones, carrier: Carrier, mobile: Phone, outside: Outside, says: Says
 ) -> None:

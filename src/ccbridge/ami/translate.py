@@ -126,6 +126,7 @@ def to_actions(
     if effect.confirm is not None:
         ask = f"{effect.confirm.seconds:.0f}^{'&'.join(effect.confirm.prompts)}"
         values[f"CCB_CONFIRM_{effect.offer}"] = ask
+        values[f"CCB_DESK_{effect.offer}"] = effect.desk.removeprefix("PJSIP/")
     if effect.recording is not None:
         # under one name, too: a daemon that knows nothing any more reads it from the snapshot
         values[f"CCB_REC_{effect.offer}"] = values["CCB_REC"] = effect.recording

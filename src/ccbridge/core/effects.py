@@ -32,6 +32,7 @@ class PlaceOffer:
     display: str  # what the phone shows; untrusted text: a value, never part of an expression
     recording: str | None  # path without suffix, relative to the recordings' directory
     confirm: Confirm | None = None  # whoever picks up is asked to press 1 before he gets the caller
+    desk: str = ""  # with ``confirm``: the agent's own phone, which says where he may pass callers on to
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,9 @@ def place_offer(w: World, pair: Pair, **reasons: Any) -> None:
         # a long name gives way: queue and waiting time are what the agent cannot know otherwise
         display = f"{call.name[: max(0, DISPLAY_LENGTH - 3 - len(display))]} - {display}"
     devices = tuple(agent.rings for agent in agents)
-    w.emit(PlaceOffer(call.id, turn, devices, max(1, round(plan.ring)), display, recording or None, confirm))
+    desk = agents[0].phone if confirm is not None else ""  # a personal device is rung alone
+    ring = max(1, round(plan.ring))
+    w.emit(PlaceOffer(call.id, turn, devices, ring, display, recording or None, confirm, desk))
 
 
 def companions(w: World, offer: Offer) -> list[Offer]:
