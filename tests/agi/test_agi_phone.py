@@ -126,6 +126,10 @@ async def test_which_telephone_of_his_own(site: Site) -> None:
     site.table = replace(site.table, personal={})
     assert await site.dial("*097") == ["im-sorry", "feature-not-avail-line"]
     assert len(site.posted) == 3
+    assert site.told == [
+        ("PJSIP/1001", "personal", "refused", "anna", "anna", why)
+        for why in ("has no personal device 3", "has no personal device")
+    ]
 
 
 async def test_what_the_digits_mean(site: Site) -> None:

@@ -154,6 +154,38 @@ def test_a_log_out_ends_it_and_refusals_are_told() -> None:
     ]
 
 
+def test_its_end_is_told() -> None:
+    """By a log-out, by another who logs in at his phone, by a configuration without the number, then or while
+    nobody was here."""
+    without = replace(TWO, agents={n: replace(agent, personal={}) for n, agent in TWO.agents.items()})
+    scene = Scene()
+    use(scene)
+    scene.tell(i.LogOut, "ann", 1)
+    scene.tell(i.LogIn, "ann", 2)
+    use(scene)
+    scene.wait(1)
+    scene.tell(i.LogIn, "bob", 3, "PJSIP/ann")
+    scene.tell(i.LogIn, "ann", 4, "PJSIP/ann")
+    use(scene)
+    scene.wait(1)
+    scene.tell(i.PlanLoaded, without)
+    scene.tell(i.PlanLoaded, TWO)
+    use(scene)
+    for plan in (without, TWO):  # the second one has nothing more to tell
+        scene.plan = plan
+        scene.restart()
+        scene.link_up()
+    assert scene.board.world.agents["ann"].personal == ""
+    ended = [one for one in records(scene.said, ControlEvent) if one.result == "ended"]
+    assert [(one.what, one.whom, one.who, one.by, one.door) for one in ended] == [
+        ("personal", "ann", "", "", "")
+    ] * 4
+    assert [one.reason for one in ended] == [
+        "logged out", "logged out", "not configured any more", "not configured any more",
+    ]  # fmt: skip
+    assert len({one.control for one in ended}) == 4
+
+
 def test_ring_all_rings_him_alone_and_last() -> None:
     scene = Scene(ALL)
     use(scene)

@@ -80,6 +80,10 @@ class TapingWatch:
         known = self.controls.setdefault(event.control, [])
         known.append(event.result)
         self.counts[f"{event.what} {event.result}"] += 1
+        if (event.what, event.result) == ("personal", "ended"):  # by a log-out or a reload: nobody has asked
+            if len(known) > 1 or not (event.whom and event.reason) or event.who or event.by or event.door:
+                self.fault(f"what is {event}?")
+            return
         settled = [one for one in known if one in ("refused", "done", "failed")]
         if known[0] != "asked" or len(settled) > 1 or known.count("ended") > 1:
             self.fault(f"{event} after {known}")

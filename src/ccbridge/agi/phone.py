@@ -237,11 +237,10 @@ class PhoneCodes:
         self, session: AgiSession, agent: str, his: tuple[str, ...], place: int, at: str
     ) -> None:
         """``place``: of the device that is to ring, from 1 on; 0: his phone."""
-        if his and place > len(his):
-            await say(session, INVALID)
-            return
-        if not his and place:
-            await say(session, *NOT_NOW)
+        if place > len(his):
+            why = f"has no personal device {place}" if his else "has no personal device"
+            self._note(at, "personal", "refused", agent, who=agent, reason=why)
+            await say(session, *((INVALID,) if his else NOT_NOW))
             return
         device, now = his[place - 1] if place else "", time.time()
         said = PERSONAL if place else NOT_PERSONAL

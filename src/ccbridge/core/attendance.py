@@ -139,14 +139,21 @@ def _use_personal(w: World, agent: Agent, device: str) -> Answer:
 def replan(w: World, agent: Agent, plan: AgentPlan) -> None:
     """A reload says something else of him. He stays at his phone while another works at his new one."""
     before, agent.plan = agent.phone, plan
-    if agent.personal not in plan.personal:
-        agent.personal = ""
+    check_personal(w, agent)
     if agent.phone == before:
         return
     if agent.at_work() and any(one is not agent and one.at_work() for one in w.agents_at(agent.phone)):
         agent.seat = before
     else:
         agent.device = w.devices.get(agent.phone, "UNKNOWN")
+
+
+def check_personal(w: World, agent: Agent) -> bool:
+    """After a reload, or a start with another configuration; whether his calls ring his phone again."""
+    if not agent.personal or agent.personal in agent.plan.personal:
+        return False
+    w.end_personal(agent, "not configured any more")
+    return True
 
 
 def part(w: World) -> None:

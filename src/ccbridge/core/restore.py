@@ -67,8 +67,7 @@ def _restore_agent(w: World, agent: Agent, known: Mapping[str, Any]) -> None:
             agent.cool_why = "dead" if known["state"] == "unreachable" else known["reason"]
     w.drop_agent(agent)
     agent.seat = known.get("seat", "")
-    if known.get("personal", "") in agent.plan.personal:  # else taken out of the configuration meanwhile
-        agent.personal = known["personal"]
+    agent.personal = known.get("personal", "")
     agent.shown = (known.get("state", "logged_out"), known.get("reason", ""))
     agent.shown_at = known.get("at", 0.0)
     w.add_agent(agent)

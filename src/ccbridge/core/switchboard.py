@@ -101,7 +101,8 @@ class Switchboard:
         w.newcomers.clear()
         self._put_in_force(w.base)
         for agent in w.agents.values():
-            w.refresh(agent)  # but not what time has ended since: it is told with the first input
+            # but not what time has ended since: it is told with the first input
+            w.refresh(agent, again=attendance.check_personal(w, agent))
         for name, known in memory.agents.items():
             if name not in w.agents:
                 log_out(w, name, known)

@@ -19,7 +19,7 @@ from ccbridge.core.effects import Append, Effect, Oddity
 from ccbridge.core.memory import CLOSED_KEPT
 from ccbridge.core.pace import Pace
 from ccbridge.core.plan import Plan, QueuePlan
-from ccbridge.core.records import AgentEvent, CallEvent, PlanBegan
+from ccbridge.core.records import AgentEvent, CallEvent, ControlEvent, PlanBegan
 from ccbridge.core.version import told, version_of
 
 # How many ended channels are remembered: a caller may be gone before his arrival is told here.
@@ -445,6 +445,15 @@ class World:
         agent.dead_offers = 0
         self.refresh(agent)
 
+    def end_personal(self, agent: Agent, why: str) -> None:
+        """His phone rings again. Nobody has asked for that, so the audit is told."""
+        if not agent.personal:
+            return
+        agent.personal = ""
+        control = f"p{self.run}e{self.at:.3f}-{agent.id}"
+        ended = ControlEvent(control, self.at, "personal", "ended", "", "", agent.id, "", reason=why)
+        self.emit(Append(ended))
+
     def refresh(self, agent: Agent, at: float | None = None, *, again: bool = False) -> None:
         """Derive the agent's state anew; a change is an event, and may make him a candidate.
 
@@ -452,7 +461,7 @@ class World:
         """
         self.arm("agent", agent.id, agent.due())
         if agent.state()[0] == "logged_out":
-            agent.personal = ""
+            self.end_personal(agent, "logged out")
             if agent.seat:
                 self.sit(agent, "")
         if agent.here != agent.is_here():
