@@ -132,6 +132,16 @@ async def test_which_telephone_of_his_own(site: Site) -> None:
     ]
 
 
+async def test_where_nobody_works_a_control_is_kept_and_a_question_is_not(site: Site) -> None:
+    site.at.clear()
+    for dialled in ("*02", "*71", "*0711", "*097", "*001", "*08", "*099"):
+        await site.dial(dialled)
+    assert site.told == [
+        ("PJSIP/1001", what, "refused", "", "", "nobody is logged in at this phone")
+        for what in ("log_out", "outcome", "tag", "personal", "record_pause")
+    ]
+
+
 async def test_what_the_digits_mean(site: Site) -> None:
     await site.dial("*03")
     await site.dial("*032")

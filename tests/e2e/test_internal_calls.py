@@ -58,9 +58,9 @@ async def dials(phones: Phones, code: str, phone: str = "1001") -> Leg:
 
 
 def steps(site: Site) -> list[tuple[str, str, str, str]]:
-    """(what, result, whom, reason) of all that anna has asked for."""
+    """(what, result, whom, reason) of all that anna has asked for, or somebody where nobody is logged in."""
     rows = site.controls()
-    assert {(one["who"], one["door"]) for one in rows} <= {("anna", "phone")}
+    assert {(one["who"], one["door"]) for one in rows} <= {("anna", "phone"), ("", "phone")}
     return [(one["what"], one["result"], one["whom"], one["reason"]) for one in rows]
 
 
@@ -124,6 +124,7 @@ async def test_colleagues_who_are_not_called(centre: Site, phones: Phones, says:
         ("call_colleague", "refused", "", "no agent has this number"),
         ("call_colleague", "refused", "anna", "it is his own number"),
         ("call_colleague", "refused", "ben", "he is not logged in"),
+        ("call_colleague", "refused", "", "nobody is logged in at this phone"),
     ]
     centre.login("ben")
     await centre.until_agent("ben", "available")
@@ -211,6 +212,7 @@ async def test_no_supervisor_and_none_who_answers(centre: Site, phones: Phones, 
         await phones[phone].will("ring")
     assert await says(await dials(phones, "*096")) == NO_ANSWER
     assert steps(centre) == [
+        ("call_supervisor", "refused", "", "nobody is logged in at this phone"),
         ("call_supervisor", "asked", "", ""),
         ("call_supervisor", "failed", "sue", "no answer"),
         ("call_supervisor", "failed", "chief", "no answer"),

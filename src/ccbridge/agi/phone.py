@@ -60,6 +60,10 @@ RECORDING = {
 }
 NOT_PAUSED = ("do-not-disturb", "de-activated")
 PERSONAL = ("call-fwd-unconditional", "activated")
+# What only asks. All others control something, and a try where nobody works is told in the audit, by what the
+# audit calls it.
+QUESTIONS = {"state", "figures", "follow_ups"}
+AUDITED_AS = {"colleague": "call_colleague", "supervisor": "call_supervisor"}
 NOT_PERSONAL = ("call-fwd-unconditional", "de-activated")
 
 Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
@@ -147,7 +151,7 @@ class PhoneCodes:
         elif code.name == "log_in":
             await self._log_in(session, plan, code.digits, device)
         elif code.name == "outcome":
-            await self._outcome(session, code.digits, device)
+            await self._outcome(session, code, device)
         elif code.name in CONTROLS:
             status = await self._supervise(session, plan, code, device)
         else:
@@ -160,7 +164,7 @@ class PhoneCodes:
         """A code of somebody who is logged in at this phone."""
         row = self._who_works_at(device)
         if row is None:
-            await say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
+            await self._nobody(session, code, device)
             return ""
         if code.name in self._others:
             return await self._others[code.name](session, code, row) or ""
@@ -217,10 +221,18 @@ class PhoneCodes:
             sound,
         )
 
-    async def _outcome(self, session: AgiSession, digit: str, device: str) -> None:
+    async def _nobody(self, session: AgiSession, code: Dialled, device: str) -> None:
+        """Nobody works at this phone."""
+        if code.name not in QUESTIONS:
+            what = AUDITED_AS.get(code.name, code.name)
+            self._note(device, what, "refused", "", reason="nobody is logged in at this phone")
+        await say(session, *((LOGGED_OUT,) if code.name == "state" else NOBODY))
+
+    async def _outcome(self, session: AgiSession, code: Dialled, device: str) -> None:
         if self._who_works_at(device) is None:
-            await say(session, *NOBODY)
+            await self._nobody(session, code, device)
             return
+        digit = code.digits
         await self._do(
             session, lambda request: i.OutcomeKeyed(time.time(), digit, request, device=device), DONE
         )
