@@ -8,7 +8,7 @@ import os
 import resource
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ccbridge import __version__
 from ccbridge.agi import own_figures
 from ccbridge.agi.brief import Briefings
 from ccbridge.agi.doors import HELD, Doors
-from ccbridge.agi.follow_ups import CallBack, FollowUps
+from ccbridge.agi.follow_ups import CALL_BACK, HOUR, CallBack, Due, FollowUps
 from ccbridge.agi.internal_calls import Calling
 from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
@@ -189,7 +189,9 @@ class Daemon:
             )
             phone_codes.open(self.agi)
             Matters(self.loop.ask, self._matter_plan, heard).open(phone_codes)
-            FollowUps(self.loop.ask, self._due, self._call_back, self._is_number).open(phone_codes)
+            FollowUps(self.loop.ask, self._due, self._call_back, self._is_number, self._note).open(
+                phone_codes
+            )
             Calling(calls, self.monitoring.escalate).open(phone_codes, self.agi)
             own_figures.add(phone_codes, OwnFigures(url).today)
             self.attendance = Attendance(
@@ -425,16 +427,19 @@ class Daemon:
             said.tags, said.follow_up_after, said.note_max, said.note_within, self.site.recording.directory
         )
 
-    def _due(self, agent: str) -> list[dict[str, Any]] | None:
+    def _due(self, agent: str) -> Due | None:
         from ccbridge.store.queries import (  # SQLAlchemy: not before it is needed
             StoreAway,
             follow_ups,
             reading,
+            times_done,
         )
 
+        now = datetime.now(UTC)
         try:
             with reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
-                return follow_ups(db, agent=agent, due_by=datetime.now(UTC), limit=READ_OUT)
+                called = times_done(db, CALL_BACK, agent, now - timedelta(seconds=HOUR))
+                return Due(follow_ups(db, agent=agent, due_by=now, limit=READ_OUT), called)
         except StoreAway as error:
             log.warning("follow_ups.not_read", why=str(error))
             return None

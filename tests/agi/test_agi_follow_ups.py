@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fake_asterisk import FakeAsterisk
 
-from ccbridge.agi.follow_ups import CallBack, FollowUps
+from ccbridge.agi.follow_ups import CallBack, Due, FollowUps
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
@@ -30,6 +30,11 @@ class Desk:
         self.how: CallBack | None = CallBack("outgoing", ("+30",), 2, 2, 600.0)
         self.exists, self.running, self.now = "1", "1", 0.0
         self.posted: list[i.Input] = []
+        self.told: list[tuple[str, ...]] = []
+        self.before = 0  # calls in the hour, as the database has them
+
+    def note(self, *words: str, who: str = "", reason: str = "") -> None:
+        self.told.append((*words, who, reason))
 
     @staticmethod
     def one(call: str, number: str | None = NUMBER) -> dict[str, Any]:
@@ -74,14 +79,17 @@ async def desk(tmp_path: Any) -> AsyncIterator[Desk]:
     await server.start("127.0.0.1", 0)
     one = Desk(server.port)
     plan = PhonePlan(DEFAULTS, {}, ("break",), 60.0, tmp_path, 3, 300.0)
-    anna = {"PJSIP/1001": {"agent": "anna"}}
-    codes = PhoneCodes(lambda: plan, one.ask, anna.get, lambda *asked: False, lambda *told, **more: None, {})
+    anna = {"PJSIP/1001": {"agent": "anna", "device": "PJSIP/1001"}}
+    codes = PhoneCodes(lambda: plan, one.ask, anna.get, lambda *asked: False, one.note, {})
     codes.open(server)
 
     def is_number(number: str) -> bool:
         return parse_caller(number, "GR") == ("e164", number)
 
-    FollowUps(one.ask, lambda agent: one.due, lambda: one.how, is_number, lambda: one.now).open(codes)
+    def find(agent: str) -> Due | None:
+        return None if one.due is None else Due(one.due, one.before)
+
+    FollowUps(one.ask, find, lambda: one.how, is_number, one.note, lambda: one.now).open(codes)
     yield one
     await server.stop(0)
 
@@ -128,6 +136,25 @@ async def test_caps(desk: Desk) -> None:
     desk.exists = "0"
     assert not await desk.called()
     desk.exists, desk.how = "1", None
+    assert not await desk.called()
+    assert [one[2] for one in desk.told].count("done") == 3
+    assert [one for one in desk.told if one[2] != "done"] == [
+        ("PJSIP/1001", "call_back", "refused", "anna", "anna", why)
+        for why in (
+            "2 calls in an hour",
+            "2 calls at once",
+            "[outgoing] does not take the number",
+            "tickets.call_back is not configured",
+        )
+    ]
+
+
+async def test_the_cap_outlives_a_restart(desk: Desk) -> None:
+    desk.before = 1  # of a former run
+    assert await desk.called()
+    desk.before = 1  # this run's is not in the database yet
+    assert await desk.called()
+    desk.before = 2
     assert not await desk.called()
 
 

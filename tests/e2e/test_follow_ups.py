@@ -141,3 +141,32 @@ async def test_nobody_is_called_unless_it_is_configured(
     assert carrier.reached(number[1:]) == []
     (why,) = [line["why"] for line in site.daemon.lines() if line.get("event") == "follow_up.not_called"]
     assert why == "tickets.call_back is not configured"
+
+
+async def test_the_cap_of_an_hour_outlives_the_daemon(
+    make_site: Callable[..., Site], phones: Phones, carrier: Carrier
+) -> None:
+    site = make_site(tickets={"call_back": {**CALL_BACK, "an_hour": 1}}, queues={"sales": {"wrap_up": 60}})
+    anna, number = phones["1001"], new_number()
+    site.login("anna")
+    await site.until_agent("anna", "available")
+    call, name = await site.dial(carrier, SALES, number)
+    await site.until_event(name, "answered", agent="anna")
+    await (await dialled(anna, "*0730")).ended()
+    await call.hangup()
+    await anna.idle()
+    await site.until(lambda: due(site, "--late"))
+    leg = await dialled(anna, "*074", "1", done=lambda: carrier.reached(number[1:]))
+    (customer,) = carrier.reached(number[1:])
+    await leg.hangup()
+    await customer.ended()
+    await site.until_rows(1, "SELECT * FROM control_audit WHERE what = 'call_back' AND result = 'done'")
+    site.daemon.kill()
+    site.daemon.start()
+    await (await dialled(anna, "*074", "1")).ended()
+    assert len(carrier.reached(number[1:])) == 1
+    rows = await site.until_rows(2, "SELECT * FROM control_audit WHERE what = 'call_back' ORDER BY seq")
+    assert [(row["result"], row["reason"], row["who"], row["whom"], row["by"]) for row in rows] == [
+        ("done", "", "anna", "anna", "PJSIP/1001"),
+        ("refused", "1 calls in an hour", "anna", "anna", "PJSIP/1001"),
+    ]

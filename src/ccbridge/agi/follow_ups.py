@@ -19,7 +19,7 @@ import structlog
 from ccbridge.codes import Dialled
 from ccbridge.core import inputs as i
 
-from .phone import DONE, LATER, NOT_NOW, Ask, PhoneCodes
+from .phone import DONE, LATER, NOT_NOW, Ask, Note, PhoneCodes, Row
 from .session import AgiSession
 from .sounds import extend, say
 
@@ -32,8 +32,19 @@ KEYS = "123"  # call him, done, the next one
 MOMENT = "ABd 'digits/at' IMp"  # of SAY DATETIME: weekday, month, day, time
 E164 = re.compile(r"\+[0-9]{3,15}")
 GROUP = "follow-up"
+CALL_BACK = "call_back"  # in the audit
+HOUR = 3600.0  # seconds: of the cap
 
-Find = Callable[[str], Sequence[Mapping[str, Any]] | None]
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An agent's due follow-ups, and how many customers he has called within ``HOUR``, as was written."""
+
+    follow_ups: Sequence[Mapping[str, Any]]
+    called: int
+
+
+Find = Callable[[str], Due | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,8 @@ class CallBack:
 class FollowUps:
     """``find`` gives an agent's due follow-ups, None when it cannot; it blocks, within a limit.
 
-    ``is_number`` says of an E.164 number whether it is a valid one.
+    ``is_number`` says of an E.164 number whether it is a valid one. ``note`` tells the audit of each customer
+    who is called, or is not: what is written counts for the cap after a restart, too.
     """
 
     def __init__(
@@ -59,12 +71,14 @@ class FollowUps:
         find: Find,
         call_back: Callable[[], CallBack | None],
         is_number: Callable[[str], bool],
+        note: Note,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._find = find
         self._call_back = call_back
         self._is_number = is_number
+        self._note = note
         self._clock = clock
         self._reading = asyncio.Semaphore(READ)
         self._called: dict[str, deque[float]] = {}  # agent -> when, of the last hour
@@ -72,7 +86,7 @@ class FollowUps:
     def open(self, codes: PhoneCodes) -> None:
         codes.add("follow_ups", self._read_out)
 
-    async def _read_out(self, session: AgiSession, code: Dialled, agent: Mapping[str, Any]) -> str:
+    async def _read_out(self, session: AgiSession, code: Dialled, agent: Row) -> str:
         name = agent["agent"]
         async with self._reading:
             due = await asyncio.to_thread(self._find, name)
@@ -80,10 +94,10 @@ class FollowUps:
             await say(session, "im-sorry", LATER)
             return ""
         await say(session, "vm-youhave")
-        await session.exec("SayNumber", str(len(due)))
-        for one in due:
+        await session.exec("SayNumber", str(len(due.follow_ups)))
+        for one in due.follow_ups:
             match await self._offer(session, one):
-                case "1" if await self._connect(session, name, one):
+                case "1" if await self._connect(session, agent, one, due.called):
                     return "call"
                 case "2":
                     call = one["call_id"]
@@ -106,19 +120,22 @@ class FollowUps:
         key = key or await session.say_moment(round(one["due_at"].timestamp()), MOMENT, KEYS)
         return key or await session.wait_for_digit(KEY_WAIT_MS)
 
-    async def _connect(self, session: AgiSession, agent: str, one: Mapping[str, Any]) -> bool:
+    async def _connect(self, session: AgiSession, row: Row, one: Mapping[str, Any], called: int) -> bool:
         """Whether the dialplan is to call him: all that it needs is set then. A refusal is said."""
-        why = await self._why_not(session, agent, one["number"] or "")
+        agent = row["agent"]
+        why = await self._why_not(session, agent, one["number"] or "", called)
         if not why:
             call = one["call_id"]
             reply = await self._ask(lambda request: i.CustomerCalled(time.time(), agent, call, request))
             why = "" if reply.ok else reply.text
+        result = "refused" if why else "done"
+        self._note(row["device"], CALL_BACK, result, agent, who=agent, reason=why)
         if why:
             log.info("follow_up.not_called", agent=agent, call=one["call_id"], why=why)
             await say(session, *NOT_NOW)
         return not why
 
-    async def _why_not(self, session: AgiSession, agent: str, number: str) -> str:
+    async def _why_not(self, session: AgiSession, agent: str, number: str, written: int) -> str:
         how = self._call_back()
         if how is None:
             return "tickets.call_back is not configured"
@@ -126,10 +143,11 @@ class FollowUps:
             return "no number that may be called"
         now = self._clock()
         called = self._called.setdefault(agent, deque())
-        while called and called[0] <= now - 3600.0:
+        while called and called[0] <= now - HOUR:
             called.popleft()
-        if len(called) >= how.an_hour:
-            return f"{len(called)} calls in an hour"
+        # a former run's are known from the database alone, and this one's may not be there yet
+        if (count := max(len(called), written)) >= how.an_hour:
+            return f"{count} calls in an hour"
         there = await session.get_variable(f"DIALPLAN_EXISTS({how.context},{number},1)")
         if there != "1":
             return f"[{how.context}] does not take the number"

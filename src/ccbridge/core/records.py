@@ -189,7 +189,8 @@ class ControlEvent:
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
     # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock;
     # call_colleague, call_supervisor, escalate: of an agent; personal: his own telephone is to
-    # ring, or his phone again. A code that is dialled where nobody is logged in is refused under its own name
+    # ring, or his phone again; call_back: the customer of a follow-up. A code that is dialled where nobody is
+    # logged in is refused under its own name
     what: str
     result: str
     who: str  # the supervisor, or the agent himself; "" where nobody of that name is configured, or known

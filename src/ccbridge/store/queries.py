@@ -259,6 +259,13 @@ def controls(
     return _all(db, query.limit(limit))
 
 
+def times_done(db: Connection, what: str, whom: str, since: datetime) -> int:
+    """How often this control was done over this agent, from that moment on."""
+    mine = (control_audit.c.what == what, control_audit.c.whom == whom, control_audit.c.result == "done")
+    query = select(func.count()).select_from(control_audit).where(*mine, control_audit.c.at >= since)
+    return db.execute(query).scalar_one()
+
+
 # -- score cards ----------------------------------------------------------------------------------
 
 
