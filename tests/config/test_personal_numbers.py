@@ -88,3 +88,14 @@ def test_a_number_is_in_no_list_of_differences(tmp_path: Path) -> None:
     assert differences.sites(old, new, (), {}) == ["agents.anna.personal.mobile: changed"]
     gone = read(tmp_path, DIAL)
     assert differences.sites(old, gone, (), {}) == ["agents.anna.personal: [mobile] -> []"]
+
+
+def test_a_telephone_that_nobody_picks_up_is_not_called_for_ever(tmp_path: Path) -> None:
+    site = read(tmp_path, DIAL, anna={"mobile": "+306912345678"})
+    (told,) = [str(one) for one in site.warnings if "routing.misses is 0" in str(one)]
+    line = 1 + site.file.read_text("utf-8").splitlines().index("    personal:")
+    assert f"site.yml:{line}: agents.anna.personal: warning: routing.misses is 0" in told
+    data = yaml.safe_load(site.file.read_text("utf-8"))
+    data["routing"] = {**data.get("routing", {}), "misses": 3}
+    site.file.write_text(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), "utf-8")
+    assert "routing.misses" not in str(load(site.file, environ={}).warnings)

@@ -118,3 +118,31 @@ async def test_a_supervisor_lifts_locks_in_his_departments_only(make_site: Calla
         ("unlock", "refused", "sue", ME, "PJSIP/1002", "cli", refused),
         ("unlock", "refused", "sue", ME, "anna", "cli", "there is no supervisor of this name"),
     ]
+
+
+async def test_a_supervisor_says_where_calls_ring_in_his_departments_only(
+    make_site: Callable[..., Site],
+) -> None:
+    sue = {"name": "Sue", "device": "PJSIP/1007", "role": "supervisor", "departments": ["front"], "user": ME}
+    site = make_site(
+        personal={"dial": "PJSIP/{number}@carrier"},
+        departments={"front": ["sales"], "back": ["support"]},
+        agents={
+            "anna": {"queues": ["sales"], "personal": {"mobile": "+306912300001"}},
+            "ben": {"queues": ["support"], "personal": {"mobile": "+306912300002"}},
+        },
+        supervisors={"sue": sue},
+    )
+    site.login("anna", "ben")
+    mine, other = ("agent", "personal", "anna", "mobile"), ("agent", "personal", "ben", "mobile")
+    refused = "sue supervises none of the agent's departments"
+    assert ccbridge(site, *mine) == "0 anna is called at mobile"
+    assert ccbridge(site, *other) == f"1 {refused}"
+    assert ccbridge(site, *mine, "--as", "zed") == "1 there is no supervisor of this name"
+    assert site.agent("ben")["personal"] is None
+    assert (await kept(site, 6))[2:] == [
+        ("personal", "asked", "sue", ME, "anna", "cli", "mobile"),
+        ("personal", "done", "sue", ME, "anna", "cli", ""),
+        ("personal", "refused", "sue", ME, "ben", "cli", refused),
+        ("personal", "refused", "sue", ME, "anna", "cli", "there is no supervisor of this name"),
+    ]

@@ -91,3 +91,23 @@ def test_what_a_supervisor_did_for_an_agent_is_his() -> None:
     assert [(one.who, one.by, one.control) for one in house.kept] == [
         ("sue", "susan", "arx1"), ("anna", "PJSIP/1", "arx2"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("user", "as_", "agent", "who", "why"),
+    [
+        ("susan", "", "anna", "sue", ""),
+        ("susan", "", "ben", "sue", "sue supervises none of the agent's departments"),
+        ("susan", "chief", "ben", "chief", "susan is sue, not chief"),
+        ("tom", "", "anna", "tom", "a trainee may not say where an agent's calls ring"),
+        ("carl", "", "ben", "chief", ""),
+        ("root", "", "ben", "", ""),
+        ("root", "sue", "ben", "sue", "sue supervises none of the agent's departments"),
+        ("root", "zed", "ben", "", "there is no supervisor of this name"),
+    ],
+)
+def test_who_says_where_an_agents_calls_ring(user: str, as_: str, agent: str, who: str, why: str) -> None:
+    house = House()
+    assert house.desk.personal(Asked(7.0, user, "cli"), agent, as_) == (who, why)
+    kept = [(one.what, one.result, one.who, one.by, one.whom, one.reason) for one in house.kept]
+    assert kept == ([("personal", "refused", who, user, agent, why)] if why else [])

@@ -166,16 +166,18 @@ def unpause(here: Here, names: Names, queue: str | None, department: str | None,
 @click.argument("name", metavar="AGENT")
 @click.argument("device", metavar="[DEVICE]", required=False)
 @click.option("--off", is_flag=True, help="His phone rings again.")
+@click.option("--as", "as_", metavar="SUPERVISOR", help="In whose name; a supervisor acts in his own.")
 @common
 @pass_here
-def personal(here: Here, name: str, device: str | None, off: bool, as_json: bool) -> None:
+def personal(here: Here, name: str, device: str | None, off: bool, as_: str | None, as_json: bool) -> None:
     """Ring an agent's own telephone (DEVICE, of agents.AGENT.personal) from his next call on.
 
-    Whoever picks it up presses 1 to take the call. It ends when he logs out.
+    Whoever picks it up presses 1 to take the call. It ends when he logs out. A supervisor may do so in his
+    departments. It is kept: see `ccbridge audit`.
     """
     if off == (device is not None):
         raise click.UsageError("give a DEVICE, or --off")
-    fields = CLI if device is None else {**CLI, "device": device}
+    fields = {**CLI, **{key: one for key, one in (("device", device), ("as", as_)) if one is not None}}
     _changed(here, as_json, "agent.personal", (name,), None, None, logged_in=False, **fields)
 
 

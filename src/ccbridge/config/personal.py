@@ -9,7 +9,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from ccbridge.config.mistakes import Loc, Notes, show
-from ccbridge.config.models import PersonalSection
+from ccbridge.config.models import PersonalSection, RoutingSection
 from ccbridge.numbers import parse_caller
 
 # Those that cost more than a call to somebody (premium, shared cost ...) are never dialled.
@@ -28,12 +28,19 @@ def check(data: Mapping[str, Any], notes: Notes) -> None:
     if not all(isinstance(one, list | tuple) for one in (countries, types)):
         return  # a mistake already
     ours = {parse_caller(one, home).e164 for one in _mapping(data.get("numbers")) if isinstance(home, str)}
-    first: dict[str, Loc] = {}
+    misses = _mapping(data.get("routing")).get("misses", RoutingSection.model_fields["misses"].default)
+    warned, first = False, dict[str, Loc]()
     for agent, body in _mapping(data.get("agents")).items():
         devices = _mapping(_mapping(body).get("personal"))
         if devices and "dial" not in section:
             notes.add(
                 ("agents", agent, "personal"), "needs personal.dial: the trunk that they are reached by"
+            )
+        if devices and not misses and not warned:
+            warned = True
+            notes.warn(
+                ("agents", agent, "personal"),
+                "warning: routing.misses is 0: a telephone that nobody picks up is called again for ever",
             )
         for name, number in devices.items():
             loc = ("agents", agent, "personal", name)

@@ -195,10 +195,15 @@ class Commands:
         return await self._changed(agent, lambda request: i.Unpause(self._clock(), agent, request))
 
     async def _agent_personal(self, fields: dict[str, Any]) -> Answer:
-        """``device``: which of his personal devices is rung from now on; without it his phone."""
-        given = texts("agent.personal", fields, required=("agent",), optional=("device", "from"))
+        """``device``: which of his personal devices is rung from now on; without it his phone. ``as``: in
+        whose name; ``from``: cli or api."""
+        given = texts("agent.personal", fields, required=("agent",), optional=("device", "as", "from"))
         agent, asked = given["agent"], asked_by("agent.personal", given["from"], self._clock())
-        device, who = given["device"], "" if self._attendance is None else self._attendance.known(asked.by)
+        device, who = given["device"], ""
+        if self._attendance is not None and agent in self._board.world.agents:
+            who, why = self._attendance.personal(asked, agent, given["as"])
+            if why:
+                return Answer(False, why, None)
         return await self._changed(
             agent,
             lambda request: i.UsePersonal(asked.at, agent, device, asked.by, asked.door, request, who),

@@ -6,6 +6,7 @@
 | pin | failed: it was wrong | the agent, if the number is anybody's; ``by`` is the phone |
 | lock | done: so many wrong ones | the agent, or the phone |
 | unlock | done, or refused with the reason | the agent, or the phone |
+| personal | refused by role or department; the rest is told by the core | the agent |
 """
 
 from __future__ import annotations
@@ -56,20 +57,41 @@ class Attendance:
         A supervisor acts as himself, within his departments: a phone is of those of whoever works at it, or
         has it as his own. Anybody else who may open the control socket may do it anywhere.
         """
-        people = self._people()
-        who = people.get(as_) if as_ else roles.own(asked.by, people)
-        why = ""
-        if as_ and who is None:
-            why = "there is no supervisor of this name"
-        elif who is not None:
-            why = roles.acts_as(asked.by, who, people) or roles.unlock_refusal(who, self._departments(name))
-        self.note(asked, "unlock", "refused" if why else "done", name, who=who.id if who else "", reason=why)
+        who, why = self._judge(asked, name, as_, roles.unlock_refusal)
+        self.note(asked, "unlock", "refused" if why else "done", name, who=who, reason=why)
         if why:
             return False, why
         return True, f"{name} may try again" if self._forget(name) else f"{name} was not locked"
+
+    def personal(self, asked: Asked, agent: str, as_: str = "") -> tuple[str, str]:
+        """Who has the agent's calls ring elsewhere, by the same rule, and why he may not ("": he may). A
+        refusal is told."""
+        who, why = self._judge(asked, agent, as_, _personal_refusal)
+        if why:
+            self.note(asked, "personal", "refused", agent, who=who, reason=why)
+        return who, why
+
+    def _judge(
+        self, asked: Asked, name: str, as_: str, refusal: Callable[[Supervisor, frozenset[str]], str]
+    ) -> tuple[str, str]:
+        """Who acts ("": none of the supervisors), and why he may not ("": he may)."""
+        people = self._people()
+        who = people.get(as_ or self.known(asked.by))
+        if who is None:
+            return "", "there is no supervisor of this name" if as_ else ""
+        return who.id, roles.acts_as(asked.by, who, people) or refusal(who, self._departments(name))
 
     def _departments(self, name: str) -> frozenset[str]:
         world = self._world()
         agents = [one for one in world.agents.values() if name in (one.id, one.phone, one.plan.device)]
         queues = {queue for one in agents for queue in one.plan.queues}
         return roles.works_for(queues, world.plan.departments)
+
+
+def _personal_refusal(who: Supervisor, departments: frozenset[str]) -> str:
+    rights = roles.ROLES[who.role]
+    if not rights.unlocks:
+        return f"a {who.role} may not say where an agent's calls ring"
+    if not rights.everywhere and departments.isdisjoint(who.departments):
+        return f"{who.id} supervises none of the agent's departments"
+    return ""
