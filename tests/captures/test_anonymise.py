@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tables import Told
+from tables import Told as Tables
 
 from ccbridge.captures import lines
 from ccbridge.captures.anonymise import Anonymiser, without_secrets
-from ccbridge.captures.lines import Heard
+from ccbridge.captures.lines import Heard, Told
 from ccbridge.captures.replay import Replay
 from ccbridge.cli import main
+from ccbridge.core import inputs as i
+from ccbridge.core.plan import AgentPlan, Plan
 from ccbridge.core.state import freeze
 
 HERE = Path(__file__).parent
@@ -34,11 +36,11 @@ def test_it_is_the_same_history(file: Path, tmp_path: Path) -> None:
     assert not [one for one in numbers if one in text]
     assert "2100000001" not in text
     assert "Άννα" not in text.encode().decode("unicode_escape")
-    before, after = Told(file), Told(hidden)
+    before, after = Tables(file), Tables(hidden)
     assert len(after.replay.doubts) == len(before.replay.doubts)
     numberless = re.compile(r"\+?\d{7,}")
 
-    def plain(told: Told) -> str:
+    def plain(told: Tables) -> str:
         return numberless.sub(lambda found: "#" * len(found[0]), told.tables())
 
     assert plain(after) == plain(before)
@@ -67,6 +69,7 @@ def test_the_same_number_is_the_same_however_it_is_written() -> None:
         ("Exten: 2101234567", "1234567"),
         ("Channel: Local/2101234567@out-00000012;1", "1234567"),
         ("AppData: PJSIP/+302101234567@trunk,30", "1234567"),
+        ("AppData: PJSIP/0090071302101234567@trunk,30", "1234567"),  # the trunk's prefix, and the number
         ("URI: sip:1001@10.1.2.3:5060", "10[.]1"),
         ("Source: +30 210 123 4567", "123 4567"),
     ],
@@ -110,6 +113,26 @@ def test_a_file_that_goes_on() -> None:
     hidden = lines.dump([Anonymiser().line(start)]).decode("unicode_escape")
     assert call.e164 is not None
     assert not re.search(f"Ελένη|Παππά|{call.e164[1:]}", hidden)
+
+
+def test_an_agents_own_telephone_is_as_its_calls_show_it() -> None:
+    """In the plan, in a caller's arrival and in the PBX's events it is the same number."""
+    hide, number = Anonymiser(), "+306912345678"
+    agent = AgentPlan("anna", "Anna", "PJSIP/1001", (), personal={
+        "mobile": f"PJSIP/{number}@trunk", "home": "PJSIP/x-00900713306912345678@trunk",
+    })  # fmt: skip
+    plan = Plan(queues={}, agents={"anna": agent}, flows={}, numbers={}, default_flow="")
+    start = hide.line(lines.Start(1.0, 2.0, "r", plan))
+    arrived = hide.line(Told(1.0, i.CallArrived(2.0, "c", "100", "e164", number, number, "")))
+    header = hide.line(Heard(1.0, 2.0, f"Event: X\r\nDialString: {number}@trunk"))
+    assert isinstance(start, lines.Start)
+    assert isinstance(arrived, Told)
+    assert isinstance(arrived.event, i.CallArrived)
+    assert isinstance(header, Heard)
+    (hidden,) = re.findall(r"\d{7,}", header.text)
+    assert hidden[-7:] != number[-7:]
+    assert re.findall(r"\d{7,}", str(start.plan.agents["anna"].personal)) == [hidden, f"00900713{hidden}"]
+    assert (arrived.event.e164, arrived.event.raw) == (f"+{hidden}", f"+{hidden}")
 
 
 def test_a_file_is_never_written_over(tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ from ccbridge.core.plan import AgentPlan, Plan
 
 HIDDEN = 7  # digits of a number that are replaced; a shorter one is an extension
 ALIKE = 10  # digits at the end by which "+30 210 1234567" and "2101234567" are one number
-# Not part of an id, such as 1763774000.17, of a time, or of a channel's suffix.
-_NUMBER = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w]|\.\d)")
+# Not part of an id, such as 1763774000.17, of a time, or of a channel's suffix. A trunk's prefix before an
+# E.164 number makes more than its 15 digits.
+_NUMBER = re.compile(r"(?<![\w.-])\+?\d{7,}(?![\w]|\.\d)")
+_DIALLED = re.compile(r"\d{7,}")  # of what Dial is given, whatever stands around the number
 _ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 _PARTY = re.compile(r'^"?(.*?)"? ?<(.*)>$')
 # Headers of events that hold a caller's number, a name, or both.
@@ -44,6 +46,7 @@ class Anonymiser:
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(16)
+        self._made: set[str] = set()  # ends of numbers that stand for others: those stay when met again
         self._names: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
 
@@ -63,10 +66,13 @@ class Anonymiser:
         if len(places) < HIDDEN:
             return text
         same = "".join(text[n] for n in places)[-ALIKE:]
+        if same in self._made:
+            return text
         digest = hmac.digest(self._key, same.encode(), hashlib.sha256)
         chars = list(text)
         for place, byte in zip(places[-HIDDEN:], digest, strict=False):
             chars[place] = str(byte % 10)
+        self._made.add("".join(chars[n] for n in places)[-ALIKE:])
         return "".join(chars)
 
     def name(self, text: str) -> str:
@@ -116,7 +122,11 @@ class Anonymiser:
         return dataclasses.replace(plan, agents=agents)
 
     def _agent_plan(self, agent: AgentPlan) -> AgentPlan:
-        return dataclasses.replace(agent, name=self.name(agent.name))
+        personal = {
+            name: _DIALLED.sub(lambda found: self.number(found[0]), dialled)
+            for name, dialled in agent.personal.items()
+        }
+        return dataclasses.replace(agent, name=self.name(agent.name), personal=personal)
 
     def _start(self, start: Start) -> Start:
         state = start.state
