@@ -151,6 +151,22 @@ async def test_a_call_is_scored_after_it_and_in_the_midst_of_it(
     assert centre.oddities() == []
 
 
+async def test_who_knows_the_form_waits_for_no_prompt(centre: Site, phones: Phones, carrier: Carrier) -> None:
+    """Every key follows the last one at once, from the 9 on: none is lost, whatever is said meanwhile."""
+    sue = await listener(centre, phones)
+    call, _ = await talk(centre, carrier)
+    await until_told(centre, "listen", "done")
+    points = ["80", "60", "90", "70"]
+    for times in range(1, 4):
+        await sue.press("9" + "".join(f"{one}#" for one in points) + "#")
+        await until_told(centre, "score", "done", times)
+        assert [str(one["points"]) for one in centre.records("score_card")[-1]["items"]] == points
+        await until_told(centre, "listen", "done", times + 1)
+    await phones["1006"].hangup()
+    await call.hangup()
+    await centre.audit()
+
+
 async def test_nothing_is_kept_of_a_card_that_is_not_ended(
     centre: Site, phones: Phones, carrier: Carrier, lab: Lab
 ) -> None:
