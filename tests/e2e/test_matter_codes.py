@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -143,5 +144,70 @@ async def test_notes(
     number = told(site, "ticket", "list")[0]["id"]
     recordings = told(site, "ticket", "show", str(number))["call"]["recordings"]
     assert {row["id"] for row in rows} < {one["id"] for one in recordings}
+    await site.audit()
+    assert site.oddities() == []
+
+
+async def test_a_note_too_late(
+    make_site: Callable[..., Site], carrier: Carrier, says: Says, phones: Phones
+) -> None:
+    """So long after the talk as ``tickets.note_within`` says, and no longer."""
+    site = make_site(tickets={"note_within": 10}, queues={"sales": {"wrap_up": 2}})
+    call, name = await talking(site, carrier)
+    await call.hangup()
+    await phones["1001"].idle()
+    await site.until_agent("anna", "available")
+    leg = await (await phones["1001"].dial("*072", tone=700)).answered()
+    await asyncio.sleep(2.0)
+    await leg.press("#")
+    await leg.ended()
+    await site.until_event(name, "noted", agent="anna")
+    ended = site.events(name, "ended")[0]["at"]
+    await asyncio.sleep(max(0.0, ended + 10.2 - time.time()))
+    assert await says("*072") == NOT_NOW
+    assert len(site.events(name, "noted")) == 1
+    await site.audit()
+    assert site.oddities() == []
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_outcome_and_note_wait_for_the_database(
+    make_site: Callable[..., Site],
+    phones: Phones,
+    carrier: Carrier,
+    says: Says,
+    lab_postgres: LabPostgres,
+    how: str,
+) -> None:
+    """Each is taken as ever, by a daemon that dies before it is back, too, and is in its ticket then."""
+    site = make_site(jobs=True, tickets={"note_max": 5}, queues={"sales": {"wrap_up": 60}})
+    call, name = await talking(site, carrier)
+    (lab_postgres.halt if how == "stopped" else lab_postgres.pause)()
+    try:
+        await call.hangup()
+        await phones["1001"].idle()
+        await site.until_agent("anna", "wrap_up")
+        begun = time.monotonic()
+        assert await says("*71") == DONE
+        assert time.monotonic() - begun < 10.0
+        leg = await (await phones["1001"].dial("*072", tone=700)).answered()
+        await asyncio.sleep(2.5)
+        await leg.press("#")
+        await leg.ended()
+        await site.until_event(name, "noted", agent="anna")
+        site.daemon.kill()
+        await asyncio.to_thread(site.daemon.start)
+        assert site.agent("anna")["state"] == "wrap_up"
+        assert await says("*72") == DONE  # what he says last counts
+    finally:
+        if how == "stopped":
+            lab_postgres.start()
+        else:
+            lab_postgres.resume()
+    sql = "SELECT state FROM ticket WHERE call_id = %s AND outcome_set"
+    (row,) = await site.until_rows(1, sql, name)
+    assert row["state"] == "closed"
+    sql = "SELECT * FROM recording WHERE call_id = %s AND offer LIKE 'note-%%' AND state = 'ready'"
+    await site.until_rows(1, sql, name, limit_s=60)
     await site.audit()
     assert site.oddities() == []
