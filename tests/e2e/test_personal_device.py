@@ -372,13 +372,17 @@ async def test_the_code_switches_it_on_and_off(
         for one in site.records("control_event")
         if one["what"] == "personal"
     ]
-    assert told[:4] == [
+    assert told[:7] == [
+        ("refused", "nobody is logged in at this phone", "", "phone"),
+        ("refused", "has no personal device", "ben", "phone"),
         ("asked", "off", "ben", "phone"),
         ("done", "", "ben", "phone"),
+        ("refused", "has no personal device 3", "anna", "phone"),
         ("asked", "home", "anna", "phone"),
         ("done", "", "anna", "phone"),
     ]
-    assert told[-2:] == [
+    assert told[-3:] == [
         ("asked", "boat", "anna", "cli"),
         ("refused", "has no personal device 'boat'", "anna", "cli"),
+        ("ended", "logged out", "anna", ""),
     ]
