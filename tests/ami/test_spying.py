@@ -64,6 +64,8 @@ def test_a_leg_is_set_before_the_supervisor_is_sent_to_it() -> None:
             ("CCB_SPY_a2", "pbx-17.5"), ("CCB_HOW_a2", how),
         ]  # fmt: skip
         assert (actions[2]["Action"], actions[2]["Channel"], actions[2]["Exten"]) == ("Redirect", "mx1", "a2")
+    told = to_actions(Hear("mx1", 2, "pbx-17.5", "barge", beep=True))[2]
+    assert (told["Variable"], told["Value"]) == ("CCB_BEEP_a2", "1")
     assert to_actions(Rest("mx1"))[0]["Exten"] == "wait"
     assert to_actions(Drop("mx1"))[0]["Action"] == "Hangup"
 

@@ -170,7 +170,7 @@ async def test_a_supervisor_who_listens_already_is_heard(room: Room) -> None:
     answer = await room.ask("call.escalate", call=call)
     assert (answer.ok, answer.text) == (True, "chief, who listens, is heard by ben")
     assert [one for one in room.done if not isinstance(one, ControlEvent)] == [
-        Hear(chief, 2, sessions.all[chief].talk.leg, "barge")  # type: ignore[union-attr]
+        Hear(chief, 2, sessions.all[chief].talk.leg, "barge", beep=True)  # type: ignore[union-attr]
     ]
     assert room.desk.briefing(chief) is None
 

@@ -285,7 +285,7 @@ def states(site: Site) -> set[str]:
 
 
 async def test_who_listens_already_is_heard(
-    centre: Site, phones: Phones, carrier: Carrier, ears: Ears
+    centre: Site, phones: Phones, carrier: Carrier, ears: Ears, hears: Hears
 ) -> None:
     """At once, nobody is rung, and with the talk it is over: the next caller does not hear him."""
     call, name, anna = await talk(centre, phones, carrier)
@@ -308,6 +308,7 @@ async def test_who_listens_already_is_heard(
     await centre.until_closed(name)
     await ears.judge(from_end=True)
     assert steps(centre) == [("asked", "", ""), ("done", "sue", ""), ("ended", "sue", "the talk is over")]
+    assert await hears(sue, ("beep",)) == ["beep"]
     assert phones["1005"].legs == []
     assert len(phones["1006"].legs) == 1  # his own
     await agree(centre)

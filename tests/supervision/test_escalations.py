@@ -198,9 +198,9 @@ def test_the_next_call_while_he_is_in_charge_of_the_former_one(house: House) -> 
 
 @pytest.mark.parametrize("next_talk", [None, Talk("2.1", "2.0")])
 def test_who_listens_already_is_heard_for_this_talk(house: House, next_talk: Talk | None) -> None:
-    """Nobody is rung, he is told nothing, and in the next talk nobody hears him."""
+    """Nobody is rung, he is told by a beep, and in the next talk nobody hears him."""
     id_ = house.listens("listen")
-    assert house.asks() == ("", [Hear(id_, 2, "1.1", "barge")])
+    assert house.asks() == ("", [Hear(id_, 2, "1.1", "barge", beep=True)])
     assert house.escalated() == [("asked", "", "")]
     assert house.after(house.sessions.spying(house.at, id_, "a2")) == []
     assert house.asks() == ("sue is asked already", [])

@@ -137,6 +137,8 @@ def to_actions(effect: Ring | Hear | Notice | Join | Rest | Brief | GiveForm | D
                 f"CCB_SPY_{turn}": effect.leg,
                 f"CCB_HOW_{turn}": _HOW.get(effect.mode, ""),
             }
+            if effect.beep:
+                told[f"CCB_BEEP_{turn}"] = "1"
             return [
                 *set_variables(effect.session, told),
                 redirect(effect.session, CONTEXT, turn),

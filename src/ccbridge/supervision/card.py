@@ -22,7 +22,8 @@ def card(codes: Mapping[str, str]) -> str:
     ]
     lines += [
         "", "An agent who asks for you rings your phone: it shows `help:` and his name. You are told the",
-        "caller's number and the ticket's (any key ends that), and then both hear you.",
+        "caller's number and the ticket's (any key ends that), and then both hear you. If you listen to",
+        "that agent already, both hear you at once, after a beep, and in this call only.",
         "", "While you are on the line, also if you were rung for it:", "",
         "| key | | the agent hears you | the caller hears you |", "|---|---|---|---|",
         "| 4 | listen | no | no |", "| 5 | whisper | yes | no |", "| 6 | barge | yes | yes |",

@@ -102,6 +102,7 @@ class Hear:
     turn: int  # of this session, from 1: names the step, so that two on the way cannot be mixed up
     leg: str
     mode: str
+    beep: bool = False  # he hears one first: it is not he who has asked for this mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,9 @@ class Sessions:
         self._tell(session, at, "monitor", "asked", reason=mode)
         return self._done()
 
-    def switch(self, at: float, session: Session, mode: str, by: str, door: str) -> tuple[str, list[Effect]]:
+    def switch(
+        self, at: float, session: Session, mode: str, by: str, door: str, *, beep: bool = False
+    ) -> tuple[str, list[Effect]]:
         """Another mode, if his role has it, or the caller himself. Why not, "" if it is done."""
         if mode == session.mode or session.takes_over:
             return "", []
@@ -303,13 +306,13 @@ class Sessions:
             self._silence(session, at)
             session.mode, session.switched, session.before = mode, (by, door), None
             if session.talk is not None:
-                self._hear(session, session.talk, at)
+                self._hear(session, session.talk, at, beep=beep)
         return why, self._done()
 
     def switch_once(self, asked: Asked, session: Session, mode: str) -> list[Effect]:
-        """Another mode for the call that he hears, and no other."""
+        """Another mode for the call that he hears, and no other; a beep tells him."""
         before, talk = Before("", session.mode, session.switched), session.talk
-        effects = self.switch(asked.at, session, mode, asked.by, asked.door)[1]
+        effects = self.switch(asked.at, session, mode, asked.by, asked.door, beep=True)[1]
         if talk is not None and before.mode != session.mode:
             session.before = before._replace(call=talk.call)
         return effects
@@ -526,10 +529,10 @@ class Sessions:
         else:
             self._hear(session, talk, at)
 
-    def _hear(self, session: Session, talk: Talk, at: float) -> None:
+    def _hear(self, session: Session, talk: Talk, at: float, *, beep: bool = False) -> None:
         session.talk, session.state, session.sent = talk, State.HEARING, at
         session.turns += 1
-        self._out.append(Hear(session.id, session.turns, talk.leg, session.mode))
+        self._out.append(Hear(session.id, session.turns, talk.leg, session.mode, beep))
 
     def _silence(self, session: Session, at: float) -> None:
         """The end of a stretch: another mode, another call, or nothing more."""
