@@ -8,9 +8,10 @@ import os
 import resource
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 import structlog
@@ -68,6 +69,10 @@ from ccbridge.supervision.roles import Asked
 from ccbridge.supervision.score_desk import ScoreDesk
 from ccbridge.talk_keys import TalkKeys
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SYNC_EVERY = 1.0  # seconds
@@ -428,34 +433,33 @@ class Daemon:
         )
 
     def _due(self, agent: str) -> Due | None:
-        from ccbridge.store.queries import (  # SQLAlchemy: not before it is needed
-            StoreAway,
-            follow_ups,
-            reading,
-            times_done,
-        )
+        from ccbridge.store import queries  # SQLAlchemy: not before it is needed, here and below
 
-        now = datetime.now(UTC)
-        try:
-            with reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
-                called = times_done(db, CALL_BACK, agent, now - timedelta(seconds=HOUR))
-                return Due(follow_ups(db, agent=agent, due_by=now, limit=READ_OUT), called)
-        except StoreAway as error:
-            log.warning("follow_ups.not_read", why=str(error))
-            return None
+        def ask(db: Connection) -> Due:
+            now = datetime.now(UTC)
+            called = queries.times_done(db, CALL_BACK, agent, now - timedelta(seconds=HOUR))
+            return Due(queries.follow_ups(db, agent=agent, due_by=now, limit=READ_OUT), called)
+
+        return self._read("follow_ups.not_read", ask)
 
     async def _ticket(self, call: str) -> int | None:
         """The number of its ticket, if the database tells it now."""
         return await asyncio.to_thread(self._ticket_of, call)
 
     def _ticket_of(self, call: str) -> int | None:
-        from ccbridge.store.queries import StoreAway, reading, ticket_of  # as above
+        from ccbridge.store import queries
+
+        return self._read("ticket.not_read", lambda db: queries.ticket_of(db, call))
+
+    def _read(self, failing: str, ask: Callable[[Connection], T]) -> T | None:
+        """The database's answer within ``READ_LIMIT``. None when it is away; ``failing`` is in the log."""
+        from ccbridge.store import queries
 
         try:
-            with reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
-                return ticket_of(db, call)
-        except StoreAway as error:
-            log.warning("ticket.not_read", why=str(error))
+            with queries.reading(self.site.database.url.get_secret_value(), READ_LIMIT) as db:
+                return ask(db)
+        except queries.StoreAway as error:
+            log.warning(failing, why=str(error))
             return None
 
     def _call_back(self) -> CallBack | None:

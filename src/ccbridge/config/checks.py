@@ -12,7 +12,7 @@ from typing import Any
 
 from ccbridge.config import departments, personal, phone_codes, score_cards, supervisors, ways_out
 from ccbridge.config.departments import served
-from ccbridge.config.mistakes import KEY, Loc, Notes, misspelt, show
+from ccbridge.config.mistakes import KEY, Loc, Notes, mapping, misspelt, show
 from ccbridge.config.models import QueueSection, StepSection
 
 VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set(), "hangup": set()}
@@ -26,28 +26,23 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     departments.check(data, notes)
     supervisors.check(data, notes)
     score_cards.check(data, notes)
-    for flow, raw in _mapping(data, "flows").items():
-        steps = _mapping(raw, "steps")
+    for flow, raw in mapping(data, "flows").items():
+        steps = mapping(raw, "steps")
         for step, body in steps.items():
             _verb(("flows", flow, "steps", step), body, notes)
         _loops(("flows", flow, "steps"), steps, notes)
         _reach(("flows", flow, "steps"), raw, steps, notes)
     _skills(data, notes)
     _wishes(data, notes)
-    ways_out.check(_mapping(data, "queues"), notes)
+    ways_out.check(mapping(data, "queues"), notes)
     _unused(data, notes)
     _paths(data, folder, notes)
 
 
-def _mapping(data: Any, key: str) -> Mapping[str, Any]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def _skills(data: Mapping[str, Any], notes: Notes) -> None:
     """The rules of a queue begin at 0 s and ascend; each asks for what some agent of that queue has."""
-    people = [raw for raw in _mapping(data, "agents").values() if isinstance(raw, dict)]
-    for queue, raw in _mapping(data, "queues").items():
+    people = [raw for raw in mapping(data, "agents").values() if isinstance(raw, dict)]
+    for queue, raw in mapping(data, "queues").items():
         rules = raw.get("skills") if isinstance(raw, dict) else None
         if not isinstance(rules, list):
             continue
@@ -65,15 +60,15 @@ def _skills(data: Mapping[str, Any], notes: Notes) -> None:
                     (*loc, index), f"must hold later than the rule before it, which does so after {last:g} s"
                 )
             last = after
-            require = _mapping(rule, "require")
-            serving = [_mapping(one, "skills") for one in people if queue in served(data, one)]
+            require = mapping(rule, "require")
+            serving = [mapping(one, "skills") for one in people if queue in served(data, one)]
             if serving and require and not any(_has(skills, require) for skills in serving):
                 notes.warn((*loc, index, "require"), "warning: no agent of this queue has all of it")
 
 
 def _wishes(data: Mapping[str, Any], notes: Notes) -> None:
     """Who waits for one agent alone must have time left for the others."""
-    for queue, raw in _mapping(data, "queues").items():
+    for queue, raw in mapping(data, "queues").items():
         if not isinstance(raw, dict):
             continue
         max_wait = raw.get("max_wait", QueueSection.model_fields["max_wait"].default)
@@ -182,25 +177,25 @@ def _reach(loc: Loc, flow: Any, steps: Mapping[str, Any], notes: Notes) -> None:
 
 
 def _unused(data: Mapping[str, Any], notes: Notes) -> None:
-    taken = {name for raw in _mapping(data, "agents").values() for name in served(data, raw)}
-    for queue in _mapping(data, "queues"):
+    taken = {name for raw in mapping(data, "agents").values() for name in served(data, raw)}
+    for queue in mapping(data, "queues"):
         if queue not in taken:
             notes.warn(("queues", queue), "warning: no agent serves it; its callers wait for max_wait")
-    used = {target for target in _mapping(data, "numbers").values() if isinstance(target, str)}
-    for flow in _mapping(data, "flows"):
+    used = {target for target in mapping(data, "numbers").values() if isinstance(target, str)}
+    for flow in mapping(data, "flows"):
         if flow not in used and flow != data.get("default_flow"):
             notes.warn(("flows", flow), "warning: no number and no default_flow leads here")
 
 
 def _paths(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
-    socket = _mapping(data, "control").get("socket")
+    socket = mapping(data, "control").get("socket")
     if isinstance(socket, str) and len(bytes(folder / socket)) > 100:
         notes.add(("control", "socket"), "is too long a path for a Unix socket: at most 100 bytes in all")
-    followed = _mapping(data, "catch_up")
+    followed = mapping(data, "catch_up")
     cdr_file, cel_file = followed.get("cdr_file"), followed.get("cel_file")
     if isinstance(cdr_file, str) and isinstance(cel_file, str) and folder / cdr_file == folder / cel_file:
         notes.add(("catch_up", "cel_file"), "is the cdr_file, too; Asterisk writes them as two files")
-    directory = _mapping(data, "recording").get("directory")
+    directory = mapping(data, "recording").get("directory")
     if isinstance(directory, str) and set(str(folder / directory)) & set(" ,;&|$\"'`(){}[]\\"):
         # It becomes an argument of MixMonitor in the dialplan.
         notes.add(("recording", "directory"), "may hold no blank and none of , ; & | $ quotes and brackets")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 Loc = tuple[str | int, ...]
 """A place in the file: mapping keys and list indexes from the root down."""
@@ -84,6 +85,12 @@ class Notes:
 
 KEY = "[key]"
 """Last element of a ``Loc`` that means the key itself, not its value (pydantic's own mark)."""
+
+
+def mapping(data: Any, key: str) -> Mapping[str, Any]:
+    """What stands under this key as it was read; nothing, if it is no mapping: that is a mistake already."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def dotted(loc: Loc) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from ccbridge.config.mistakes import Loc, Notes, show
+from ccbridge.config.mistakes import Loc, Notes, mapping, show
 from ccbridge.config.models import PersonalSection, RoutingSection
 from ccbridge.numbers import parse_caller
 
@@ -21,17 +21,17 @@ TYPES = {
 
 
 def check(data: Mapping[str, Any], notes: Notes) -> None:
-    section, callers = _mapping(data.get("personal")), _mapping(data.get("callers"))
+    section, callers = mapping(data, "personal"), mapping(data, "callers")
     home = callers.get("country")
     countries = section.get("countries") or [home]
     types = section.get("types", PersonalSection.model_fields["types"].default)
     if not all(isinstance(one, list | tuple) for one in (countries, types)):
         return  # a mistake already
-    ours = {parse_caller(one, home).e164 for one in _mapping(data.get("numbers")) if isinstance(home, str)}
-    misses = _mapping(data.get("routing")).get("misses", RoutingSection.model_fields["misses"].default)
+    ours = {parse_caller(one, home).e164 for one in mapping(data, "numbers") if isinstance(home, str)}
+    misses = mapping(data, "routing").get("misses", RoutingSection.model_fields["misses"].default)
     warned, first = False, dict[str, Loc]()
-    for agent, body in _mapping(data.get("agents")).items():
-        devices = _mapping(_mapping(body).get("personal"))
+    for agent, body in mapping(data, "agents").items():
+        devices = mapping(body, "personal")
         if devices and "dial" not in section:
             notes.add(
                 ("agents", agent, "personal"), "needs personal.dial: the trunk that they are reached by"
@@ -68,10 +68,6 @@ def _wrong(number: str, countries: list[Any], types: list[Any], ours: set[str | 
     if TYPES.get(phonenumbers.number_type(parsed), set()).isdisjoint(map(str, types)):
         return f"is no number of a type that personal.types allows: {', '.join(map(str, types))}"
     return "is one of this site's own numbers: his calls would come back here" if number in ours else ""
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def dialled(section: PersonalSection, number: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ccbridge.config.mistakes import KEY, Loc, Notes
+from ccbridge.config.mistakes import KEY, Loc, Notes, mapping
 
 KINDS = ("extension", "queue", "message")
 AT_ONCE = ("full", "nobody", "paused")
@@ -18,19 +18,14 @@ def check(queues: Mapping[str, Any], notes: Notes) -> None:
             _one_kind(loc, to, notes)
             if to.get("queue") == queue:
                 notes.add((*loc, "queue"), "is the queue itself")
-        if isinstance(raw, dict) and "full" in _mapping(raw, "overflow_to") and not raw.get("max_waiting"):
+        if isinstance(raw, dict) and "full" in mapping(raw, "overflow_to") and not raw.get("max_waiting"):
             notes.add(("queues", queue, "overflow_to", "full"), "is never reached without max_waiting")
     _circles(queues, notes)
 
 
-def _mapping(data: Any, key: str) -> Mapping[str, Any]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def _targets(queue: str, raw: Any) -> Iterator[tuple[Loc, Mapping[str, Any]]]:
     for key in ("overflow_to", "keys"):
-        for why, to in _mapping(raw, key).items():
+        for why, to in mapping(raw, key).items():
             if isinstance(to, dict):
                 yield ("queues", queue, key, why), to
 
@@ -50,7 +45,7 @@ def _circles(queues: Mapping[str, Any], notes: Notes) -> None:
     leads = {
         queue: {
             str(to["queue"]): why
-            for why, to in _mapping(raw, "overflow_to").items()
+            for why, to in mapping(raw, "overflow_to").items()
             if why in AT_ONCE and isinstance(to, dict) and isinstance(to.get("queue"), str)
         }
         for queue, raw in queues.items()

@@ -178,9 +178,7 @@ class Switchboard:
                         w.phone_back(agent)
             case i.PlanLoaded():
                 self._plan_loaded(event.plan)
-            case i.LogIn() | i.LogOut() | i.Pause() | i.Unpause() | i.WrapUpEnd() | i.WrapUpExtend():
-                attendance.agent_command(w, event)
-            case i.UsePersonal():
+            case _ if isinstance(event, attendance.AgentCommand):
                 attendance.agent_command(w, event)
             case i.QueuePause() | i.QueueDrain() | i.QueueResume() | i.QueueSet():
                 supervise.queue_command(w, event)
