@@ -7,12 +7,15 @@ them is still the same.
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from statistics import median
 
+from ccbridge.lab.lab import Lab
+from ccbridge.lab.legs import Leg
 from ccbridge.lab.tones import samples
 
 STRETCH = 100  # samples
@@ -47,3 +50,10 @@ def spoken(heard: Path, folder: Path, names: tuple[str, ...]) -> list[str]:
         if len(at) > MOST * len(wanted):
             found.append((median(at), name))
     return [name for _, name in sorted(found)]
+
+
+async def played_to(leg: Leg, lab: Lab, names: tuple[str, ...]) -> list[str]:
+    """The same of a leg, until the PBX hangs up."""
+    await leg.ended()
+    await asyncio.sleep(0.3)  # what he heard is written
+    return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", names)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 from e2e_rig import Site
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.cli import main
 from ccbridge.lab.lab import Lab
@@ -34,9 +34,7 @@ async def dialled(lab: Lab, phone: Phone, code: str, *pins: str) -> str:
     for pin in pins:
         await asyncio.sleep(1.0)
         await leg.press(f"{pin}#")
-    await leg.ended()
-    await asyncio.sleep(0.3)
-    return (await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS))[-1]
+    return (await played_to(leg, lab, SOUNDS))[-1]
 
 
 async def kept(site: Site, count: int) -> list[tuple[str, ...]]:

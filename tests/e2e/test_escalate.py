@@ -26,7 +26,7 @@ from ears import (
     until_agreed,
     until_told,
 )
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
@@ -57,9 +57,7 @@ def hears(lab: Lab) -> Hears:
     """Which sounds were heard on a leg that has ended."""
 
     async def heard(leg: Leg, sounds: tuple[str, ...] = SOUNDS) -> list[str]:
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", sounds)
+        return await played_to(leg, lab, sounds)
 
     return heard
 

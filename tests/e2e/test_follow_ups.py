@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from e2e_rig import SALES, Site, new_number
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
@@ -68,9 +68,7 @@ async def test_follow_ups_are_read_out(
 
     async def says(code: str, key: str = "") -> list[str]:
         leg = await dialled(anna, code, key)
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     assert await says("*073") == NOBODY
     assert await says("*074") == NOBODY

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from e2e_rig import SALES, Site
 from ears import ANNA, BEN, PEOPLE, SUE, Ears, Phones, told, until_agreed, until_told
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge import pins
 from ccbridge.lab.carrier import Carrier
@@ -46,9 +46,7 @@ def says(lab: Lab) -> Says:
     """The sounds that were heard until the PBX hung up."""
 
     async def heard(leg: Leg) -> list[str]:
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     return heard
 

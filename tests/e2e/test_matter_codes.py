@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Call, Carrier
@@ -39,9 +39,7 @@ def says(lab: Lab, phones: Phones) -> Says:
 
     async def dial(code: str) -> list[str]:
         leg = await (await phones["1001"].dial(code, tone=0)).answered()
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     return dial
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
@@ -29,9 +28,7 @@ AWAY = ["please-try-call-later"]
 
 async def heard(lab: Lab, phone: Phone, code: str = "*099") -> list[str]:
     leg = await (await phone.dial(code, tone=0)).answered()
-    await leg.ended()
-    await asyncio.sleep(0.3)
-    return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+    return await played_to(leg, lab, SOUNDS)
 
 
 def reported(site: Site, agent: str) -> tuple[int, int]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from spoken import spoken
+from ears import ccbridge
+from spoken import played_to
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import CALLER_TONE_HZ, Call, Carrier
 from ccbridge.lab.lab import Lab
 from ccbridge.lab.legs import Leg
@@ -67,21 +66,12 @@ async def mobile(outside: Outside) -> Phone:
 @pytest.fixture
 def says(lab: Lab) -> Says:
     """Dial a code; the sounds that were heard until the PBX hung up."""
-    folder = lab.folder / "pbx/lib/data/sounds/en"
 
     async def dial(phone: Phone, code: str) -> list[str]:
         leg = await (await phone.dial(code, tone=0)).answered()
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, folder, SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     return dial
-
-
-def ccbridge(site: Site, *words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["-c", str(site.config), *words], prog_name="ccbridge")
-    assert result.exit_code == code, result.output
-    return (result.stderr if code else result.stdout).strip()
 
 
 async def at_the_mobile(site: Site, *others: str) -> None:

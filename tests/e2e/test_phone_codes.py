@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from click.testing import CliRunner
 from e2e_rig import SALES, Site
-from spoken import spoken
+from spoken import played_to, spoken
 
 from ccbridge.cli import main
 from ccbridge.codes import TABLE
@@ -57,13 +57,9 @@ async def dialled(phone: Phone, code: str, *keyed: str) -> Leg:
 def says(lab: Lab) -> Says:
     """Dial a code and key at its prompts; the sounds that were heard until the PBX hung up."""
 
-    folder = lab.folder / "pbx/lib/data/sounds/en"
-
     async def dial(phone: Phone, code: str, *keyed: str) -> list[str]:
         leg = await dialled(phone, code, *keyed)
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, folder, SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     return dial
 

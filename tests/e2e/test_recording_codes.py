@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from e2e_rig import SALES, SUPPORT, Site
 from ears import PEOPLE, ccbridge
-from spoken import spoken
+from spoken import played_to, spoken
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab
@@ -53,13 +53,10 @@ def record(site: Site, call: str, to: str, who: str = "sue", code: int = 0) -> s
 @pytest.fixture
 def says(lab: Lab) -> Says:
     """Dial a code; the sounds that were heard until the PBX hung up."""
-    folder = lab.folder / "pbx/lib/data/sounds/en"
 
     async def dial(phone: Phone, code: str) -> list[str]:
         leg = await (await phone.dial(code, tone=0)).answered()
-        await leg.ended()
-        await asyncio.sleep(0.3)
-        return await asyncio.to_thread(spoken, leg.heard, folder, SOUNDS)
+        return await played_to(leg, lab, SOUNDS)
 
     return dial
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e_rig import SALES, SUPPORT, Site
 from ears import ccbridge
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.lab.carrier import Call, Carrier
 from ccbridge.lab.lab import Lab
@@ -77,10 +76,7 @@ async def asks(site: Site, leg: Leg, *keyed: str | float) -> None:
 
 async def heard(lab: Lab, leg: Leg) -> list[str]:
     """The sounds that were heard until the phone hung up."""
-    await leg.ended()
-    await asyncio.sleep(0.3)
-    folder: Path = lab.folder / "pbx/lib/data/sounds/en"
-    return await asyncio.to_thread(spoken, leg.heard, folder, SOUNDS)
+    return await played_to(leg, lab, SOUNDS)
 
 
 @pytest.fixture

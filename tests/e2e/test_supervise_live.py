@@ -5,20 +5,13 @@ from __future__ import annotations
 import getpass
 
 import pytest
-from click.testing import CliRunner
 from e2e_rig import SALES, Site
+from ears import ccbridge
 
-from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
-
-
-def ccbridge(site: Site, *words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["-c", str(site.config), *words], prog_name="ccbridge")
-    assert result.exit_code == code, result.output
-    return (result.stderr if code else result.stdout).strip()
 
 
 async def test_a_queue_is_paused_drained_and_set(

@@ -23,7 +23,7 @@ from ears import (
     until_agreed,
     until_told,
 )
-from spoken import spoken
+from spoken import played_to
 
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
@@ -54,9 +54,7 @@ async def dials(phones: Phones, phone: str, code: str, tone: int = SUE) -> Leg:
 
 async def said(lab: Lab, leg: Leg) -> list[str]:
     """The sounds that were heard until the PBX hung up."""
-    await leg.ended()
-    await asyncio.sleep(0.3)
-    return await asyncio.to_thread(spoken, leg.heard, lab.folder / "pbx/lib/data/sounds/en", SOUNDS)
+    return await played_to(leg, lab, SOUNDS)
 
 
 async def test_listen_whisper_and_barge(
