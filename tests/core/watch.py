@@ -16,6 +16,7 @@ from watch_ways_out import WaysOut
 from watch_why import WhyWatch
 from watch_wished import Wished
 
+from ccbridge.ami.translate import device_of
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
 from ccbridge.core import reconcile, sweep
@@ -166,6 +167,7 @@ class Watch:
                     self.fault(f"{w.calls[event.call]} brings {brought}")
             case i.BridgeEntered():
                 self.entered[event.channel] = event.at
+                self._busy_guest(w, event.channel)
             case i.LinkUp():
                 self.link = True
                 self.rests.clear()
@@ -182,6 +184,16 @@ class Watch:
                 for agent in w.agents.values():
                     if agent.phone == event.device and self.rests.get(agent.id, (0.0, ""))[1] == "dead":
                         del self.rests[agent.id]
+
+    def _busy_guest(self, w: World, channel: str) -> None:
+        """A caller was passed on to an agent to whom another call is under way: for as long as that lives, he
+        is with him as anybody outside would be. How long that is shows in no account."""
+        around = w.bridges.around(channel)
+        agents = [agent for name in around.values() if (agent := w.agent_of(device_of(name))) is not None]
+        busy = {self.offer_of[agent.id] for agent in agents if agent.id in self.offer_of}
+        for call in around.keys() & w.calls.keys():
+            if busy - self.live_offer.get(w.calls[call].account, set()):
+                self.joined_late[call] = float("inf")
 
     def _effect(self, w: World, event: i.Input, effect: e.Effect) -> None:
         self.counts[type(effect).__name__] += 1
