@@ -180,6 +180,28 @@ def test_talk(
     assert [one.explained for one in told] == ["passed on" in one for one in said]
 
 
+def test_taken_over_by_one_who_was_there_before(
+    db: Database, link: Db, tmp_path: Path, files: dict[str, Path]
+) -> None:
+    """Asterisk has filed all of it under the supervisor's channel since."""
+    call(link, "2.0", ("anna", 20, 0))
+    cel_call(link, "2.0")
+    cdr(link, "2.0")
+    for seq, (result, control) in enumerate((("asked", "1.0"), ("done", "1.0"), ("failed", "3.0")), 1):
+        link.execute(
+            "INSERT INTO control_audit (node, seq, control, at, what, result, who, by, whom, door, call_id,"
+            " reason) VALUES (%s, %s, %s, %s, 'take_over', %s, 'sue', 'sue', 'anna', 'phone', '2.0', '')",
+            (NODE, seq, control, NOON, result),
+        )
+    cdr(link, "1.0", "ccbridge-hold")
+    cdr(link, "3.0", "ccbridge-hold")
+    assert kinds(found(db, tmp_path, files)) == {
+        "2.0": ("talk", True),
+        "1.0 (1 CDRs)": ("no_call", True),
+        "3.0 (1 CDRs)": ("no_call", False),
+    }
+
+
 def test_open_calls(db: Database, link: Db, tmp_path: Path, files: dict[str, Path]) -> None:
     opened = "INSERT INTO call_opened VALUES (%s, %s, '100', 'anonymous', NULL, '', '', NULL, false)"
     for id_ in ("live", "stuck"):

@@ -184,6 +184,8 @@ def _calls_without_cdr(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
         yield Difference("no_cdr", row["call_id"], reason, cut_off)
 
 
+# Channels that are put into one bridge are all of the oldest one's ``linkedid`` from then on.
+TAKEN_OVER = "a supervisor who was on the line before took a caller over"
 # Where supervisors' channels end, and those that play a tone for them.
 SUPERVISORS = ("ccbridge-monitor", "ccbridge-notice", "ccbridge-score", "ccbridge-brief")
 
@@ -191,7 +193,9 @@ _NO_CALL = """
 SELECT linkedid, count(*) AS rows,
        bool_or(fields ->> 'DestinationContext' = ANY(:contexts)) AS ours,
        bool_or(fields ->> 'DestinationContext' = ANY(:supervisors)) AS monitored,
-       bool_or(fields ->> 'DestinationContext' LIKE 'ccbridge-%') AS by_feature_code
+       bool_or(fields ->> 'DestinationContext' LIKE 'ccbridge-%') AS by_feature_code,
+       EXISTS (SELECT FROM control_audit WHERE control = linkedid AND what = 'take_over' AND result = 'done')
+           AS taken_over
 FROM cdr WHERE at >= :start AND at < least(:stop, :settled)
   AND NOT EXISTS (SELECT FROM call_account a WHERE a.call_id = cdr.linkedid)
   AND NOT EXISTS (SELECT FROM call_opened o WHERE o.call_id = cdr.linkedid)
@@ -200,7 +204,9 @@ GROUP BY linkedid ORDER BY min(at)"""
 
 def _cdrs_without_call(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
     for row in _rows(db, _NO_CALL, {**span, "contexts": list(CALLERS), "supervisors": list(SUPERVISORS)}):
-        if row["ours"]:
+        if row["taken_over"]:
+            reason = f"{TAKEN_OVER}: Asterisk files the call under his channel"
+        elif row["ours"]:
             reason = (
                 "a call of ours that neither the daemon nor CEL knows: is cel_custom_ccbridge.conf included?"
             )
@@ -210,13 +216,17 @@ def _cdrs_without_call(db: Connection, span: Mapping[str, Any]) -> Iterator[Diff
             reason = "an agent's phone dialled one of ccbridge's feature codes: no caller"
         else:
             reason = "not a call of ours: it never came to a context of ccbridge"
-        yield Difference("no_call", f"{row['linkedid']} ({row['rows']} CDRs)", reason, not row["ours"])
+        yield Difference(
+            "no_call", f"{row['linkedid']} ({row['rows']} CDRs)", reason, row["taken_over"] or not row["ours"]
+        )
 
 
 _TALK = """
 SELECT a.call_id, a.legs AS events, r.legs AS cel,
        ARRAY(SELECT data ->> 'offer' FROM call_event e
-             WHERE e.call_id = a.call_id AND e.kind = 'joined') AS joined
+             WHERE e.call_id = a.call_id AND e.kind = 'joined') AS joined,
+       EXISTS (SELECT FROM control_audit c
+               WHERE c.call_id = a.call_id AND c.what = 'take_over' AND c.result = 'done') AS taken_over
 FROM call_account a JOIN cel_call r USING (call_id)
 WHERE a.arrived_at >= :start AND a.arrived_at < :stop AND a.source = 'events' AND r.source = 'cel'
 ORDER BY a.arrived_at"""
@@ -257,6 +267,8 @@ def _talk(db: Connection, span: Mapping[str, Any]) -> Iterator[Difference]:
                 f"talk with {agent} is {talk[agent]:.1f} s by the daemon's events, {cel[agent]:.1f} s by CEL"
             )
             why = "the caller was passed on to him" if explained else "events were lost"
+            if row["taken_over"] and cel[agent] < talk[agent]:
+                explained, why = True, TAKEN_OVER
             yield Difference("talk", row["call_id"], f"{how}: {why}", explained)
 
 
