@@ -227,6 +227,26 @@ def test_a_talk_whose_end_went_by_unseen_is_inferred() -> None:
     assert (closed.disposition, closed.ended_by, closed.inferred) == ("answered", "agent", True)
 
 
+def test_answered_and_passed_on_while_nobody_watched() -> None:
+    """Somebody whose phone is no agent's is in one bridge with him, and the agent's leg has gone."""
+    scene = Scene(agents="ann")
+    offer = some(scene.hold("c1"))
+    scene.ring(offer)
+    scene.tell(i.LinkDown, "cut")
+    scene.is_at("c1", "ccbridge-offer", offer.offer, bridge="b2")
+    scene.is_at("x1", "phones", name="PJSIP/guest-1", linked="c1", bridge="b2")
+    scene.link_up()
+    assert (scene.state("c1"), scene.agent("ann")) == ("transferred", ("wrap_up", ""))
+    assert [kind for kind in scene.events("c1") if kind in ("answered", "transferred")] == [
+        "answered", "transferred",
+    ]  # fmt: skip
+    scene.tell(i.CallParked, "c1", "701")
+    scene.tell(i.ChannelGone, "c1", 16)
+    closed = scene.closed("c1")
+    assert (closed.disposition, closed.agent, closed.inferred) == ("answered", "ann", True)
+    assert not scene.oddities()
+
+
 def test_a_closed_call_whose_channel_lives_on_is_not_opened_again() -> None:
     scene = Scene(agents="")
     scene.hold("c1")

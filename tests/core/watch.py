@@ -120,6 +120,7 @@ class Watch:
         # calls under way to an agent when we came back, and no leg: one may have answered and passed him on
         # in that time to somebody whose phone rings yet, and only a sweep can tell that it is answered
         self.unseen: set[str] = set()
+        self.linked_at = -9.0
         self.entered: dict[str, float] = {}  # channel -> when it came into the bridge it is in
         self.parted: dict[str, float] = {}  # agent -> the end of his last offer
         # channel -> seconds with agents who had another call of ours meanwhile
@@ -169,7 +170,7 @@ class Watch:
                 self.entered[event.channel] = event.at
                 self._busy_guest(w, event.channel)
             case i.LinkUp():
-                self.link = True
+                self.link, self.linked_at = True, event.at
                 self.rests.clear()
                 legs = {place.linked for place in event.snapshot.places if place.channel != place.linked}
                 under_way = {one.call for one in w.offers.values() if one.state in reconcile.UNANSWERED}
@@ -184,6 +185,12 @@ class Watch:
                 for agent in w.agents.values():
                     if agent.phone == event.device and self.rests.get(agent.id, (0.0, ""))[1] == "dead":
                         del self.rests[agent.id]
+
+    def _at_the_door(self, call: str) -> bool:
+        """He hung up while the link was down, and FastAGI told of him when it was up again: his end was told
+        to nobody."""
+        opened = next((one for one in self.opened.values() if channel_of(one.call)[0] == call), None)
+        return opened is not None and opened.at - self.linked_at < 1.0
 
     def _busy_guest(self, w: World, channel: str) -> None:
         """A caller was passed on to an agent to whom another call is under way: for as long as that lives, he
@@ -203,6 +210,8 @@ class Watch:
             case e.Append():
                 self._record(effect.record, w)
             case e.Drift("talk_unknown", {"call": call}) if call in self.unseen:
+                pass
+            case e.Drift("call_gone", {"call": call}) if self._at_the_door(call):
                 pass
             case e.Oddity() | e.Drift() if self.fair:
                 self.fault(f"{effect} although all behaved well")

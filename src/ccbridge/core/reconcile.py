@@ -304,6 +304,11 @@ def _found_leg(
             # his phone may well be ringing since before we looked: do not drop the leg for silence
             offer.rang = True
             offers.offer_state(w, offer, OfferState.RINGING)
+    elif everything and leg is None and place.bridge and offer.state in UNANSWERED:
+        # somebody is with him: the agent has answered, and passed him on
+        talks.answered(w, call, offer, True)
+        talks.pass_on(w, offer, "unseen", "")
+        talks.follow(w, call, found=True)
     elif everything and offer.leg_gone:
         w.arm("offer", offer.id, w.now + 2.0)  # Dial returns in a moment
 
