@@ -23,6 +23,7 @@ from ccbridge.lab.lab import Lab, Pbx, default_cache
 from ccbridge.lab.machine import Machine, Since
 from ccbridge.lab.outside import Outside
 from ccbridge.lab.phones import Phone
+from ccbridge.lab.ports import kept_tcp
 from ccbridge.lab.process import Owned
 
 WATCHED = pytest.StashKey[Machine]()
@@ -80,7 +81,8 @@ def lab(request: pytest.FixtureRequest, watched: Machine) -> Iterator[Lab]:
     one = Lab(cache / f"tests-{os.getpid()}", cache)
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         one.up(tethered=True)
-    yield one
+    with kept_tcp("127.0.0.1", one.ports.agi):
+        yield one
     one.down()
     if not request.session.testsfailed:
         shutil.rmtree(one.folder)

@@ -2,7 +2,8 @@
 
 import random
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from ccbridge.lab.errors import LabError
 
@@ -31,9 +32,19 @@ def free_rtp_range(size: int, *addresses: str) -> tuple[int, int]:
     return first, first + size - 1
 
 
+@contextmanager
+def kept_tcp(address: str, port: int) -> Iterator[None]:
+    """Keeps a port for a server that comes and goes: `free_tcp` finds it taken, that server may still bind it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind((address, port))
+        yield
+
+
 def require_tcp(address: str, port: int) -> None:
     """Raises LabError if the port that the user asked for is taken."""
-    if not _bindable(socket.SOCK_STREAM, address, port):
+    # As the servers themselves do: a port whose last connection is still fading is free.
+    if not _bindable(socket.SOCK_STREAM, address, port, shared=True):
         raise LabError(
             f"TCP port {port} on {address} is taken.", "Name another one, or none to get a free one."
         )
@@ -57,10 +68,9 @@ def _find(suits: Callable[[int], bool], *, span: int = 1) -> int:
     )
 
 
-def _bindable(kind: socket.SocketKind, address: str, port: int) -> bool:
+def _bindable(kind: socket.SocketKind, address: str, port: int, *, shared: bool = False) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            # As the servers themselves do: a port whose last connection is still fading is free.
+        if shared:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
