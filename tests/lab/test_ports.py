@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+
 from ccbridge.lab import ports
 from ccbridge.lab.errors import LabError
 
