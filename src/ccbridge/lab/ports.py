@@ -34,7 +34,7 @@ def free_rtp_range(size: int, *addresses: str) -> tuple[int, int]:
 
 @contextmanager
 def kept_tcp(address: str, port: int) -> Iterator[None]:
-    """Keeps a port for a server that comes and goes: `free_tcp` finds it taken, that server may still bind it."""
+    """Keep a port for a server that comes and goes: it may bind it, and `free_tcp` finds it taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as keeper:
         keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         keeper.bind((address, port))
