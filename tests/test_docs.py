@@ -10,6 +10,7 @@
     ccbridge.yml      over the shipped example: the configuration of a daemon beside that PBX
     diagram           its contexts are in the dialplan, its inputs in the core
     alerts            YAML; its metrics exist (tests/metrics)
+    gallery           a part of a configuration, with the dialogues below it (tests/ivr/test_gallery.py)
     load, simulated   a load, and what the command above it prints (tests/simulate)
 
 docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
@@ -36,6 +37,7 @@ from click.testing import CliRunner
 from ccbridge.cli import main
 from ccbridge.cli.here import Here
 from ccbridge.core import calls, inputs
+from ccbridge.core.ivr import FACTS
 from ccbridge.lab.asterisk import AmiDoor, Instance
 from ccbridge.lab.lab import PROJECT, Lab
 from ccbridge.lab.modules import left_out
@@ -50,7 +52,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 ELSEWHERE = PROJECT / "docs" / "configuration.md"
 FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram", "alerts"}
-WORDS |= {"load", "simulated", "routing"}
+WORDS |= {"load", "simulated", "routing", "gallery", "dialogues"}
 
 
 class Block(NamedTuple):
@@ -240,6 +242,10 @@ def level_table() -> list[str]:
     return head + [f"| {one.name} | {one.prose} | {one.example} |" for one in SERVICE_LEVELS]
 
 
+def fact_table() -> list[str]:
+    return ["| name | what it is |", "|---|---|"] + [f"| `{name}` | {what} |" for name, what in FACTS.items()]
+
+
 @pytest.mark.parametrize(
     ("page", "name", "lines"),
     [
@@ -247,6 +253,7 @@ def level_table() -> list[str]:
         ("architecture.md", "offers", offer_table()),
         ("reports.md", "figures", figure_table()),
         ("reports.md", "levels", level_table()),
+        ("ivr.md", "facts", fact_table()),
     ],
 )
 def test_tables(page: str, name: str, lines: list[str]) -> None:

@@ -114,7 +114,8 @@ def check_events(inputs: Inputs, pairs: dict[str, tuple[Row, Seen]], found: Diff
             "waiting": in_line,
             "estimated": int(in_line > 0),
             "outcome": len(outcomes.get(call_id, ())),
-            "menu_step": wrong + right + inputs.told["menu_time_outs"].get(caller.line, 0),
+            # the flow's beginning, and what came of each time that the menu asked
+            "menu_step": 1 + wrong + right + inputs.told["menu_time_outs"].get(caller.line, 0),
         }
         for kind in sorted({*kinds, *expected}):
             found.same(

@@ -49,6 +49,8 @@ from ccbridge.core.switchboard import Switchboard
 from ccbridge.core.view import WAITING
 from ccbridge.desk.notes import heard
 from ccbridge.lamps import Lamps
+from ccbridge.lookups import Lookups
+from ccbridge.menus import FlowSources
 from ccbridge.metrics.publisher import Publisher
 from ccbridge.metrics.server import MetricsServer
 from ccbridge.monitoring import Monitoring
@@ -59,6 +61,7 @@ from ccbridge.routing import RoutingLoop
 from ccbridge.store.due import DueFollowUps
 from ccbridge.store.journal import Journal, JournalBroken
 from ccbridge.store.lookup import CustomerLookup
+from ccbridge.store.menus import ArrivalTables
 from ccbridge.store.shipper import Shipper
 from ccbridge.store.takeover import recall
 from ccbridge.store.version import schema_ok
@@ -176,6 +179,8 @@ class Daemon:
             )
             self.due = DueFollowUps(url, lambda: self.site.phones.lamps, self.lamps.look)
             self.loop.decided.append(self.lamps.look)
+            self.arrivals = ArrivalTables(url)
+            self.lookups = Lookups(lambda: self.site.lookups, url)
             Doors(
                 lambda: self.switchboard.world.plan,
                 self.loop.post,
@@ -183,6 +188,7 @@ class Daemon:
                 self._parse,
                 renewals,
                 lambda: not self.draining,
+                FlowSources(lambda: self.switchboard.world, self.arrivals, self.lookups),
             ).open(self.agi)
             phone_codes = PhoneCodes(
                 self._phone_plan,
@@ -243,6 +249,7 @@ class Daemon:
                 publishing = group.create_task(self.publisher.run())
                 lamps = group.create_task(self.lamps.run())
                 due = group.create_task(self.due.run())
+                arrivals = group.create_task(self.arrivals.run())
                 log.info("daemon.started", version=__version__, agi_port=self.agi.port)
                 self.notify.say("READY=1")
                 await self._stopping.wait()
@@ -259,6 +266,7 @@ class Daemon:
                 publishing.cancel()
                 lamps.cancel()
                 due.cancel()
+                arrivals.cancel()
                 loop_task.cancel()
                 self.journal.flush()
                 shipping.cancel()  # copies what is left, within its own limit
@@ -269,6 +277,7 @@ class Daemon:
             self.client.close()
             self.recorder.close()
             await self.lookup.close()
+            await self.lookups.close()
             if pages is not None:
                 await asyncio.to_thread(pages.stop)
         log.info("daemon.stopped", unshipped=self.shipper.lag_records)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from fake_asterisk import FakeAsterisk
@@ -11,7 +11,9 @@ from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.server import AgiServer
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
-from ccbridge.core.plan import Flow, HangUp, Menu, Plan, ToQueue, Transfer
+from ccbridge.core.expr import Value
+from ccbridge.core.flows import Flow, HangUp, Menu, Say, Step, ToQueue, Transfer
+from ccbridge.core.plan import Plan
 
 FLOW = Flow(
     "main",
@@ -36,9 +38,46 @@ class Site:
         self.held: dict[str, float] = {}  # call -> seconds of its limit
         self.working = True
         self.takes_calls = True
+        self.list = ""
+        self.flow = FLOW
 
     def plan(self) -> Plan:
-        return Plan({}, {}, {"main": FLOW}, {}, "main")
+        return Plan({}, {}, {"main": self.flow}, {}, "main", blocked=("sorry",))
+
+    # -- the sources of flows
+
+    @property
+    def voice(self) -> Site:
+        return self
+
+    async def prompt(self, name: str, language: str) -> str | None:
+        return None
+
+    async def say(self, what: str, value: str, language: str) -> str | None:
+        return None
+
+    def language(self, did: str) -> str:
+        return ""
+
+    def listed(self, e164: str | None) -> str:
+        return self.list
+
+    async def facts(self, call: str, did: str, names: frozenset[str]) -> Mapping[str, Value]:
+        return {"did": did}
+
+    async def answers(self, table: str) -> Mapping[str, Value]:
+        return {"7": "sales"}
+
+    async def is_open(self, hours: str) -> Mapping[str, Value]:
+        return {"open": False}
+
+    async def question(self, lookup: str, values: Mapping[str, Value]) -> Mapping[str, Value] | None:
+        return None
+
+    def longest(self, lookup: str) -> float:
+        return 2.0
+
+    # -- the rest
 
     async def ask(self, make: Callable[[int], i.Input]) -> Reply:
         keyed = make(7)
@@ -61,7 +100,7 @@ async def site() -> AsyncIterator[Site]:
     server = AgiServer()
     await server.start("127.0.0.1", 0)
     one = Site(server.port, server)
-    Doors(one.plan, one.posted.append, one.ask, one.parse, one, lambda: one.takes_calls).open(server)
+    Doors(one.plan, one.posted.append, one.ask, one.parse, one, lambda: one.takes_calls, one).open(server)
     yield one
     await server.stop(0)
 
@@ -92,11 +131,13 @@ async def test_a_menu_that_ends_in_a_queue(site: Site) -> None:
         # the status comes last: whatever goes wrong before it, the dialplan sees an unfinished menu
         assert names == ["CCB_QUEUE", "CCB_PRIORITY", "CCB_SINCE", "CCB_STATUS"]
         assert await peer.ended() == b""
-    arrived, stepped, queued = site.posted
+    arrived, begun, stepped, queued = site.posted
     assert isinstance(arrived, i.CallArrived)
     assert (arrived.did, arrived.e164, arrived.came) == ("2100", "+306912345678", 1700000000.25)
+    assert isinstance(begun, i.MenuStepped)
+    assert (begun.step, begun.result, begun.flow) == ("", "menu", "main")
     assert isinstance(stepped, i.MenuStepped)
-    assert (stepped.step, stepped.result) == ("menu", "sales")
+    assert (stepped.step, stepped.result, stepped.flow) == ("menu", "sales", "main")
     assert isinstance(queued, i.CallQueued)
     assert (queued.queue, queued.priority) == ("sales", 3)
     assert site.held == {}
@@ -110,8 +151,58 @@ async def test_a_caller_who_leaves_in_the_menu_gets_no_status_and_is_released(si
         peer.send("200 result=-1 endpos=800", "HANGUP")
         rest = await peer.ended()
     assert b"CCB_STATUS" not in rest
-    assert [type(one) for one in site.posted] == [i.CallArrived]
+    assert [type(one) for one in site.posted] == [i.CallArrived, i.MenuStepped]
     assert site.held == {}
+
+
+async def test_a_blocked_number_hears_why_and_is_hung_up(site: Site) -> None:
+    site.list = "block"
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        seen = await peer.serve(OK, OK, SILENT, OK)
+        assert seen[2] == 'STREAM FILE "sorry" ""'
+        assert seen[3] == 'SET VARIABLE "CCB_STATUS" "hangup"'
+        await peer.ended()
+    ended = site.posted[-1]
+    assert isinstance(ended, i.FlowEnded)
+    assert ended.how == "blocked"
+
+
+async def test_a_vip_comes_before_others(site: Site) -> None:
+    site.list = "vip"
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        await peer.serve(OK, OK, "200 result=49 endpos=800", OK, OK, OK, OK)
+        await peer.ended()
+    queued = site.posted[-1]
+    assert isinstance(queued, i.CallQueued)
+    assert queued.priority == 3 + 20
+
+
+async def test_what_a_flow_says_in_the_pbxs_own_sounds(site: Site) -> None:
+    """Without speech: number, digits, date and time; a text is skipped, and what is no number, too."""
+    saying = [("number", "12"), ("digits", "30#"), ("date", "86400"), ("time", "86400"), ("text", "hello"),
+              ("number", "twelve")]  # fmt: skip
+    steps: dict[str, Step] = {
+        f"s{n}": Say(what, (value,), f"s{n + 1}") for n, (what, value) in enumerate(saying)
+    }
+    site.flow = Flow("main", "s0", {**steps, f"s{len(saying)}": HangUp()})
+    async with FakeAsterisk(site.port) as peer:
+        peer.greet("menu", arg_1="2100")
+        await peer.serve(OK)
+        seen = []
+        while True:
+            (line,) = await peer.serve(SILENT if "SAY" in (seen or [""])[-1] else OK)
+            seen.append(line)
+            if "CCB_STATUS" in line:
+                break
+        await peer.ended()
+    assert [line for line in seen if line.startswith("SAY")] == [
+        'SAY NUMBER "12" ""',
+        'SAY DIGITS "30#" ""',
+        'SAY DATETIME "86400" "" "ABdY"',
+        'SAY DATETIME "86400" "" "R"',
+    ]
 
 
 async def test_without_renewals_each_step_gets_the_time_it_needs(site: Site) -> None:

@@ -39,6 +39,12 @@ STORED = [
     ["audit"],
     ["score", "list"],
     ["score", "show", "1.1"],
+    ["vip", "list"],
+    ["vip", "add", "2101234567"],
+    ["block", "list"],
+    ["block", "remove", "2101234567"],
+    ["ivr", "answers", "list"],
+    ["report", "ivr"],
 ]
 
 

@@ -199,7 +199,7 @@ SINGLE = [
         "",
         "flows.main.steps.choose.menu.otherwise: is missing: the step for",
     ),
-    ("        next: choose\n", "", "flows.main.steps.greeting.next: is missing: the step after the prompts"),
+    ("        next: choose\n", "", "flows.main.steps.greeting.next: is missing: the step that follows"),
     (
         '    overflow: "100"               # ... he',
         "    #",
@@ -213,12 +213,12 @@ SINGLE = [
     (
         "        queue: sales\n",
         "        priority: 3\n",
-        "flows.main.steps.to-sales: has no verb: give one of play, menu, queue",
+        "flows.main.steps.to-sales: has no verb: give one of play, say, menu",
     ),
     (
         "        queue: sales\n",
         "        queue: sales\n        next: goodbye\n",
-        "flows.main.steps.to-sales.next: belongs to play steps, not to queue",
+        "flows.main.steps.to-sales.next: belongs to play, say, ask",
     ),
     (
         "        play: [hello",

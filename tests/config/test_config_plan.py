@@ -12,18 +12,8 @@ from config_bench import EXAMPLE, Bench
 
 from ccbridge.cli import main
 from ccbridge.config import ConfigErrors, load
-from ccbridge.core.plan import (
-    AgentPlan,
-    Announce,
-    HangUp,
-    Menu,
-    Plan,
-    Play,
-    QueuePlan,
-    Rule,
-    ToQueue,
-    Transfer,
-)
+from ccbridge.core.flows import HangUp, Menu, Play, ToQueue, Transfer
+from ccbridge.core.plan import AgentPlan, Announce, Plan, QueuePlan, Rule
 
 
 def test_the_whole_plan(bench: Bench) -> None:

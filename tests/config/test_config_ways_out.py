@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from config_bench import Bench
 
-from ccbridge.core.plan import HangUp, ToQueue, Transfer
+from ccbridge.core.flows import HangUp, ToQueue, Transfer
 
 OVERFLOW = '    overflow: "100"\n'  # of support, the second queue
 

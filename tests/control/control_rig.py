@@ -17,7 +17,8 @@ from ccbridge.control.server import ControlServer
 from ccbridge.control.wire import Answer
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Append, PlaceOffer, Reply
-from ccbridge.core.plan import AgentPlan, Flow, HangUp, Plan, QueuePlan
+from ccbridge.core.flows import Flow, HangUp
+from ccbridge.core.plan import AgentPlan, Plan, QueuePlan
 from ccbridge.core.switchboard import Switchboard
 from ccbridge.metrics.tally import Tally
 

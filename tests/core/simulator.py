@@ -20,8 +20,9 @@ from watch import Watch
 
 from ccbridge.core import effects as e
 from ccbridge.core import inputs as i
+from ccbridge.core.flows import HangUp, ToQueue, Transfer
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import AgentPlan, Announce, HangUp, Plan, QueuePlan, Rule, ToQueue, Transfer
+from ccbridge.core.plan import AgentPlan, Announce, Plan, QueuePlan, Rule
 from ccbridge.core.switchboard import Switchboard
 
 EPOCH = 1_700_000_000.0

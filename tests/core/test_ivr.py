@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ccbridge.core.flows import Flow, HangUp, Menu, Play, ToQueue, Transfer
 from ccbridge.core.ivr import MAX_STEPS, PlayPrompt, Request, Stepped, WaitForKey, converse
-from ccbridge.core.plan import Flow, HangUp, Menu, Play, ToQueue, Transfer
 
 MENU = Menu(
     prompts=("ask", "again"),
@@ -62,12 +62,28 @@ def test_a_key_during_the_prompt_breaks_it_off_and_is_the_answer() -> None:
 def test_a_wrong_key_then_silence_then_the_right_one() -> None:
     ending, said = walk(FLOW, {"wait": ["7", "", "0"]})
     assert ending == Transfer("100")
-    assert steps(said) == [("hello", "menu"), ("menu", "invalid"), ("menu", "time_out"), ("menu", "desk")]
-    assert [one.sound for one in said if isinstance(one, PlayPrompt) and not one.keys] == [
-        "welcome",
-        "wrong",
-        "louder",
+    assert steps(said) == [
+        ("", "hello"),
+        ("hello", "menu"),
+        ("menu", "invalid"),
+        ("menu", "time_out"),
+        ("menu", "desk"),
     ]
+    assert [one.sound for one in said if isinstance(one, PlayPrompt)] == [
+        *("welcome", "ask", "again"),
+        *("wrong", "ask", "again"),
+        *("louder", "ask", "again"),
+    ]
+
+
+def test_a_key_while_he_is_told_what_was_wrong_is_the_next_answer() -> None:
+    ending, said = walk(FLOW, {"wait": ["7"], "wrong": ["0"]})
+    assert ending == Transfer("100")
+    assert [one.sound for one in said if isinstance(one, PlayPrompt)] == ["welcome", "ask", "again", "wrong"]
+
+
+def test_each_try_waits_as_long() -> None:
+    _, said = walk(FLOW, {"wait": ["7", "", "0"]})
     assert [one.seconds for one in said if isinstance(one, WaitForKey)] == [4.0] * 3
 
 
@@ -87,7 +103,8 @@ def test_no_request_ever_holds_a_key() -> None:
 def test_a_flow_that_goes_in_circles_is_ended() -> None:
     ending, said = walk(Flow("loop", "a", {"a": Play(("x",), "b"), "b": Play(("y",), "a")}), {})
     assert ending == HangUp()
-    assert len(steps(said)) == MAX_STEPS
+    assert steps(said)[-1] == ("a", "too_long")
+    assert len(steps(said)) == MAX_STEPS + 2
 
 
 @pytest.mark.parametrize("key", list("0123456789*#"))

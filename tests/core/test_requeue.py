@@ -11,8 +11,9 @@ from simulator import EPOCH, START, plan_of
 from ccbridge.core import inputs as i
 from ccbridge.core import moves
 from ccbridge.core.effects import Effect, MoveOut, TellQueue
+from ccbridge.core.flows import ToQueue
 from ccbridge.core.memory import Memory
-from ccbridge.core.plan import QueuePlan, Rule, ToQueue
+from ccbridge.core.plan import QueuePlan, Rule
 from ccbridge.core.records import CallEvent
 
 TWO_QUEUES = plan_of(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ccbridge.core import records as r
 from ccbridge.core.calls import Call, CallState
-from ccbridge.core.plan import ToQueue
+from ccbridge.core.flows import ToQueue
 from ccbridge.core.world import World
 
 MOST = 10  # times that a call may go on to another queue unanswered

@@ -22,7 +22,12 @@ async def test_wrong_key_then_silence_then_right(house: Site, phones: Phones, ca
     await call.press("1")
     await house.until_event(name, "answered")
     steps = [(e["data"]["step"], e["data"]["result"]) for e in house.events(name, "menu_step")]
-    assert steps == [("choose", "invalid"), ("choose", "time_out"), ("choose", "to-sales")]
+    assert steps == [
+        ("", "choose"),
+        ("choose", "invalid"),
+        ("choose", "time_out"),
+        ("choose", "to-sales"),
+    ]
     # no event holds the keys themselves
     assert all("9" not in str(e["data"]) for e in house.events(name, "menu_step"))
     await call.hangup()
@@ -34,7 +39,7 @@ async def test_silence_ends_in_the_goodbye(house: Site, carrier: Carrier) -> Non
     account = await house.until_closed(name)
     assert (account["disposition"], account["queue"]) == ("menu_ended", None)
     results = [e["data"]["result"] for e in house.events(name, "menu_step")]
-    assert results == ["time_out"] * 3 + ["goodbye", "hangup"]
+    assert results == ["choose"] + ["time_out"] * 3 + ["goodbye", "hangup"]
 
 
 async def test_the_menus_transfer(house: Site, phones: Phones, carrier: Carrier) -> None:

@@ -155,7 +155,7 @@ async def test_drain(make_site: Callable[..., Site], phones: Phones, carrier: Ca
     # a new caller is with the fallback's phone, and has heard no menu
     late = await carrier.call(MENU, "+306900009001")
     await phones["1009"].talks()
-    assert [s for s in site.records("call_event") if s["kind"] == "menu_step"] == []
+    assert {s["call"] for s in site.records("call_event") if s["kind"] == "menu_step"} == {one}
     code, said = await asyncio.to_thread(ccbridge, site, "drain", "--wait", "0.5")
     assert code == 1, said
     # who waited is served: agents come and go as ever

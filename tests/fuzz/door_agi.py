@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from ccbridge.codes import DEFAULTS
 from ccbridge.config import load
 from ccbridge.core import inputs as i
 from ccbridge.core.effects import Reply
+from ccbridge.core.expr import Value
 from ccbridge.pins import matches
 from ccbridge.reports.own import Own
 from ccbridge.supervision.forms import Form, Group, Item
@@ -59,6 +60,41 @@ CODES = (
     b"*001",
     b"*003",
 )
+
+
+class AsterisksOwn:
+    async def prompt(self, name: str, language: str) -> str | None:
+        return None
+
+    async def say(self, what: str, value: str, language: str) -> str | None:
+        return None
+
+
+class Sources:
+    """Of flows: nothing is known."""
+
+    voice = AsterisksOwn()
+
+    def language(self, did: str) -> str:
+        return ""
+
+    def listed(self, e164: str | None) -> str:
+        return ""
+
+    def longest(self, lookup: str) -> float:
+        return 1.0
+
+    async def facts(self, call: str, did: str, names: frozenset[str]) -> dict[str, Value]:
+        return {}
+
+    async def answers(self, table: str) -> dict[str, Value]:
+        return {}
+
+    async def is_open(self, hours: str) -> dict[str, Value]:
+        return {"open": True}
+
+    async def question(self, lookup: str, values: Mapping[str, Value]) -> dict[str, Value] | None:
+        return None
 
 
 class Renewals:
@@ -166,7 +202,7 @@ class Agi:
         async def today(agent: str) -> Own | None:
             return Own(2, 1, 90.0)
 
-        doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True)
+        doors = Doors(lambda: self.site.plan, post, ask, parse, Renewals(), lambda: True, Sources())
         phones = PhoneCodes(
             lambda: PHONES,
             ask,

@@ -15,21 +15,23 @@ import structlog
 from ccbridge.core import inputs as i
 from ccbridge.core import ivr
 from ccbridge.core.effects import Reply
-from ccbridge.core.plan import Flow, HangUp, Plan, ToQueue, Transfer
+from ccbridge.core.flows import Flow, HangUp, ToQueue, Transfer
+from ccbridge.core.plan import Plan
 
+from .flow import ANY_KEY, Performer, Sources
 from .server import AgiServer
 from .session import AgiSession
-from .sounds import PROMPT_LIMIT, extend, play
+from .sounds import extend, play
 
 log = structlog.get_logger(__name__)
 
-ANY_KEY = "0123456789*#"
 WRONG_KEY = "pm-invalid-option"
 # On top of what a step takes, where nobody renews the limit.
 FREEZE_MARGIN = 4.0
 # A caller in the menu is let go by Asterisk after this many seconds without a renewal over AMI: so long can
 # a frozen daemon hold him, however long the prompt.
 HELD = 10.0
+BLOCKED = "#blocked"  # no flow of a site can have this name
 OUTCOME_TRIES = 2
 OUTCOME_WAIT_MS = 8000
 
@@ -67,6 +69,7 @@ class Doors:
         parse: Parse,
         renewals: Renewals,
         takes_calls: Callable[[], bool],
+        sources: Sources,
     ) -> None:
         self._plan = plan
         self._post = post
@@ -74,6 +77,7 @@ class Doors:
         self._parse = parse
         self._renewals = renewals
         self._takes_calls = takes_calls
+        self._sources = sources
 
     def open(self, server: AgiServer) -> None:
         server.add_route("menu", self.menu)
@@ -100,13 +104,27 @@ class Doors:
                 time.time(), call, did, kind, e164, session.callerid[:80], session.calleridname[:80], came
             )
         )
-        ending = await self._run(session, self._plan().flow_for(did))
+        plan = self._plan()
+        talk = ivr.converse(plan.flow_for(did), plan.flows, plan.steps)
+        vip, how = 0, "hangup"
+        match self._sources.listed(e164):
+            case "block":
+                talk, how = ivr.converse(blocked(plan.blocked)), "blocked"
+            case "vip":
+                vip = plan.vip_priority
+        ending = await Performer(
+            session,
+            did,
+            self._sources,
+            lambda seconds: self._extend_step(session, seconds),
+            lambda step: self._stepped(call, step),
+        ).run(talk)
         # from here on the dialplan may lift the limit at any moment: no late renewal may set it again
         await self._renewals.release(call)
         now = time.time()
         match ending:
             case ToQueue():
-                priority = ending.priority + self._plan().number_priority.get(did, 0)
+                priority = ending.priority + plan.number_priority.get(did, 0) + vip
                 await session.set_variable("CCB_QUEUE", ending.queue)
                 await session.set_variable("CCB_PRIORITY", priority)
                 await session.set_variable("CCB_SINCE", f"{now:.3f}")
@@ -118,32 +136,10 @@ class Doors:
                 self._post(i.FlowEnded(now, call, "transfer"))
             case HangUp():
                 await session.set_variable("CCB_STATUS", "hangup")
-                self._post(i.FlowEnded(now, call, "hangup"))
+                self._post(i.FlowEnded(now, call, how))
 
-    async def _run(self, session: AgiSession, flow: Flow) -> ivr.Ending:
-        """Drive a flow's conversation on the channel."""
-        talk = ivr.converse(flow)
-        reply = ""
-        try:
-            request = next(talk)
-            while True:
-                reply = await self._perform(session, request)
-                request = talk.send(reply)
-        except StopIteration as stop:
-            ending: ivr.Ending = stop.value
-            return ending
-
-    async def _perform(self, session: AgiSession, request: ivr.Request) -> str:
-        match request:
-            case ivr.PlayPrompt():
-                await self._extend_step(session, PROMPT_LIMIT)
-                return await play(session, request.sound, ANY_KEY if request.keys else "")
-            case ivr.WaitForKey():
-                await self._extend_step(session, request.seconds)
-                return await session.wait_for_digit(round(request.seconds * 1000))
-            case ivr.Stepped():
-                self._post(i.MenuStepped(time.time(), session.uniqueid, request.step, request.result))
-                return ""
+    def _stepped(self, call: str, step: ivr.Stepped) -> None:
+        self._post(i.MenuStepped(time.time(), call, step.step, step.result, step.flow))
 
     async def _extend_step(self, session: AgiSession, seconds: float) -> None:
         limit = HELD if self._renewals.working else seconds + FREEZE_MARGIN
@@ -170,6 +166,11 @@ class Doors:
         else:
             await play(session, "auth-thankyou")
         return reply.ok
+
+
+def blocked(prompts: tuple[str, ...]) -> Flow:
+    """What a blocked number gets instead of its flow. Its name stands in the call's events."""
+    return Flow(BLOCKED, "sorry", {"sorry": HangUp(prompts)})
 
 
 def _moment(text: str) -> float:

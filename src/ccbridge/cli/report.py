@@ -14,11 +14,33 @@ from ccbridge.cli.here import Here, NotDone, common, pass_here
 from ccbridge.cli.levels import service_level
 from ccbridge.cli.past import database, local_zone, to_day
 from ccbridge.reports.day import day_report
+from ccbridge.reports.menus import menus_report
 
 
 @click.group()
 def report() -> None:
     """Reports."""
+
+
+@report.command()
+@click.argument("day", callback=to_day, required=False, metavar="[YYYY-MM-DD]")
+@common
+@pass_here
+def ivr(here: Here, day: date | None, as_json: bool) -> None:
+    """Where the callers of a day (today if not given) went in the menus, and where they hung up."""
+    zone = local_zone()
+    with database(here) as db:
+        found = menus_report(db, day or datetime.now(ZoneInfo(zone)).date(), zone=zone)
+    if as_json:
+        show.as_json(found)
+        return
+    click.echo(f"{found['day']} ({found['zone']})")
+    columns = ("came", "time_out", "invalid", "left")
+    for flow, steps in found["flows"].items():
+        click.echo()
+        ranked = sorted(steps.items(), key=lambda one: (-one[1]["came"], one[0]))
+        rows = [(name, *(line[column] for column in columns)) for name, line in ranked]
+        show.table([f"{flow}", ">came", ">time-outs", ">wrong keys", ">hung up here"], rows)
 
 
 @report.command(name="day")

@@ -142,9 +142,7 @@ class _Story:
                 back = data.get("again")
                 return "The caller is back." if back else f"Arrived on {show.plain(data.get('did'))}.", ()
             case "menu_step":
-                step = show.plain(data.get("step"))
-                result = show.plain(data.get("result"))
-                return (f"Menu: {step}, {result}." if data.get("step") else f"The menu ends: {result}."), ()
+                return _menu_step(data), ()
             case "queued":
                 return self._queued(event), ()
             case "holding":
@@ -281,6 +279,13 @@ class _Story:
         if self.queued is None:
             return ""
         return f" after {lasting(max(0.0, (at - self.queued).total_seconds()))} in the queue"
+
+
+def _menu_step(data: Mapping[str, Any]) -> str:
+    step, result, flow = (show.plain(data.get(key, "")) for key in ("step", "result", "flow"))
+    if step:
+        return f"Menu: {step}, {result}."
+    return f"Flow {flow}: {result}." if data.get("flow") else f"The menu ends: {result}."
 
 
 def _estimated(data: Mapping[str, Any]) -> str:

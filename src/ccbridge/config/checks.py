@@ -1,22 +1,28 @@
 """What several keys say together.
 
-These checks read the raw values, not the validated models, so that one wrong value elsewhere in a flow
-does not hide a loop in it. They are quiet about what they cannot judge: that is another mistake already.
+These checks read the raw values, not the validated models, so that one wrong value elsewhere does not hide
+what they look for. They are quiet about what they cannot judge: that is another mistake already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ccbridge.config import departments, personal, phone_codes, score_cards, supervisors, ways_out
+from ccbridge.config import (
+    departments,
+    flows,
+    lookups,
+    personal,
+    phone_codes,
+    score_cards,
+    supervisors,
+    ways_out,
+)
 from ccbridge.config.departments import served
-from ccbridge.config.mistakes import KEY, Loc, Notes, mapping, misspelt, show
-from ccbridge.config.models import QueueSection, StepSection
-
-VERBS = {"play": {"next"}, "menu": set(), "queue": {"priority"}, "transfer": set(), "hangup": set()}
-"""The verbs of a step and the keys that go with each."""
+from ccbridge.config.mistakes import Notes, mapping
+from ccbridge.config.models import QueueSection
 
 
 def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
@@ -26,12 +32,8 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     departments.check(data, notes)
     supervisors.check(data, notes)
     score_cards.check(data, notes)
-    for flow, raw in mapping(data, "flows").items():
-        steps = mapping(raw, "steps")
-        for step, body in steps.items():
-            _verb(("flows", flow, "steps", step), body, notes)
-        _loops(("flows", flow, "steps"), steps, notes)
-        _reach(("flows", flow, "steps"), raw, steps, notes)
+    flows.check(data, notes)
+    lookups.check(data, notes)
     _skills(data, notes)
     _wishes(data, notes)
     ways_out.check(mapping(data, "queues"), notes)
@@ -87,104 +89,19 @@ def _has(skills: Mapping[str, Any], require: Mapping[str, Any]) -> bool:
     )
 
 
-def _verb(loc: Loc, body: Any, notes: Notes) -> None:
-    if not isinstance(body, dict):
-        return
-    verbs = [key for key in body if key in VERBS]
-    known = list(StepSection.model_fields)
-    if len(verbs) > 1:
-        notes.add(loc, f"has {' and '.join(verbs)}: a step has exactly one verb", kind="verb")
-    elif verbs:
-        for key in body:
-            of = [verb for verb, keys in VERBS.items() if key in keys]
-            if of and verbs[0] not in of:
-                notes.add((*loc, key, KEY), f"belongs to {of[0]} steps, not to {verbs[0]}")
-        if verbs == ["play"] and "next" not in body and not misspelt("next", body, known):
-            notes.add((*loc, "next"), "is missing: the step after the prompts")
-    elif not any(misspelt(verb, body, known) for verb in VERBS):
-        notes.add(loc, f"has no verb: give one of {', '.join(VERBS)}", kind="verb")
-
-
-def _targets(body: Any) -> dict[Loc, str] | None:
-    """Where a step leads, by the key that says so; ``None`` if that cannot be told."""
-    verbs = [key for key in body if key in VERBS] if isinstance(body, dict) else []
-    if len(verbs) != 1:
-        return None
-    if verbs == ["play"]:
-        targets: dict[Loc, Any] = {("next",): body.get("next")}
-    elif verbs == ["menu"]:
-        menu = body["menu"]
-        if not isinstance(menu, dict) or not isinstance(menu.get("choices"), dict):
-            return None
-        targets = {("menu", "choices", key): step for key, step in menu["choices"].items()}
-        targets[("menu", "otherwise")] = menu.get("otherwise")
-    else:
-        return {}
-    return targets if all(isinstance(step, str) for step in targets.values()) else None
-
-
-def _circles(steps: Mapping[str, Any], keys: tuple[Loc, ...]) -> Iterator[list[tuple[str, Loc]]]:
-    """Every circle that is walked by ``keys`` alone, once each, as (step, key) pairs in file order."""
-    follow: dict[str, tuple[str, Loc]] = {}
-    for step, body in steps.items():
-        for key, target in (_targets(body) or {}).items():
-            if key in keys and target in steps:
-                follow[step] = (target, key)
-    done: set[str] = set()
-    for start in follow:
-        walked: list[str] = []
-        at = start
-        while at in follow and at not in done:
-            done.add(at)
-            walked.append(at)
-            at = follow[at][0]
-        if at in walked:
-            circle = walked[walked.index(at) :]
-            yield [(step, follow[step][1]) for step in circle]
-
-
-def _loops(loc: Loc, steps: Mapping[str, Any], notes: Notes) -> None:
-    for circle in _circles(steps, (("next",),)):
-        step, key = circle[0]
-        way = " -> ".join([name for name, _ in circle] + [step])
-        notes.add((*loc, step, *key), f"plays for ever without a menu: {way}")
-    for circle in _circles(steps, (("next",), ("menu", "otherwise"))):
-        menus = [(step, key) for step, key in circle if key != ("next",)]
-        if menus:
-            step, key = menus[0]
-            way = " -> ".join([name for name, _ in circle] + [circle[0][0]])
-            notes.warn((*loc, step, *key), f"warning: without a key pressed this goes round for ever: {way}")
-
-
-def _reach(loc: Loc, flow: Any, steps: Mapping[str, Any], notes: Notes) -> None:
-    start = flow.get("start") if isinstance(flow, dict) else None
-    if not isinstance(start, str):
-        return
-    leads = {step: _targets(body) for step, body in steps.items()}
-    if start not in steps or any(
-        targets is None or not set(targets.values()) <= steps.keys() for targets in leads.values()
-    ):
-        return  # a wrong name somewhere: the steps it should lead to are not to blame
-    seen, todo = {start}, [start]
-    while todo:
-        for target in (leads[todo.pop()] or {}).values():
-            if target not in seen:
-                seen.add(target)
-                todo.append(target)
-    for step in steps:
-        if step not in seen:
-            notes.add((*loc, step), f"is never reached: no step leads here from {show(start)}", kind="reach")
-
-
 def _unused(data: Mapping[str, Any], notes: Notes) -> None:
     taken = {name for raw in mapping(data, "agents").values() for name in served(data, raw)}
     for queue in mapping(data, "queues"):
         if queue not in taken:
             notes.warn(("queues", queue), "warning: no agent serves it; its callers wait for max_wait")
     used = {target for target in mapping(data, "numbers").values() if isinstance(target, str)}
+    for raw in mapping(data, "flows").values():
+        for body in mapping(raw, "steps").values():
+            to = body.get("goto", body.get("call")) if isinstance(body, dict) else None
+            used |= {to} if isinstance(to, str) else set()
     for flow in mapping(data, "flows"):
         if flow not in used and flow != data.get("default_flow"):
-            notes.warn(("flows", flow), "warning: no number and no default_flow leads here")
+            notes.warn(("flows", flow), "warning: no number, no default_flow and no other flow leads here")
 
 
 def _paths(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from ccbridge.config import models as m
+from ccbridge.config.flows import to_flow
 from ccbridge.config.personal import dialled
-from ccbridge.core.plan import (
-    AgentPlan,
-    Announce,
-    Confirm,
-    Flow,
-    HangUp,
-    Menu,
-    Plan,
-    Play,
-    QueuePlan,
-    Rule,
-    Step,
-    Target,
-    ToQueue,
-    Transfer,
-)
+from ccbridge.core.flows import Ending, HangUp, ToQueue, Transfer
+from ccbridge.core.plan import AgentPlan, Announce, Confirm, Plan, QueuePlan, Rule
 
 
 def to_plan(site: m.SiteFile) -> Plan:
@@ -40,11 +27,7 @@ def to_plan(site: m.SiteFile) -> Plan:
             for number, (id_, agent) in enumerate(site.agents.items())
         },
         flows={
-            name: Flow(
-                name=name,
-                start=flow.start,
-                steps={step: _step(body) for step, body in flow.steps.items()},
-            )
+            name: to_flow(name, flow, {one: look.values for one, look in site.lookups.items()})
             for name, flow in site.flows.items()
         },
         confirm=Confirm(site.personal.seconds, site.personal.prompts),
@@ -64,6 +47,9 @@ def to_plan(site: m.SiteFile) -> Plan:
         last_agent_days=routing.last_agent_days,
         recording=site.recording.enabled,
         recording_pause=routing.recording_pause,
+        vip_priority=site.callers.vip_priority,
+        blocked=site.callers.blocked,
+        steps=site.ivr.steps,
         follow_up_after=site.tickets.follow_up_after,
         pause_reasons=site.pause_reasons,
         outcomes=dict(site.outcomes),
@@ -99,7 +85,7 @@ def to_queue(name: str, queue: m.QueueSection) -> QueuePlan:
     )
 
 
-def _target(to: m.TargetSection) -> Target:
+def _target(to: m.TargetSection) -> Ending:
     if to.queue is not None:
         return ToQueue(queue=to.queue, priority=to.priority)
     if to.extension is not None:
@@ -107,26 +93,3 @@ def _target(to: m.TargetSection) -> Target:
     if to.message is not None:
         return HangUp(prompts=to.message)
     raise ValueError("a way out without a target got past the checks")
-
-
-def _step(body: m.StepSection) -> Step:
-    if body.play is not None and body.next is not None:
-        return Play(prompts=body.play, next=body.next)
-    if body.menu is not None:
-        menu = body.menu
-        return Menu(
-            prompts=menu.prompts,
-            choices=dict(menu.choices),
-            otherwise=menu.otherwise,
-            invalid=menu.invalid,
-            silent=menu.silent,
-            timeout=menu.timeout,
-            tries=menu.tries,
-        )
-    if body.queue is not None:
-        return ToQueue(queue=body.queue, priority=body.priority)
-    if body.transfer is not None:
-        return Transfer(extension=body.transfer)
-    if body.hangup is not None:
-        return HangUp(prompts=body.hangup.prompts)
-    raise ValueError("a step without a verb got past the checks")

@@ -73,6 +73,8 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
     for section in ("callers", "routing", "phones", "codes", "supervision", "tickets"):
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
+    was, is_ = ({name: asdict(one) for name, one in site.lookups.items()} for site in (old, new))
+    lines += _compared(was, is_, ("lookups",))
     was, is_ = ({name: asdict(one) for name, one in site.supervisors.items()} for site in (old, new))
     lines += _compared(was, is_, ("supervisors",))
     was, is_ = (

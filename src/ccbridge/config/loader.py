@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from ccbridge.config import lookups, score_cards
 from ccbridge.config import models as m
-from ccbridge.config import score_cards
 from ccbridge.config.checks import check
 from ccbridge.config.convert import to_plan
+from ccbridge.config.lookups import Lookup
 from ccbridge.config.mistakes import ConfigErrors, Loc, Mistake, Notes
 from ccbridge.config.nodes import MAX_BYTES, Tree, parse
 from ccbridge.config.secrets import Secrets, apply
@@ -47,6 +48,7 @@ class Site:
     supervisors: Mapping[str, Supervisor]
     supervision: m.SupervisionSection
     score_cards: Mapping[str, Form]
+    lookups: Mapping[str, Lookup]
     phones: m.PhonesSection
     codes: m.CodesSection
     tickets: m.TicketsSection
@@ -87,7 +89,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
         kept.need_recorder()
     if checked is None or notes.mistakes:
         raise ConfigErrors(notes.mistakes, notes.warnings)
-    return _site(file, apply(checked, kept.found), notes)
+    return _site(file, apply(checked, kept.found), kept.found, notes)
 
 
 def _read(file: Path, notes: Notes) -> Tree | None:
@@ -138,7 +140,7 @@ def _names(data: Mapping[str, Any], section: str) -> frozenset[str] | None:
     return frozenset(found) if isinstance(found, dict) else None
 
 
-def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
+def _site(file: Path, checked: m.SiteFile, secrets: Mapping[Loc, SecretStr], notes: Notes) -> Site:
     return Site(
         file=file,
         plan=to_plan(checked),
@@ -156,6 +158,7 @@ def _site(file: Path, checked: m.SiteFile, notes: Notes) -> Site:
         supervisors=converted(checked.supervisors),
         supervision=checked.supervision,
         score_cards=score_cards.converted(checked.score_cards),
+        lookups=lookups.converted(checked.lookups, secrets),
         phones=checked.phones,
         codes=checked.codes,
         tickets=checked.tickets,

@@ -6,11 +6,14 @@ Values are checked one by one here, references included; ``checks`` looks at wha
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, model_validator
+from pydantic import SecretStr
 
 from ccbridge.codes import DEFAULTS
+from ccbridge.config.flow_models import FlowSection, IvrSection, Variable
+from ccbridge.config.lookups import LookupSection
+from ccbridge.config.section import Section
 from ccbridge.config.shapes import (
     E164,
     UNIQUE,
@@ -20,7 +23,6 @@ from ccbridge.config.shapes import (
     Context,
     Count,
     Country,
-    Declared,
     DepartmentRef,
     Device,
     Did,
@@ -37,11 +39,9 @@ from ccbridge.config.shapes import (
     OutcomeKey,
     Prefix,
     Priority,
-    Prompts,
     QueueRef,
     SitePath,
     Sound,
-    StepRef,
     TagKey,
     Title,
     TrunkDial,
@@ -51,12 +51,6 @@ from ccbridge.config.shapes import (
 
 Outcome = Literal["resolved", "closed", "follow_up", "open"]
 NO_SECRET = SecretStr("")
-
-
-class Section(BaseModel):
-    """Frozen; unknown keys are mistakes; errors never carry the input (it may be a secret)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class AsteriskSection(Section):
@@ -121,6 +115,8 @@ class LogSection(Section):
 
 class CallersSection(Section):
     country: Country
+    vip_priority: Annotated[Whole, Between(0, 100)] = 20
+    blocked: MaybePrompts = ()
 
 
 class RoutingSection(Section):
@@ -307,55 +303,6 @@ class ScoreCardSection(Section):
     groups: Annotated[dict[Name, ScoreGroupSection], Count(1, 20)]
 
 
-class MenuSection(Section):
-    prompts: Prompts
-    choices: Annotated[dict[Key, StepRef], Count(1, 12)]
-    otherwise: StepRef
-    invalid: MaybePrompts = ()
-    silent: MaybePrompts = ()
-    timeout: Annotated[Number, Between(1, 60, "seconds")] = 5.0
-    tries: Annotated[Whole, Between(1, 10)] = 3
-
-
-class HangUpSection(Section):
-    prompts: MaybePrompts = ()
-
-
-def _hang_up(value: object) -> object:
-    """``hangup: true`` is the short form of a hang-up without prompts."""
-    if value is True:
-        return {}
-    if isinstance(value, dict):
-        return value
-    raise ValueError("must be true, or a mapping with prompts")
-
-
-class StepSection(Section):
-    """One step of a flow. Exactly one verb, which ``checks`` looks after."""
-
-    play: Prompts | None = None
-    next: StepRef | None = None
-    menu: MenuSection | None = None
-    queue: QueueRef | None = None
-    priority: Priority = 0
-    transfer: Extension | None = None
-    hangup: Annotated[HangUpSection, BeforeValidator(_hang_up)] | None = None
-
-
-class FlowSection(Section):
-    start: StepRef
-    steps: Annotated[dict[Name, StepSection], Count(1, 1000)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _declare(cls, data: Any, info: ValidationInfo) -> Any:
-        """Step names are the flow's own: the references below it mean these."""
-        if isinstance(info.context, Declared):
-            steps = data.get("steps") if isinstance(data, dict) else None
-            info.context.steps = frozenset(steps) if isinstance(steps, dict) else None
-        return data
-
-
 class SiteFile(Section):
     asterisk: AsteriskSection = AsteriskSection()
     agi: AgiSection = AgiSection()
@@ -385,6 +332,8 @@ class SiteFile(Section):
     supervisors: dict[Name, SupervisorSection] = {}
     supervision: SupervisionSection = SupervisionSection()
     score_cards: Annotated[dict[Name, ScoreCardSection], Count(0, 100)] = {}
+    ivr: IvrSection = IvrSection()
+    lookups: Annotated[dict[Variable, LookupSection], Count(0, 100)] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}

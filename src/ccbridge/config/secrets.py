@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ccbridge.config.mistakes import Loc, Notes, misspelt
+from ccbridge.config.mistakes import Loc, Notes, mapping, misspelt
 from ccbridge.config.models import SiteFile
 from ccbridge.config.translate import keys_at
 
@@ -61,6 +61,13 @@ class Secrets:
             text = self._one(slot, section)
             if text is not None:
                 self._keep(slot, text)
+        for name, raw in mapping(self._data, "lookups").items():
+            for key, is_url in (("url_file", True), ("token_file", False)):
+                file = raw.get(key) if isinstance(raw, dict) else None
+                if isinstance(file, str) and file and file.isprintable():
+                    text = self._from_file(("lookups", name, key), self._file.parent / file)
+                    if text is not None:
+                        self._keep(Slot(("lookups", name), "", required=False, is_url=is_url), text)
 
     def need_recorder(self) -> None:
         """What is recorded on demand is recorded by a user of AMI's own."""

@@ -80,10 +80,13 @@ class CallArrived:
 
 @dataclass(frozen=True, slots=True)
 class MenuStepped:
+    """A step of a flow was left; with an empty one the caller is at the step ``result`` of this flow now."""
+
     at: float
     call: str
     step: str
-    result: str  # the step that follows, or time_out | invalid
+    result: str  # the step that follows, or what came of it: STAYS of core.ivr, too_long, queue sales ...
+    flow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class FlowEnded:
 
     at: float
     call: str
-    how: str  # transfer | hangup | failed
+    how: str  # transfer | hangup | blocked
 
 
 @dataclass(frozen=True, slots=True)

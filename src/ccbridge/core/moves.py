@@ -65,7 +65,8 @@ def back_already(w: World, call: Call, a: i.CallArrived) -> None:
 
 
 def menu_stepped(w: World, call: Call, m: i.MenuStepped) -> None:
-    w.event(call, "menu_step", step=m.step, result=m.result)
+    more: dict[str, Any] = {"flow": m.flow} if m.flow else {}  # version 0.1.0 did not tell it
+    w.event(call, "menu_step", step=m.step, result=m.result, **more)
 
 
 def customer_found(w: World, call: Call, c: i.CustomerFound) -> None:
@@ -297,7 +298,7 @@ def caller_gone(w: World, call: Call, g: i.HangupAsked | i.ChannelGone) -> None:
     elif state is CallState.LEAVING and call.way_out == "dropped" and isinstance(g, i.ChannelGone):
         close(w, call, "left", "system", reason="dropped")
     elif state is CallState.FLOW:
-        close(w, call, "menu_ended", "system" if call.menu_end == "hangup" else "caller")
+        close(w, call, "menu_ended", "system" if call.menu_end in ("hangup", "blocked") else "caller")
     else:
         # a phone took the call and hung up before any bridge: the dialplan let him go, he did not ask for it
         let_go = state is CallState.RELEASED and isinstance(g, i.ChannelGone)

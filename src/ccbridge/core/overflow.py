@@ -24,7 +24,8 @@ from ccbridge.core import inputs as i
 from ccbridge.core import moves, offers
 from ccbridge.core.calls import Call, CallState
 from ccbridge.core.effects import MoveOut, PlayOut
-from ccbridge.core.plan import HangUp, QueuePlan, Target, ToQueue, Transfer
+from ccbridge.core.flows import Ending, HangUp, ToQueue, Transfer
+from ccbridge.core.plan import QueuePlan
 from ccbridge.core.world import World
 
 HOPS = 10
@@ -32,7 +33,7 @@ LATER = 1.0  # seconds until a way out is tried again that is closed at this mom
 MESSAGE = "message"  # what the dialplan calls the way out by a message
 
 
-def target(queue: QueuePlan, why: str) -> Target | None:
+def target(queue: QueuePlan, why: str) -> Ending | None:
     """Where a caller goes for this reason; None: it is no reason here."""
     extension = Transfer(queue.overflow or "none")  # the dialplan sends an unknown one to the fallback
     if why == "full" and not queue.max_waiting:
@@ -105,7 +106,7 @@ def hops(call: Call) -> int:
     return sum(not stint["answered"] for stint in call.stints)
 
 
-def leave(w: World, call: Call, why: str, to: Target) -> None:
+def leave(w: World, call: Call, why: str, to: Ending) -> None:
     """Take a caller who is ``moves.in_line`` out of it. To another queue he is the same call."""
     if isinstance(to, ToQueue):
         if why == "key":

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ccbridge.core.flows import Ending, Flow, Menu, Step, Transfer
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -38,8 +40,8 @@ class QueuePlan:
     wrap_up: float = 10.0  # after a talk, 0-3600
     max_wait: float = 600.0  # 10-86400
     overflow: str = ""  # extension in the site's exit context; required by the config check
-    overflow_to: Mapping[str, Target] = field(default_factory=dict)  # by reason: core.overflow
-    keys: Mapping[str, Target] = field(default_factory=dict)  # by a key that a caller in line presses
+    overflow_to: Mapping[str, Ending] = field(default_factory=dict)  # by reason: core.overflow
+    keys: Mapping[str, Ending] = field(default_factory=dict)  # by a key that a caller in line presses
     max_waiting: int = 0  # so many in line, and it is full, 1-10000; 0: it never is
     owner: float = 0.0  # so long a caller waits for his customer's own agent alone, 0-600: core.wished
     last_agent: float = 0.0  # ... for the one with whom he talked last, 0-600
@@ -76,58 +78,6 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
-    """Play prompts (sound names), then go to step ``next``."""
-
-    prompts: tuple[str, ...]
-    next: str
-
-
-@dataclass(frozen=True, slots=True)
-class Menu:
-    """Ask for one key. ``choices`` maps a key to a step; after ``tries`` failures ``otherwise`` follows."""
-
-    prompts: tuple[str, ...]
-    choices: Mapping[str, str]
-    otherwise: str
-    invalid: tuple[str, ...] = ()  # played after a wrong key
-    silent: tuple[str, ...] = ()  # played after a time-out
-    timeout: float = 5.0  # after the last prompt, 1-60
-    tries: int = 3  # 1-10
-
-
-@dataclass(frozen=True, slots=True)
-class ToQueue:
-    queue: str
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Leave to an extension of the site's exit context."""
-
-    extension: str
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    prompts: tuple[str, ...] = ()
-
-
-Step = Play | Menu | ToQueue | Transfer | HangUp
-Target = ToQueue | Transfer | HangUp  # where a queue's caller may leave to; HangUp: a message, and the end
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """A menu tree: named steps, entered at ``start``."""
-
-    name: str
-    start: str
-    steps: Mapping[str, Step]
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the core must know of the site."""
 
@@ -150,6 +100,9 @@ class Plan:
     recording: bool = True
     recording_pause: float = 60.0  # a paused recording goes on by itself after this, 5-900
     follow_up_after: float = 86_400.0  # a follow-up is due so long after it was set, 60-31536000
+    vip_priority: int = 20  # added for a caller on the VIP list, 0-100
+    blocked: tuple[str, ...] = ()  # prompts that one on the block list hears before he is hung up
+    steps: int = 500  # of flows, that one call may have, tries and repetitions included, 20-10000
     confirm: Confirm = Confirm()
     departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> its queues
     pause_reasons: tuple[str, ...] = ("break",)
@@ -164,6 +117,11 @@ class Plan:
             targets += (*queue.overflow_to.values(), *queue.keys.values())
         found = {one.extension for one in targets if isinstance(one, Transfer)}
         return found | {queue.overflow for queue in self.queues.values()}
+
+    def menu_tables(self) -> set[str]:
+        """The menus whose keys the database may answer."""
+        steps = (step for flow in self.flows.values() for step in flow.steps.values())
+        return {step.table for step in steps if isinstance(step, Menu) and step.table}
 
     def flow_for(self, did: str) -> Flow:
         return self.flows[self.numbers.get(did, self.default_flow)]

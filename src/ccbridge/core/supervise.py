@@ -15,7 +15,8 @@ from ccbridge.core.acd import Pair
 from ccbridge.core.calls import Call, CallState, channel_of
 from ccbridge.core.controls import SETTABLE, Change, Control, Value, outdated
 from ccbridge.core.effects import Append, DropCall, Reply, TellQueue
-from ccbridge.core.plan import Plan, Transfer
+from ccbridge.core.flows import Transfer
+from ccbridge.core.plan import Plan
 from ccbridge.core.records import QueueEvent
 from ccbridge.core.world import World
 

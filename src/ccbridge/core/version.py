@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ccbridge.core.expr import Expr
 from ccbridge.core.plan import Plan
 
 DIGITS = 10  # hexadecimal: of a million plans two would share a version with a chance of 0.4
@@ -46,7 +47,9 @@ def as_file(plan: Plan) -> dict[str, Any]:
     data["recording"] = {"enabled": plan.recording}
     data["personal"] = _plain(plan.confirm)
     data["tickets"] = {"follow_up_after": _plain(plan.follow_up_after)}
-    elsewhere = (*ROOT, "recording", "follow_up_after", "confirm")
+    data["ivr"] = {"steps": plan.steps}
+    data["callers"] = {"vip_priority": plan.vip_priority, "blocked": list(plan.blocked)}
+    elsewhere = (*ROOT, "recording", "follow_up_after", "confirm", "steps", "vip_priority", "blocked")
     data["routing"] = {key: _plain(one) for key, one in values.items() if key not in elsewhere}
     return data
 
@@ -76,6 +79,8 @@ def _plain(value: Any) -> Any:
     match value:
         case str() | int() | None:
             return value
+        case Expr():
+            return value.source
         case Mapping():
             return {str(key): _plain(one) for key, one in value.items()}
         case list() | tuple():

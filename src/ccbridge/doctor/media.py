@@ -6,7 +6,8 @@ import asyncio
 import re
 from pathlib import Path
 
-from ccbridge.core.plan import HangUp, Menu, Plan, Play
+from ccbridge.core.flows import HangUp, Menu, Play
+from ccbridge.core.plan import Plan
 from ccbridge.doctor.finding import Findings, fail, ok, skip
 from ccbridge.doctor.visit import Visit
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
-from ccbridge.store import urls
-from ccbridge.store.cut import cut
+from ccbridge.store.asked import Asked, NoAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -20,10 +16,10 @@ QUEUE = 50  # lookups waiting for a connection; more is a storm, and those calle
 REST = 5.0  # seconds without a question after a failure
 
 FIND = """
-SELECT c.id, c.name, c.priority, coalesce(c.owner, ''), coalesce((
+SELECT c.id, c.name, c.priority, coalesce(c.owner, '') AS owner, coalesce((
     SELECT agent FROM call
     WHERE customer_id = c.id AND agent IS NOT NULL AND answered_at > now() - make_interval(days => %s)
-    ORDER BY answered_at DESC LIMIT 1), '')
+    ORDER BY answered_at DESC LIMIT 1), '') AS last_agent
 FROM phone_number p JOIN customer c ON c.id = p.customer_id WHERE p.e164 = %s"""
 
 
@@ -48,27 +44,14 @@ class CustomerLookup:
         self.skipped = 0
         self._rest = rest
         self._resting_until = 0.0
-        self._abandoned: set[asyncio.Task[Any]] = set()
-        self._pool = AsyncConnectionPool(
-            urls.for_libpq(url),
-            min_size=1,
-            max_size=POOL,
-            max_waiting=QUEUE,
-            max_idle=60.0,
-            reconnect_timeout=20.0,
-            kwargs={"autocommit": True, **urls.keepalive(limit)},
-            open=False,
-            name="lookup",
-        )
+        self._asked = Asked(url, limit, most=POOL, waiting=QUEUE, name="lookup")
 
     async def open(self) -> None:
         """Start connecting in the background; returns at once, also when the database is away."""
-        await self._pool.open(wait=False)
+        await self._asked.open()
 
     async def close(self) -> None:
-        for task in self._abandoned:
-            task.cancel()
-        await self._pool.close(timeout=1.0)
+        await self._asked.close()
 
     async def find_customer(self, e164: str, days: int) -> Customer | None:
         """None: unknown, or no answer in time. Faults raise nothing.
@@ -79,45 +62,11 @@ class CustomerLookup:
         if loop.time() < self._resting_until:
             self.skipped += 1
             return None
-        task = asyncio.create_task(self._ask(e164, days))
-        # not wait_for: a cancelled query of a frozen server would hold us for as long as it likes
         try:
-            done, _ = await asyncio.wait({task}, timeout=self.limit)
-        except asyncio.CancelledError:
-            self._abandon(task)
-            raise
-        try:
-            if done:
-                return task.result()
-            self._abandon(task)
-            reason = "no answer in time"
-        except (psycopg.Error, OSError) as error:  # PoolTimeout and TooManyRequests are psycopg errors
-            reason = type(error).__name__
-        self.failures += 1
-        self._resting_until = loop.time() + self._rest
-        log.warning("lookup_failed", reason=reason, rest=self._rest)
-        return None
-
-    async def _ask(self, e164: str, days: int) -> Customer | None:
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + self.limit
-        async with self._pool.connection(timeout=self.limit) as db:
-            # the pool throws the connection away and makes another in the background
-            timer = loop.call_at(limit, cut, db)
-            try:
-                row = await (await db.execute(FIND, (days, e164))).fetchone()
-            finally:
-                timer.cancel()
-        return Customer(*row) if row else None
-
-    def _abandon(self, task: asyncio.Task[Any]) -> None:
-        """Let it end by itself (its connection is cut at this moment), without anybody waiting."""
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
-        task.add_done_callback(_read)
-
-
-def _read(task: asyncio.Task[Any]) -> None:
-    """Fetch the outcome of an abandoned question, so that asyncio does not report it as forgotten."""
-    with contextlib.suppress(asyncio.CancelledError, psycopg.Error, OSError):
-        task.result()
+            rows = await self._asked.rows(FIND, (days, e164), self.limit)
+        except NoAnswer as error:
+            self.failures += 1
+            self._resting_until = loop.time() + self._rest
+            log.warning("lookup_failed", reason=str(error), rest=self._rest)
+            return None
+        return Customer(*rows[0].values()) if rows else None

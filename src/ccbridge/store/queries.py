@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Select, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -20,8 +20,10 @@ from ccbridge.store.tables import call_account as call  # each call once, from t
 from ccbridge.store.tables import (
     call_event,
     call_opened,
+    caller_list,
     control_audit,
     customer,
+    menu_answer,
     phone_number,
     recording,
     score_card,
@@ -116,6 +118,51 @@ def _change_customer(db: Connection, e164: str, **values: Any) -> bool:
     his = select(phone_number.c.customer_id).where(phone_number.c.e164 == e164)
     done = db.execute(update(customer).where(customer.c.id == his.scalar_subquery()).values(**values))
     return done.rowcount == 1
+
+
+# -- callers who arrive ---------------------------------------------------------------------------
+
+
+def list_callers(db: Connection, kind: str) -> list[Row]:
+    """Those on the VIP list or the block list (``kind`` vip or block), the newest first."""
+    found = select(caller_list).where(caller_list.c.kind == kind).order_by(caller_list.c.added_at.desc())
+    return [dict(row) for row in db.execute(found).mappings()]
+
+
+def list_caller(db: Connection, e164: str, kind: str, note: str, who: str) -> str:
+    """Put a number on a list; it leaves the other one. What it was on before: vip, block or ""."""
+    was = db.execute(select(caller_list.c.kind).where(caller_list.c.e164 == e164)).scalar() or ""
+    values = {"kind": kind, "note": note, "added_by": who, "added_at": func.now()}
+    row = upsert(caller_list).values(e164=e164, **values)
+    db.execute(row.on_conflict_do_update(index_elements=["e164"], set_=values))
+    return str(was)
+
+
+def unlist_caller(db: Connection, e164: str, kind: str) -> bool:
+    """Take a number from a list; False when it is not on it."""
+    gone = delete(caller_list).where(caller_list.c.e164 == e164, caller_list.c.kind == kind)
+    return db.execute(gone).rowcount == 1
+
+
+def menu_answers(db: Connection, menu: str | None = None) -> list[Row]:
+    """What keys lead to in menus that ask the database."""
+    found = select(menu_answer).order_by(menu_answer.c.menu, menu_answer.c.key)
+    if menu is not None:
+        found = found.where(menu_answer.c.menu == menu)
+    return [dict(row) for row in db.execute(found).mappings()]
+
+
+def answer_menu(db: Connection, menu: str, key: str, queue: str, who: str) -> None:
+    """From now on this key leads to this queue."""
+    values = {"queue": queue, "changed_by": who, "changed_at": func.now()}
+    row = upsert(menu_answer).values(menu=menu, key=key, **values)
+    db.execute(row.on_conflict_do_update(index_elements=["menu", "key"], set_=values))
+
+
+def unanswer_menu(db: Connection, menu: str, key: str) -> bool:
+    """This key means nothing any more; False when it did not."""
+    gone = delete(menu_answer).where(menu_answer.c.menu == menu, menu_answer.c.key == key)
+    return db.execute(gone).rowcount == 1
 
 
 # -- tickets --------------------------------------------------------------------------------------

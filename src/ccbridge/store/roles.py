@@ -24,6 +24,8 @@ GRANTS: dict[str, str] = {
     "ship_position": "SELECT, INSERT, UPDATE",
     "customer": "SELECT, INSERT, UPDATE, DELETE",
     "phone_number": "SELECT, INSERT, UPDATE, DELETE",
+    "menu_answer": "SELECT, INSERT, UPDATE, DELETE",
+    "caller_list": "SELECT, INSERT, UPDATE, DELETE",
     "call_opened": "SELECT, INSERT, UPDATE, DELETE",
     "cdr_party": "SELECT, INSERT, UPDATE, DELETE",
     "file_position": "SELECT, INSERT, UPDATE",

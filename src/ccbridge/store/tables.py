@@ -6,9 +6,9 @@ Three kinds, and the grants in ``roles`` follow them:
   person's name or number: call_event, agent_event, queue_event,
   control_audit, score_card, plan_began, cdr;
 - **accounts** derive from the events and are inserted once: call, agent_interval, ship_reject;
-- **current** rows change: customer, phone_number, ticket, recording, agent_state, what must be erasable on
-  request (call_opened, cdr_party and the caller_* columns of call), and what is kept for some days only
-  (cel, cel_call, file_reject).
+- **current** rows change: customer, phone_number, menu_answer, caller_list, ticket, recording, agent_state,
+  what must be erasable on request (call_opened, cdr_party and the caller_* columns of call), and what is kept
+  for some days only (cel, cel_call, file_reject).
 
 The view ``call_account`` has each call once, from the best source that there is: what people read, and
 every figure, comes from there.
@@ -72,6 +72,31 @@ phone_number = Table(
     Column("e164", Text, primary_key=True),
     Column("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), nullable=False, index=True),
     CheckConstraint(r"e164 ~ '^\+[0-9]{3,15}$'", name="e164"),
+)
+
+# What keys lead to in menus that ask here; the queues are the configuration's.
+menu_answer = Table(
+    "menu_answer",
+    metadata,
+    Column("menu", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False, server_default=func.now()),
+    Column("changed_by", Text, nullable=False, server_default=text("''")),
+    CheckConstraint("key ~ '^[0-9*#]$'", name="key"),
+)
+
+# Who is put before others, or turned away, before his flow begins.
+caller_list = Table(
+    "caller_list",
+    metadata,
+    Column("e164", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("added_at", Moment, nullable=False, server_default=func.now()),
+    Column("added_by", Text, nullable=False, server_default=text("''")),
+    CheckConstraint(r"e164 ~ '^\+[0-9]{3,15}$'", name="e164"),
+    CheckConstraint("kind IN ('vip', 'block')", name="kind"),
 )
 
 # A call in progress; its row moves to ``call`` at the end.

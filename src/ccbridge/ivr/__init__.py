@@ -1,0 +1,1 @@
+"""Flows without a phone: drawn, walked and tried."""
