@@ -37,6 +37,7 @@ from ccbridge.captures import lines
 from ccbridge.captures.journal import InputJournal
 from ccbridge.config import ConfigErrors, Site, differences, load
 from ccbridge.control.commands import Commands
+from ccbridge.control.hours import Closings
 from ccbridge.control.monitoring import Monitors
 from ccbridge.control.server import ControlServer
 from ccbridge.control.taping import Taping
@@ -188,7 +189,12 @@ class Daemon:
                 self._parse,
                 renewals,
                 lambda: not self.draining,
-                FlowSources(lambda: self.switchboard.world, self.arrivals, self.lookups),
+                FlowSources(
+                    lambda: self.switchboard.world,
+                    self.arrivals,
+                    self.lookups,
+                    lambda: self.memory.closings,
+                ),
             ).open(self.agi)
             phone_codes = PhoneCodes(
                 self._phone_plan,
@@ -224,6 +230,14 @@ class Daemon:
                     self.switchboard, lambda: self.site.supervisors, self.loop.ask, self.loop.keep, time.time
                 ),
                 attendance=self.attendance,
+                closings=Closings(
+                    lambda: self.memory,
+                    lambda: self.switchboard.world.run,
+                    lambda: {name: one.departments for name, one in self.site.hours.items()},
+                    lambda: self.site.supervisors,
+                    self.loop.keep,
+                    time.time,
+                ),
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()

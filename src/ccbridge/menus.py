@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
+from ccbridge.config.hours import holiday
 from ccbridge.core.expr import Value
+from ccbridge.core.hours import Closing, standing
 from ccbridge.core.world import World
 from ccbridge.lookups import Lookups
 from ccbridge.store.menus import ArrivalTables
@@ -33,11 +37,13 @@ class FlowSources:
         world: Callable[[], World],
         tables: ArrivalTables,
         lookups: Lookups,
+        closings: Callable[[], Mapping[str, dict[str, Any]]],
     ) -> None:
         self.voice = AsterisksOwn()
         self._world = world
         self._tables = tables
         self._lookups = lookups
+        self._closings = closings
 
     def language(self, did: str) -> str:
         return ""
@@ -69,7 +75,14 @@ class FlowSources:
         return {key: queue for key, queue in found.items() if queue in queues}
 
     async def is_open(self, hours: str) -> Mapping[str, Value]:
-        return {"open": True}
+        """Hours that a reload has taken away are open."""
+        found = self._world().plan.hours.get(hours)
+        if found is None:
+            log.error("menu.no_such_hours", hours=hours)
+            return {"open": True}
+        closed = self._closings().get(hours)
+        now = standing(found, time.time(), None if closed is None else Closing(**closed), holiday)
+        return {"open": now.open, "why": now.why, "until": "" if now.until is None else int(now.until)}
 
     async def question(self, lookup: str, values: Mapping[str, Value]) -> Mapping[str, Value] | None:
         return await self._lookups.ask(lookup, values)

@@ -20,6 +20,8 @@ from ccbridge.config.translate import unwrapped
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 ROW = re.compile(r"\| `([a-z_.<>]+)` \| ([^|]*) \| ([^|]*) \|([^|]*)\| ([^|]+) \|")
 FREE = {
+    "week": "<days>",
+    "dates": "<date>",
     "outcomes": "<digit>",
     "choices": "<key>",
     "keys": "<key>",

@@ -29,6 +29,7 @@ NOUNS = (
     "vip",
     "block",
     "ivr",
+    "hours",
     "ticket",
     "recording",
     "report",

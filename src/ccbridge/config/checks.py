@@ -13,6 +13,7 @@ from typing import Any
 from ccbridge.config import (
     departments,
     flows,
+    hours,
     lookups,
     personal,
     phone_codes,
@@ -34,6 +35,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     score_cards.check(data, notes)
     flows.check(data, notes)
     lookups.check(data, notes)
+    hours.check(data, notes)
     _skills(data, notes)
     _wishes(data, notes)
     ways_out.check(mapping(data, "queues"), notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ccbridge.config import models as m
 from ccbridge.config.flows import to_flow
+from ccbridge.config.hours import converted as converted_hours
 from ccbridge.config.personal import dialled
 from ccbridge.core.flows import Ending, HangUp, ToQueue, Transfer
 from ccbridge.core.plan import AgentPlan, Announce, Confirm, Plan, QueuePlan, Rule
@@ -47,6 +48,7 @@ def to_plan(site: m.SiteFile) -> Plan:
         last_agent_days=routing.last_agent_days,
         recording=site.recording.enabled,
         recording_pause=routing.recording_pause,
+        hours=converted_hours(site.hours),
         vip_priority=site.callers.vip_priority,
         blocked=site.callers.blocked,
         steps=site.ivr.steps,

@@ -14,6 +14,7 @@ from ccbridge.config import lookups, score_cards
 from ccbridge.config import models as m
 from ccbridge.config.checks import check
 from ccbridge.config.convert import to_plan
+from ccbridge.config.hours import HoursSection
 from ccbridge.config.lookups import Lookup
 from ccbridge.config.mistakes import ConfigErrors, Loc, Mistake, Notes
 from ccbridge.config.nodes import MAX_BYTES, Tree, parse
@@ -49,6 +50,7 @@ class Site:
     supervision: m.SupervisionSection
     score_cards: Mapping[str, Form]
     lookups: Mapping[str, Lookup]
+    hours: Mapping[str, HoursSection]
     phones: m.PhonesSection
     codes: m.CodesSection
     tickets: m.TicketsSection
@@ -158,6 +160,7 @@ def _site(file: Path, checked: m.SiteFile, secrets: Mapping[Loc, SecretStr], not
         supervisors=converted(checked.supervisors),
         supervision=checked.supervision,
         score_cards=score_cards.converted(checked.score_cards),
+        hours=dict(checked.hours),
         lookups=lookups.converted(checked.lookups, secrets),
         phones=checked.phones,
         codes=checked.codes,

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from ccbridge.codes import DEFAULTS
 from ccbridge.config.flow_models import FlowSection, IvrSection, Variable
+from ccbridge.config.hours import HoursSection
 from ccbridge.config.lookups import LookupSection
 from ccbridge.config.section import Section
 from ccbridge.config.shapes import (
@@ -332,6 +333,7 @@ class SiteFile(Section):
     supervisors: dict[Name, SupervisorSection] = {}
     supervision: SupervisionSection = SupervisionSection()
     score_cards: Annotated[dict[Name, ScoreCardSection], Count(0, 100)] = {}
+    hours: Annotated[dict[Name, HoursSection], Count(0, 100)] = {}
     ivr: IvrSection = IvrSection()
     lookups: Annotated[dict[Variable, LookupSection], Count(0, 100)] = {}
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ccbridge import __version__
+from ccbridge.control.hours import Closings
 from ccbridge.control.monitoring import Monitors, asked_by
 from ccbridge.control.server import Handler
 from ccbridge.control.supervising import Supervising
@@ -51,6 +52,7 @@ class Commands:
         taping: Taping | None = None,
         *,
         attendance: Attendance | None = None,
+        closings: Closings | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +68,7 @@ class Commands:
         self._supervising = Supervising(board, ask, clock, monotonic)
         self._monitors = {} if monitors is None else monitors.handlers()
         self._taping = {} if taping is None else taping.handlers()
+        self._closings = {} if closings is None else closings.handlers()
         self._started = monotonic()
 
     def handlers(self) -> dict[str, Handler]:
@@ -92,6 +95,7 @@ class Commands:
             **self._supervising.handlers(),
             **self._monitors,
             **self._taping,
+            **self._closings,
         }
 
     async def _status(self, fields: dict[str, Any]) -> Answer:

@@ -68,6 +68,9 @@ class Memory:
         # when a PIN was wrong, since the last right one: phone (PJSIP/1001) or agent -> moments
         self.wrong: dict[str, list[float]] = dumped.get("wrong", {})
 
+        # hours that are closed by somebody: name -> by, until (None: until it is lifted), reason
+        self.closings: dict[str, dict[str, Any]] = dumped.get("closings", {})
+
     def dump(self) -> dict[str, Any]:
         return {
             "calls": self.calls, "agents": self.agents, "closed": self.closed, "last": self.last,
@@ -75,6 +78,7 @@ class Memory:
             "queues": self.queues,
             "controls": self.controls,
             "wrong": self.wrong,
+            "closings": self.closings,
         }  # fmt: skip
 
     def apply(self, record: Record) -> None:
@@ -161,6 +165,12 @@ class Memory:
                 self.wrong[name] = [*self.wrong.pop(name, []), event.at][-WRONG_EACH:]
                 if len(self.wrong) > WRONG_KEPT:
                     del self.wrong[next(iter(self.wrong))]
+        elif event.what == "close_hours" and event.result == "done":
+            until = None if event.seconds is None else round(event.at + event.seconds, 3)
+            by = event.who or event.by
+            self.closings[event.whom] = {"by": by, "until": until, "reason": event.reason}
+        elif event.what == "open_hours" and event.result == "done":
+            self.closings.pop(event.whom, None)
         elif (event.what, event.door) == ("log_in", "phone") or (
             (event.what, event.result) == ("unlock", "done")
         ):

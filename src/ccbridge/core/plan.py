@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ccbridge.core.flows import Ending, Flow, Menu, Step, Transfer
+from ccbridge.core.hours import Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Plan:
     recording: bool = True
     recording_pause: float = 60.0  # a paused recording goes on by itself after this, 5-900
     follow_up_after: float = 86_400.0  # a follow-up is due so long after it was set, 60-31536000
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     vip_priority: int = 20  # added for a caller on the VIP list, 0-100
     blocked: tuple[str, ...] = ()  # prompts that one on the block list hears before he is hung up
     steps: int = 500  # of flows, that one call may have, tries and repetitions included, 20-10000

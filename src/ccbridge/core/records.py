@@ -188,6 +188,7 @@ class ControlEvent:
     at: float
     # monitor (the supervisor's phone), listen, whisper, barge (what he hears), take_over, score, stop;
     # record, record_pause, record_resume, log_in, log_out, pin (a wrong one), lock, unlock;
+    # close_hours, open_hours: of opening hours (``seconds``: so long, None until it is lifted);
     # call_colleague, call_supervisor, escalate: of an agent; personal: his own telephone is to
     # ring, or his phone again; call_back: the customer of a follow-up. A code that is dialled where nobody is
     # logged in is refused under its own name

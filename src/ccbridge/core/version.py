@@ -18,7 +18,10 @@ from ccbridge.core.plan import Plan
 
 DIGITS = 10  # hexadecimal: of a million plans two would share a version with a chance of 0.4
 # Keys of the file's root; the plan's other fields are keys of its section ``routing``.
-ROOT = ("queues", "departments", "agents", "flows", "numbers", "default_flow", "pause_reasons", "outcomes")
+ROOT = (
+    *("queues", "departments", "agents", "hours", "flows", "numbers", "default_flow"),
+    *("pause_reasons", "outcomes"),
+)
 
 
 def as_file(plan: Plan) -> dict[str, Any]:
