@@ -77,6 +77,12 @@ def test_the_simulation_has_no_outside(arrows: dict[str, set[str]]) -> None:
     assert not arrows["simulate"] & {"asyncio", "threading", "socket", "time", "datetime", "os"}
 
 
+def test_prompts_know_nobody(arrows: dict[str, set[str]]) -> None:
+    assert {name for name in arrows["prompts"] if name.startswith("ccbridge.")} == {"ccbridge.prompts"}
+    they = {room for room, names in arrows.items() if "ccbridge.prompts" in names}
+    assert they <= {"prompts", "config", "agi", "doctor", "daemon", "cli"}
+
+
 def test_no_two_test_files_share_a_name() -> None:
     """pytest would refuse to collect the second, but only where both are asked for."""
     names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ccbridge.config import score_cards
+from ccbridge.config import prompts, score_cards
 from ccbridge.config.loader import Site
 from ccbridge.config.mistakes import dotted
 from ccbridge.config.shapes import plain
@@ -86,6 +86,7 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         {name: score_cards.as_file(one) for name, one in site.score_cards.items()} for site in (old, new)
     )
     lines += _compared(was, is_, ("score_cards",))
+    lines += _compared(prompts.as_file(old.wording), prompts.as_file(new.wording), ())
     for section in fixed:
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [f"{line} (at the next restart)" for line in _compared(was, is_, (section,))]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from ccbridge.config import lookups, score_cards
+from ccbridge.config import lookups, prompts, score_cards
 from ccbridge.config import models as m
 from ccbridge.config.checks import check
 from ccbridge.config.convert import to_plan
@@ -23,6 +23,7 @@ from ccbridge.config.shapes import Declared
 from ccbridge.config.supervisors import converted
 from ccbridge.config.translate import keys_at, report
 from ccbridge.core.plan import Plan
+from ccbridge.prompts import Wording
 from ccbridge.supervision.forms import Form
 from ccbridge.supervision.roles import Supervisor
 
@@ -54,6 +55,7 @@ class Site:
     phones: m.PhonesSection
     codes: m.CodesSection
     tickets: m.TicketsSection
+    wording: Wording
     agent_numbers: Mapping[str, str]  # what an agent keys when he logs in at a phone -> agent
     warnings: tuple[Mistake, ...] = ()
 
@@ -85,6 +87,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] | None = None, secrets:
     except ValidationError as error:
         report(error, tree.bare, notes)
     check(data, folder, notes)
+    prompts.check(data, folder, notes)
     kept = Secrets(data, file, os.environ if environ is None else environ, notes)
     if secrets:
         kept.read()
@@ -165,6 +168,7 @@ def _site(file: Path, checked: m.SiteFile, secrets: Mapping[Loc, SecretStr], not
         phones=checked.phones,
         codes=checked.codes,
         tickets=checked.tickets,
+        wording=prompts.converted(checked.languages, checked.prompts, checked.speech),
         agent_numbers={one.number: name for name, one in checked.agents.items() if one.number is not None},
         warnings=tuple(sorted(notes.warnings)),
     )

@@ -14,6 +14,7 @@ from ccbridge.codes import DEFAULTS
 from ccbridge.config.flow_models import FlowSection, IvrSection, Variable
 from ccbridge.config.hours import HoursSection
 from ccbridge.config.lookups import LookupSection
+from ccbridge.config.prompts import Language, SpeechSection, Texts
 from ccbridge.config.section import Section
 from ccbridge.config.shapes import (
     E164,
@@ -339,4 +340,7 @@ class SiteFile(Section):
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}
+    languages: Annotated[tuple[Language, ...], UNIQUE, Count(1, 20)] = ("en",)
+    prompts: Annotated[Texts, Count(0, 1000)] = {}
+    speech: SpeechSection | None = None
     default_flow: FlowRef

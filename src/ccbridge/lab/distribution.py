@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ccbridge.lab.errors import LabError
 
+OWN_FOLDERS = ("systemd", "pulseaudio")
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -41,8 +43,8 @@ def command_in(root: Path, program: str) -> tuple[str, ...]:
     loaders = [path for folder in search for path in sorted(folder.glob("ld-*")) if not path.is_symlink()]
     if not loaders:
         raise _broken(root, "loader")
-    # systemd keeps its own beside the others
-    search += [path for folder in search if (path := folder / "systemd").is_dir()]
+    # these keep their own beside the others
+    search += [path for folder in search for name in OWN_FOLDERS if (path := folder / name).is_dir()]
     return (str(loaders[0]), "--library-path", ":".join(map(str, search)), str(root / program))
 
 
