@@ -32,6 +32,7 @@ NOUNS = (
     "hours",
     "ticket",
     "recording",
+    "prompts",
     "report",
     "reconcile",
     "doctor",

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -22,6 +22,8 @@ from ccbridge.lab.fetch import ensure_asterisk
 from ccbridge.lab.lab import Lab, default_cache
 from ccbridge.lab.service import site_file
 from ccbridge.lab.site_pbx import AGENT_PHONES, CUSTOMER_PHONE, FALLBACK_PHONE
+
+SPOKEN = {"languages": ["en", "el", "hr", "ar", "fa"], "speech": {}}
 
 
 @click.group("lab")
@@ -65,6 +67,9 @@ def fetch(one: Lab, mirror: str | None, suite: str | None) -> None:
     "--agi-port", type=click.IntRange(1, 65535), help="Where the PBX looks for the daemon (a free one)."
 )
 @click.option("--no-postgres", is_flag=True, help="Leave out the database.")
+@click.option(
+    "--speech", is_flag=True, help="Have prompts spoken; fetches espeak-ng and sox (15 MB) if need be."
+)
 @click.pass_obj
 def up(
     one: Lab,
@@ -74,6 +79,7 @@ def up(
     sip_port: int | None,
     agi_port: int | None,
     no_postgres: bool,
+    speech: bool,
 ) -> None:
     """Start the lab; the first time it fetches Asterisk (about 115 MB) into the folder."""
     with _plain_errors(), _stoppable():
@@ -87,7 +93,7 @@ def up(
             progress=sys.stderr.isatty(),
         )
         if one.database_url:
-            _site(one, one.database_url)
+            _site(one, one.database_url, SPOKEN if speech else {})
         _show(one)
 
 
@@ -136,13 +142,13 @@ def console(one: Lab) -> None:
 lab.add_command(demo)
 
 
-def _site(one: Lab, server_url: str) -> None:
+def _site(one: Lab, server_url: str, changes: Mapping[str, Any]) -> None:
     """The shipped example as this lab's site, with an empty database and journal."""
     database = Database(server_url, "lab")
     database.drop()
     shutil.rmtree(one.folder / "journal", ignore_errors=True)
     database.create()
-    site_file(one.folder, one.pbx, database)
+    site_file(one.folder, one.pbx, database, changes)
 
 
 def _show(one: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 NOTHING = "-"
+JOINERS = "\u200c\u200d"  # part of Persian words; they cannot turn a line round
 
 
 def as_json(data: Any) -> None:
@@ -36,8 +38,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
             no_wrap=place < len(columns),
             overflow="fold",
         )
+    cell = isolated if console.is_terminal else plain
     for row in rows:
-        shown.add_row(*(Text(plain(value)) for value in row))
+        shown.add_row(*(Text(cell(value)) for value in row))
     with console.capture() as captured:
         console.print(shown)
     if title:
@@ -65,7 +68,15 @@ def plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{plain(name)} {_inner(one)}" for name, one in value.items()) or NOTHING
     text = value if isinstance(value, str) else str(value)
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return "".join(c if c.isprintable() or c in JOINERS else "?" for c in text)
+
+
+def isolated(value: Any) -> str:
+    """As ``plain``; on a terminal text written from right to left must not carry its neighbours along."""
+    text = plain(value)
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
+        return f"\u2068{text}\u2069"
+    return text
 
 
 def _inner(value: Any) -> str:

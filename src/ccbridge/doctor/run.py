@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 
-from ccbridge.doctor import database, dialplan, disk, link, media, phones, ports, program, records
+from ccbridge.doctor import database, dialplan, disk, link, media, phones, ports, program, records, speech
 from ccbridge.doctor.finding import Finding, Findings, fail
 from ccbridge.doctor.visit import Visit
 
@@ -19,6 +19,7 @@ GROUPS: dict[str, Callable[[Visit], Findings]] = {
     "dialplan": dialplan.check,
     "phones": phones.check,
     "media": media.check,
+    "speech": speech.check,
     "records": records.check,
     "disk": disk.check,
     "database": database.check,

@@ -16,8 +16,9 @@ from ccbridge.control.client import ControlClient, DaemonAway
 from ccbridge.control.wire import Answer
 from ccbridge.lab.database import Database
 from ccbridge.lab.errors import LabError
-from ccbridge.lab.lab import PROJECT, Pbx
+from ccbridge.lab.lab import PROJECT, Pbx, default_cache
 from ccbridge.lab.process import Owned, die_with_parent
+from ccbridge.lab.speech import speech_section
 
 START_LIMIT_S = 60.0  # one to two where the machine has nothing else to do
 STOP_GRACE_S = 16.0
@@ -27,7 +28,8 @@ EXAMPLE = PROJECT / "config" / "ccbridge.yml"
 def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, Any] | None = None) -> Path:
     """Write ``folder/ccbridge.yml``: the shipped example on the lab's addresses; returns its path.
 
-    ``changes`` go over it, mapping by mapping; None takes a key away.
+    ``changes`` go over it, mapping by mapping; None takes a key away. With a ``speech`` in them prompts are spoken
+    by the lab's programs, which are fetched if need be.
     """
     data = yaml.safe_load(EXAMPLE.read_text())
     lab = {
@@ -48,7 +50,10 @@ def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, 
         "phones": {"pins_file": str(folder / "pins")},
         "log": {"format": "json", "level": "info"},
     }
-    for patch in (lab, changes or {}):
+    changes = changes or {}
+    if changes.get("speech") is not None:
+        lab["speech"] = speech_section(default_cache(), folder)
+    for patch in (lab, changes):
         _lay_over(data, patch)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "ccbridge.yml"

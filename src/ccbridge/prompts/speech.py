@@ -77,12 +77,10 @@ class Speaker:
 
     async def _make(self, speech: Speech, text: str, language: str, path: Path, passing: bool) -> bool:
         try:
-            if len(text) > LONGEST:
-                raise Unspoken(f"the text has {len(text)} characters, and {LONGEST} are the most")
             async with asyncio.timeout(speech.seconds), self._free:
-                await _render(speech, text, language, path)
-        except (Unspoken, OSError, TimeoutError) as error:
-            why = f"not ready within {speech.seconds:g} s" if isinstance(error, TimeoutError) else str(error)
+                await render(speech, text, language, path)
+        except (Unspoken, TimeoutError) as error:
+            why = str(error) or f"its turn did not come within {speech.seconds:g} s"
             log.error("speech.failed", language=language, file=path.name, why=why)
             now = self._clock()
             self._failed = {one: until for one, until in self._failed.items() if until > now}
@@ -102,6 +100,19 @@ def place(speech: Speech, text: str, language: str, *, passing: bool = False) ->
     spoken = (text, speech.voice(language), str(speech.rate), *speech.command, "", *speech.convert)
     name = hashlib.sha256("\0".join(spoken).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return speech.directory / ("passing" if passing else "kept") / language / f"{name}.wav"
+
+
+async def render(speech: Speech, text: str, language: str, path: Path) -> None:
+    """Make the file at ``path``. Raises Unspoken."""
+    if len(text) > LONGEST:
+        raise Unspoken(f"the text has {len(text)} characters, and {LONGEST} are the most")
+    try:
+        async with asyncio.timeout(speech.seconds):
+            await _render(speech, text, language, path)
+    except TimeoutError as error:
+        raise Unspoken(f"not ready within {speech.seconds:g} s") from error
+    except OSError as error:
+        raise Unspoken(f"{error.strerror or error}: {error.filename or path}") from error
 
 
 async def _render(speech: Speech, text: str, language: str, path: Path) -> None:
