@@ -33,8 +33,8 @@ def prompts() -> None:
 def render(here: Here, language: str | None, as_json: bool) -> None:
     """Have everything spoken that can be beforehand: so the first caller does not wait for it.
 
-    All prompts without values, and the places in line and minutes of waiting that are usual. What is there already
-    stays. To be run as the daemon's user. Exit 1: some could not be spoken.
+    All prompts without values, and the places in line and minutes of waiting that are usual. What is there
+    already stays. To be run as the daemon's user. Exit 1: some could not be spoken.
     """
     wording = here.site().wording
     chosen, speech = _chosen(wording, language), wording.speech

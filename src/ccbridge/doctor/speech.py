@@ -28,7 +28,7 @@ async def check(visit: Visit) -> Findings:
     if not os.access(_first_there(speech.directory), os.W_OK | os.X_OK):
         yield fail(
             f"speech.directory: {speech.directory} cannot be written from here",
-            f"a folder of the daemon's user that Asterisk may read: install -d -o ccbridge {speech.directory}",
+            f"the daemon's user writes it, Asterisk's reads it: install -d -o ccbridge {speech.directory}",
         )
 
 

@@ -28,8 +28,8 @@ EXAMPLE = PROJECT / "config" / "ccbridge.yml"
 def site_file(folder: Path, pbx: Pbx, database: Database, changes: Mapping[str, Any] | None = None) -> Path:
     """Write ``folder/ccbridge.yml``: the shipped example on the lab's addresses; returns its path.
 
-    ``changes`` go over it, mapping by mapping; None takes a key away. With a ``speech`` in them prompts are spoken
-    by the lab's programs, which are fetched if need be.
+    ``changes`` go over it, mapping by mapping; None takes a key away. With ``speech`` in them
+    prompts are spoken by the lab's programs, which are fetched if need be.
     """
     data = yaml.safe_load(EXAMPLE.read_text())
     lab = {

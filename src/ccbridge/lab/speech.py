@@ -15,9 +15,9 @@ CONVERT = ("{in}", "-r", "8000", "-c", "1", "-b", "16", "{out}")
 
 def speech_section(cache: Path, folder: Path) -> dict[str, str]:
     """``speech`` of a site in `folder`; what is missing is fetched into `cache`. Raises LabError."""
-    if all(map(shutil.which, PACKAGES)):
-        speaker, converter = ((one,) for one in PACKAGES)
-    else:
+    speaker: tuple[str, ...] = ("espeak-ng",)
+    converter: tuple[str, ...] = ("sox",)
+    if not all(map(shutil.which, PACKAGES)):
         root = ensure_packages(cache, "speech", PACKAGES, suite=SUITE)
         voices = next(root.glob("usr/lib/*/espeak-ng-data")).parent
         speaker = (*command_in(root, "usr/bin/espeak-ng"), f"--path={voices}")
