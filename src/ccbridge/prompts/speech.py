@@ -80,7 +80,7 @@ class Speaker:
             async with asyncio.timeout(speech.seconds), self._free:
                 await render(speech, text, language, path)
         except (Unspoken, TimeoutError) as error:
-            why = str(error) or f"its turn did not come within {speech.seconds:g} s"
+            why = str(error) or f"not ready within {speech.seconds:g} s"
             log.error("speech.failed", language=language, file=path.name, why=why)
             now = self._clock()
             self._failed = {one: until for one, until in self._failed.items() if until > now}
