@@ -38,8 +38,8 @@ with wave.open(out, "wb") as sound:
     sound.setnchannels(2 if how == "stereo" else 1)
     sound.setsampwidth(2)
     sound.setframerate(rate)
-    frames = int(seconds * rate) * (2 if how == "stereo" else 1)
-    sound.writeframes(b"".join(struct.pack("<h", int(loud * math.sin(i * pitch / 1000))) for i in range(frames)))
+    frames = range(int(seconds * rate) * (2 if how == "stereo" else 1))
+    sound.writeframes(b"".join(struct.pack("<h", int(loud * math.sin(i * pitch / 1000))) for i in frames))
 """
 COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
 

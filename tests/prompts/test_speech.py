@@ -13,6 +13,7 @@ import pytest
 from speech_rig import runs, speech
 from structlog.testing import capture_logs
 
+from ccbridge.lab.process import Owned
 from ccbridge.prompts.speech import AT_ONCE, PASSING_S, REST_S, Speaker, place
 
 
@@ -21,6 +22,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def files(folder: Path) -> list[Path]:
+    return list((folder / "cache").rglob("*.wav"))
 
 
 def left_over(folder: Path) -> list[Path]:
@@ -111,7 +116,7 @@ async def test_what_is_no_speech_is_not_kept(tmp_path: Path, how: str, why: str)
     assert (line["event"], line["log_level"], line["language"]) == ("speech.failed", "error", "en")
     assert any(part in line["why"] for part in why.split("|")), line
     assert "Good day" not in str(line)
-    assert list(tmp_path.rglob("cache/**/*.wav")) == left_over(tmp_path) == []
+    assert files(tmp_path) == left_over(tmp_path) == []
     clock.now += REST_S + 1
     with capture_logs() as lines:
         assert await speaker.speak(said, "Good day.", "en") is None
@@ -143,7 +148,7 @@ async def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -
     assert lines[0]["why"] == "not ready within 1 s"
     child = int((tmp_path / "child").read_text())
     for _ in range(100):
-        if not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text():
+        if not Owned.running(child):
             break
         await asyncio.sleep(0.05)
     else:
