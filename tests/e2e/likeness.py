@@ -14,7 +14,7 @@ PIECE = RATE
 
 def likeness(heard: Path, prompt: Path) -> float:
     """1 for a prompt that was heard whole, about 0 for one that was not: the mean correlation of its pieces,
-    by their energy. Both are mono WAV files of 8 kHz. The codec costs less than 0.01; another prompt of the same
+    by their energy. Both are mono WAV files of 8 kHz. The codec costs less than 0.01; another prompt of this
     voice has 0.1 to 0.4.
     """
     # the silence at a prompt's end may be cut off by the hang-up

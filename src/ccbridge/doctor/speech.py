@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 from ccbridge.doctor.finding import Findings, fail, ok, skip
 from ccbridge.doctor.visit import Visit
@@ -25,13 +24,9 @@ async def check(visit: Visit) -> Findings:
             )
         elif command:
             yield ok(f"speech.{key}: {command[0]} is there")
-    if not os.access(_first_there(speech.directory), os.W_OK | os.X_OK):
+    there = next(one for one in (speech.directory, *speech.directory.parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield fail(
             f"speech.directory: {speech.directory} cannot be written from here",
             f"the daemon's user writes it, Asterisk's reads it: install -d -o ccbridge {speech.directory}",
         )
-
-
-def _first_there(folder: Path) -> Path:
-    """The folder, or the one above it in which it is to be made."""
-    return next((one for one in (folder, *folder.parents) if one.is_dir()), Path("/"))
