@@ -11,6 +11,7 @@
     diagram           its contexts are in the dialplan, its inputs in the core
     alerts            YAML; its metrics exist (tests/metrics)
     gallery           a part of a configuration, with the dialogues below it (tests/ivr/test_gallery.py)
+    prompts           over the shipped example: a configuration that is right
     load, simulated   a load, and what the command above it prints (tests/simulate)
 
 docs/configuration.md has a test of its own (tests/config/test_config_docs.py).
@@ -32,10 +33,12 @@ import click
 import psycopg
 import pytest
 import yaml
+from babel import Locale
 from click.testing import CliRunner
 
 from ccbridge.cli import main
 from ccbridge.cli.here import Here
+from ccbridge.config import load
 from ccbridge.core import calls, inputs
 from ccbridge.core.ivr import FACTS
 from ccbridge.lab.asterisk import AmiDoor, Instance
@@ -46,13 +49,15 @@ from ccbridge.lab.postgres import LabPostgres
 from ccbridge.lab.service import Service
 from ccbridge.lab.site_pbx import write_common
 from ccbridge.lab.tones import write_tone
+from ccbridge.prompts.texts import built_in, names
+from ccbridge.prompts.words import of_sentence
 from ccbridge.reports.metrics import FIGURES, SERVICE_LEVELS
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 ELSEWHERE = PROJECT / "docs" / "configuration.md"
 FENCE = re.compile(r"^```(\S*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORDS = {"make", "root", "cli", "live", "postgres", "asterisk", "ccbridge.yml", "diagram", "alerts"}
-WORDS |= {"load", "simulated", "routing", "gallery", "dialogues"}
+WORDS |= {"load", "simulated", "routing", "gallery", "dialogues", "prompts"}
 
 
 class Block(NamedTuple):
@@ -280,6 +285,33 @@ def test_every_room_is_on_the_map() -> None:
     assert core is not None
     modules = {path.stem for path in (PROJECT / "src/ccbridge/core").glob("*.py")} - {"__init__"}
     assert set(re.findall(r"`(\w+)`", core[1])) == modules
+
+
+@pytest.mark.parametrize("block", blocks("prompts"), ids=lambda block: block.lines()[-1].strip())
+def test_prompts(block: Block, tmp_path: Path) -> None:
+    example = yaml.safe_load((PROJECT / "config" / "ccbridge.yml").read_text())
+    path = tmp_path / "ccbridge.yml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(example | yaml.safe_load(block.text)))
+    wording = load(path).wording
+    assert wording.languages == ("en", "el")
+    assert wording.speech is not None
+
+
+def test_prompts_in_the_text() -> None:
+    """The named sentences are there, with these values; so are the words for each language."""
+    text = (PROJECT / "docs" / "prompts.md").read_text()
+    named = re.findall(r"^\| (`[a-z`, -]+`) \|", text[text.index("## Names") :], re.MULTILINE)
+    found = {name for cell in named for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert found == {name for name in names() if not name.startswith("agent-")}
+    for code, language, plurals, said in re.findall(
+        r"^\| `(..)` \| (\w+) \| ([a-z, ]+) \| (.*) \|$", text, re.MULTILINE
+    ):
+        own = built_in(code)
+        assert own is not None
+        assert Locale.parse(code).get_display_name("en") == language
+        assert set(plurals.split(", ")) == own.sentences["wait"].forms.keys()
+        assert said.strip("\u2068\u2069") == of_sentence(own.sentences["choose-language"], {"n": 2}, code)
 
 
 def test_the_agents_card_has_the_shipped_digits() -> None:

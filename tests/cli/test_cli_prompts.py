@@ -139,6 +139,14 @@ def test_on_a_terminal_persian_stands_by_itself(tmp_path: Path) -> None:
     assert show.isolated("Anna\u202e") == show.plain("Anna\u202e") == "Anna?"
 
 
+def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path) -> None:
+    with Terminal("-c", str(site(tmp_path, convert="")), "prompts", "render", "--language", "fa") as one:
+        one.hear("━".encode())
+        one.hear(b"fa: ")
+        one.hear(b" rendered, 0 there, 0 recorded, 0 failed")
+        assert one.ended() == 0
+
+
 async def test_the_doctor(tmp_path: Path) -> None:
     async def found(path: Path) -> list[tuple[str, str]]:
         visit: Any = SimpleNamespace(site=load(path, secrets=False))
