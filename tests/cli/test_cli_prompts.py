@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +30,8 @@ prompts:
   offer: {en: "We have {what}.", fa: "{what}."}
   closed: {en: Closed.}
 """
+
+TERM = {"TERM": "xterm-256color", "COLUMNS": "100"}
 
 
 def site(folder: Path, how: str = "", **more: Any) -> Path:
@@ -140,11 +145,24 @@ def test_on_a_terminal_persian_stands_by_itself(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path) -> None:
-    with Terminal("-c", str(site(tmp_path, convert="")), "prompts", "render", "--language", "fa") as one:
-        one.hear("━".encode())
-        one.hear(b"fa: ")
-        one.hear(b" rendered, 0 there, 0 recorded, 0 failed")
-        assert one.ended() == 0
+    master, slave = os.openpty()
+    words = ["-c", str(site(tmp_path, convert="")), "prompts", "render", "--language", "fa"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ccbridge", *words],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=os.environ | TERM,
+    ) as done:
+        os.close(slave)
+        seen = b""
+        with contextlib.suppress(OSError):  # the last one has closed it
+            while piece := os.read(master, 65536):
+                seen += piece
+    os.close(master)
+    assert "━".encode() in seen
+    assert b" rendered, 0 there, 0 recorded, 0 failed" in seen
+    assert done.returncode == 0
 
 
 async def test_the_doctor(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from ccbridge.agi.session import AgiSession
 from ccbridge.config import load
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab
-from ccbridge.prompts import Library
+from ccbridge.prompts.library import Library
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ccbridge.prompts import Speech
+from ccbridge.prompts.wording import Speech
 
 PROGRAM = r"""
 import math, os, struct, sys, time, wave

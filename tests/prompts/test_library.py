@@ -11,8 +11,8 @@ import pytest
 from speech_rig import runs, speech
 from structlog.testing import capture_logs
 
-from ccbridge.prompts import Library, Wording
-from ccbridge.prompts.wording import there
+from ccbridge.prompts.library import Library
+from ccbridge.prompts.wording import Wording, there
 
 TEXTS = {
     "welcome": {"en": "Welcome.", "el": "Καλώς ήρθατε."},

@@ -14,8 +14,9 @@ from ccbridge.config.prompts import SpeechSection, converted
 from ccbridge.lab.lab import default_cache
 from ccbridge.lab.speech import speech_section
 from ccbridge.lab.tones import RATE, samples
-from ccbridge.prompts import Library, Wording
+from ccbridge.prompts.library import Library
 from ccbridge.prompts.texts import LANGUAGES
+from ccbridge.prompts.wording import Wording
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from likeness import likeness

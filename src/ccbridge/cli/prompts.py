@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ccbridge.cli import show
 from ccbridge.cli.here import Here, NotDone, WrongUse, common, pass_here
-from ccbridge.prompts import Speech, Wording
 from ccbridge.prompts.speech import AT_ONCE, Unspoken
 from ccbridge.prompts.speech import render as render_to
 from ccbridge.prompts.stock import Item, stock, without_text
+from ccbridge.prompts.wording import Speech, Wording
 
 LANGUAGE = click.option("--language", metavar="LANGUAGE", help="Only this one of the site's languages.")
 

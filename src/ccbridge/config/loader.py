@@ -23,7 +23,7 @@ from ccbridge.config.shapes import Declared
 from ccbridge.config.supervisors import converted
 from ccbridge.config.translate import keys_at, report
 from ccbridge.core.plan import Plan
-from ccbridge.prompts import Wording
+from ccbridge.prompts.wording import Wording
 from ccbridge.supervision.forms import Form
 from ccbridge.supervision.roles import Supervisor
 

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from ccbridge.config.mistakes import KEY, Notes, mapping, show, suggest
 from ccbridge.config.shapes import Between, Name, Number, Shaped, SitePath, Text, Whole
-from ccbridge.prompts import Speech, Wording
 from ccbridge.prompts import texts as sentences
+from ccbridge.prompts.wording import Speech, Wording
 from ccbridge.prompts.words import known
 
 # What each command may name, and what it must.

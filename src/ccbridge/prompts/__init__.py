@@ -1,6 +1,4 @@
-"""What is said to people: sentences in several languages, recorded or spoken by a program."""
+"""What is said to people: sentences in several languages, recorded or spoken by a program.
 
-from ccbridge.prompts.library import Library
-from ccbridge.prompts.wording import Speech, Wording
-
-__all__ = ["Library", "Speech", "Wording"]
+``library`` is what the others want; ``wording`` is what a site's configuration becomes.
+"""
