@@ -195,9 +195,12 @@ async def test_what_passes_goes_after_an_hour_and_the_rest_stays(tmp_path: Path)
     assert old is not None
     assert used is not None
     assert old.parent == tmp_path / "cache" / "passing" / "en"
-    for path in (kept, old, used):
+    killed = old.parents[1] / "el" / ".making-x"
+    killed.mkdir(parents=True)
+    (killed / "text").touch()
+    for path in (kept, old, used, killed):
         os.utime(path, (time.time() - PASSING_S - 60,) * 2)
     assert await speaker.speak(said, "used", "en", passing=True) == used
     new = await speaker.speak(said, "new", "en", passing=True)
     assert new is not None
-    assert [path.exists() for path in (kept, old, used, new)] == [True, False, True, True]
+    assert [path.exists() for path in (kept, old, used, new, killed)] == [True, False, True, True, False]

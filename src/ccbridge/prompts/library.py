@@ -51,7 +51,7 @@ class Library:
         return None
 
     async def text(self, text: str, language: str) -> str | None:
-        """What a program says of this text; kept for an hour."""
+        """What a program says of this text; kept for an hour or so."""
         wording = self._wording()
         return await self._said(wording, text, wording.language(language), passing=True)
 

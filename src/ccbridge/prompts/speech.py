@@ -2,8 +2,8 @@
 
 The command is an argument list with ``{voice}``, ``{rate}`` and ``{out}`` in it; the text is its X
 
-Two folders below the cache: ``kept``, and ``passing`` for what holds somebody's number or the like, which
-goes after an hour.
+Two folders below the cache: ``kept``, and ``passing`` for what holds somebody's number or the like, which goes
+when the next such text is spoken after an hour.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -87,7 +88,10 @@ class Speaker:
             self._failed[path] = now + REST_S
             return False
         if passing:
-            await asyncio.to_thread(_sweep, path.parent, self._wall() - PASSING_S)
+            try:
+                await asyncio.to_thread(_sweep, path.parents[1], self._wall() - PASSING_S)
+            except OSError as error:  # what was asked for is there all the same
+                log.warning("speech.not_swept", why=f"{error.strerror}: {error.filename}")
         return True
 
 
@@ -189,9 +193,8 @@ def _folder(path: Path) -> None:
 
 
 def _sweep(folder: Path, before: float) -> None:
-    for path in folder.glob("*.wav"):
-        try:
+    """What is older goes, and what a process that was killed has left. Raises OSError."""
+    for path in (*folder.glob("*/*.wav"), *folder.glob(f"*/{MAKING}*")):
+        with contextlib.suppress(FileNotFoundError):  # another process was first
             if path.stat().st_mtime < before:
-                path.unlink()
-        except FileNotFoundError:
-            continue  # another process was first
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
