@@ -1,8 +1,8 @@
 """Text to sound, by a program of the site's choice, kept as files that Asterisk plays.
 
-The command is an argument list with ``{voice}``, ``{rate}`` and ``{out}`` in it; the text is its standard input,
-or the file ``{text_file}``: never an argument, and no shell sees it. A second command makes 8 kHz mono of 16 bit
-out of ``{in}``. The result is looked at, and renamed into place: a half file is never played.
+The command is an argument list with ``{voice}``, ``{rate}`` and ``{out}`` in it; the text is its standard
+input, or the file ``{text_file}``: never an argument, and no shell sees it. A second command makes 8 kHz mono
+of 16 bit out of ``{in}``. The result is looked at, and renamed into place: a half file is never played.
 
 Two folders below the cache: ``kept``, and ``passing`` for what holds somebody's number or the like, which
 goes when the next such text is spoken after an hour.
