@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from ccbridge.config.mistakes import KEY, Notes, mapping, show, suggest
+from ccbridge.config.section import Section
 from ccbridge.config.shapes import Between, Name, Number, Shaped, SitePath, Text, Whole
 from ccbridge.prompts import texts as sentences
 from ccbridge.prompts.wording import Speech, Wording
@@ -52,11 +53,8 @@ Voice = Annotated[
 PromptText = Annotated[Text, Shaped(r"(?s)(?=.*\S).{1,2000}", "1 to 2000 characters")]
 
 
-class SpeechSection(BaseModel):
+class SpeechSection(Section):
     """What makes sound of text. ``""`` as the command: only recordings."""
-
-    # as models.Section, which is made after this
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     command: Command = "espeak-ng -v {voice} -s {rate} --stdin -w {out}"
     convert: Convert = "sox {in} -r 8000 -c 1 -b 16 {out}"
