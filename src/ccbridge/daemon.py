@@ -194,6 +194,7 @@ class Daemon:
                     self.arrivals,
                     self.lookups,
                     lambda: self.memory.closings,
+                    lambda: self.site,
                 ),
             ).open(self.agi)
             phone_codes = PhoneCodes(

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from ccbridge.config import Site
 from ccbridge.config.hours import holiday
-from ccbridge.core.expr import Value
+from ccbridge.core.calls import Call
+from ccbridge.core.expr import Value, number
 from ccbridge.core.hours import Closing, standing
+from ccbridge.core.ivr import FACTS
 from ccbridge.core.world import World
 from ccbridge.lookups import Lookups
+from ccbridge.prompts.library import Library
 from ccbridge.store.menus import ArrivalTables
 
 log = structlog.get_logger(__name__)
 
+CUSTOMER = frozenset(name for name in FACTS if name.startswith("customer."))
+LOOK_EVERY = 0.02  # seconds
+SLACK = 0.2  # seconds that a look-up's answer may take until the core knows it
 
-class AsterisksOwn:
-    """No speech is set up: prompts are sounds of the PBX, numbers are said in its own sounds."""
+
+class Speaking:
+    """The voice of ``agi.flow``: what the library has, or can have spoken. ``zone``: the callers'."""
+
+    def __init__(self, library: Library, zone: Callable[[], tzinfo | None]) -> None:
+        self._library = library
+        self._zone = zone
 
     async def prompt(self, name: str, language: str) -> str | None:
-        return None
+        return await self._library.prompt(name, language) if self._library.has(name, language) else None
 
     async def say(self, what: str, value: str, language: str) -> str | None:
-        return None
+        if what == "text":
+            return await self._library.text(value, language)
+        if what == "digits":
+            return await self._library.say("digits", value, language)
+        whole = number(value)
+        if whole is None:
+            return None
+        if what == "number":
+            return await self._library.say("number", whole, language)
+        try:
+            at = datetime.fromtimestamp(whole, UTC).astimezone(self._zone())
+        except (OverflowError, ValueError, OSError):  # no moment that a calendar has
+            return None
+        if what == "opens":
+            return await self._library.prompt("opens-at", language, when=at)
+        return await self._library.say("date" if what == "date" else "time", at, language)
 
 
 class FlowSources:
@@ -38,32 +67,44 @@ class FlowSources:
         tables: ArrivalTables,
         lookups: Lookups,
         closings: Callable[[], Mapping[str, dict[str, Any]]],
+        site: Callable[[], Site],
     ) -> None:
-        self.voice = AsterisksOwn()
+        self.voice = Speaking(Library(lambda: site().wording), lambda: zone_of(site()))
+        self._site = site
         self._world = world
         self._tables = tables
         self._lookups = lookups
         self._closings = closings
 
     def language(self, did: str) -> str:
-        return ""
+        """Without speech the PBX's own holds, unless the number has one."""
+        site = self._site()
+        default = site.wording.default if site.wording.speech is not None else ""
+        return site.number_language.get(did, default)
 
     def listed(self, e164: str | None) -> str:
         return self._tables.callers.get(e164 or "", "")
 
-    async def facts(self, call: str, did: str, names: frozenset[str]) -> Mapping[str, Value]:
-        known: dict[str, Value] = {"did": did, **moment(datetime.now(UTC))}
-        found = self._world().calls.get(call)
+    async def facts(self, call: str, names: frozenset[str]) -> Mapping[str, Value]:
+        known: dict[str, Value] = moment(datetime.now(UTC), zone_of(self._site()))
+        found = await self._looked_up(call) if CUSTOMER & names else None
         if found is not None:
             known |= {
-                "caller.kind": found.caller_kind,
-                "caller.number": found.e164 or "",
-                "caller.vip": self.listed(found.e164) == "vip",
                 "customer.known": found.customer is not None,
+                "customer.language": found.language,
                 "customer.name": found.name,
                 "customer.priority": found.regard,
             }
         return {name: known[name] for name in names & known.keys()}
+
+    async def _looked_up(self, call: str) -> Call | None:
+        """The caller's call once he has been looked up, or that has had its time."""
+        until = time.monotonic() + self._site().database.lookup_timeout + SLACK
+        while True:
+            found = self._world().calls.get(call)
+            if (found is not None and found.looked_up) or time.monotonic() > until:
+                return found
+            await asyncio.sleep(LOOK_EVERY)
 
     async def answers(self, table: str) -> Mapping[str, Value]:
         """A queue that the configuration has not is none."""
@@ -91,9 +132,14 @@ class FlowSources:
         return self._lookups.longest(lookup)
 
 
-def moment(at: datetime) -> dict[str, Value]:
-    """What expressions call ``time``, by the machine's own zone."""
-    here = at.astimezone()
+def zone_of(site: Site) -> tzinfo | None:
+    """The callers' zone; None: the machine's own."""
+    return None if site.callers.zone is None else ZoneInfo(site.callers.zone)
+
+
+def moment(at: datetime, zone: tzinfo | None) -> dict[str, Value]:
+    """What expressions call ``time``."""
+    here = at.astimezone(zone)
     return {
         "time.now": int(here.timestamp()),
         "time.date": here.date().isoformat(),

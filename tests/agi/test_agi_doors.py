@@ -62,8 +62,8 @@ class Site:
     def listed(self, e164: str | None) -> str:
         return self.list
 
-    async def facts(self, call: str, did: str, names: frozenset[str]) -> Mapping[str, Value]:
-        return {"did": did}
+    async def facts(self, call: str, names: frozenset[str]) -> Mapping[str, Value]:
+        return {}
 
     async def answers(self, table: str) -> Mapping[str, Value]:
         return {"7": "sales"}

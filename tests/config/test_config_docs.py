@@ -29,6 +29,7 @@ FREE = {
     "tags": "<number>",
     "voices": "<language>",
     "number_priority": "<number>",
+    "number_language": "<number>",
 }
 SECRETS = {".".join(map(str, slot.loc)): slot for slot in SLOTS}
 

@@ -14,6 +14,8 @@ from ccbridge.config.differences import plans
 from ccbridge.core.plan import Plan
 
 FLOWS = """
+languages: [en, el]
+prompts: {ours: {en: Hello, el: Γεια σας}}
 lookups:
   account: {sql: "SELECT 1 AS sum WHERE %(n)s <> ''", values: {n: caller.number}}
 flows:
@@ -190,7 +192,8 @@ PLANTED = [
         '"language" has another meaning',
     ),
     ("a variable that is no name", ("store: order", "store: in"), '"in" has another meaning'),
-    ("a language", ("language: el", "language: greek"), "a language's two or three small letters"),
+    ("a language", ("language: el", "language: greek"), "must be a language such as"),
+    ("a language that is not the site's", ("language: el", "language: hr"), "is none of languages"),
     ("done: false", ("done: true", "done: false"), "must be true, or be left out"),
     (
         "a value that is not asked for",
@@ -243,6 +246,16 @@ def _lines(flows: Flows, change: tuple[str, str]) -> list[str]:
 )
 def test_a_warning(flows: Flows, change: tuple[str, str], says: str) -> None:
     assert says in flows.warning(change)
+
+
+def test_a_prompt_that_lacks_a_language_is_a_warning_once(flows: Flows) -> None:
+    said = flows.warning((", el: Γεια σας", ""), ("[hello-world]", "[ours, ours]"))
+    assert said == "flows.main.steps.hello.play[0]: warning: the prompt ours has no text in el"
+    recorded = flows.bench.folder / "rec"
+    (recorded / "el").mkdir(parents=True)
+    (recorded / "el" / "ours.wav").write_bytes(b"RIFF")
+    speech = ("prompts: {", "speech: {recorded: rec}\nprompts: {")
+    assert flows.site((", el: Γεια σας", ""), ("[hello-world]", "[ours, ours]"), speech).warnings == ()
 
 
 def test_the_plan_survives_a_capture_and_shows_its_differences(flows: Flows) -> None:

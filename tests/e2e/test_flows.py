@@ -163,6 +163,28 @@ async def test_answers_of_the_database_back_and_the_operator(menus: Site, carrie
     await other.hangup()
 
 
+async def test_a_customers_language_is_known_in_the_first_step(
+    make_site: Callable[..., Site], carrier: Carrier
+) -> None:
+    first = {
+        "branch": [{"when": "customer.language == 'el' and caller.number", "to": "q"}],
+        "otherwise": "bye",
+    }
+    steps = {"first": first, "q": {"queue": "sales"}, "bye": {"hangup": True}}
+    site = make_site(flows={"first": {"start": "first", "steps": steps}}, numbers={DID: "first"})
+    known, unknown = new_number(), new_number()
+    with psycopg.connect(site.database.url) as db:
+        db.execute("INSERT INTO customer (id, name, created_at, language) VALUES (99, 'Zoë', now(), 'el')")
+        db.execute("INSERT INTO phone_number VALUES (%s, 99)", (known,))
+    call, name = await site.dial(carrier, DID, known)
+    await site.until_event(name, "queued")
+    await call.hangup()
+    call, name = await site.dial(carrier, DID, unknown)
+    assert (await site.until_closed(name))["disposition"] == "menu_ended"
+    call, name = await site.dial(carrier, DID, anonymous=True)
+    assert (await site.until_closed(name))["disposition"] == "menu_ended"
+
+
 async def test_a_look_up_that_is_late_takes_its_own_way(menus: Site, carrier: Carrier) -> None:
     call, name = await menus.dial(carrier, DID)
     await menus.until_event(name, "menu_step", result="choose")

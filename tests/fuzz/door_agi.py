@@ -84,7 +84,7 @@ class Sources:
     def longest(self, lookup: str) -> float:
         return 1.0
 
-    async def facts(self, call: str, did: str, names: frozenset[str]) -> dict[str, Value]:
+    async def facts(self, call: str, names: frozenset[str]) -> dict[str, Value]:
         return {}
 
     async def answers(self, table: str) -> dict[str, Value]:

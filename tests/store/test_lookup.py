@@ -41,7 +41,7 @@ async def test_known_unknown_frozen_dead_and_back(own_server: LabPostgres) -> No
         await lookup.open()
         try:
             await ready(lookup)
-            assert await lookup.find_customer(NUMBER, DAYS) == (7, "Zoë", 9, "", "")
+            assert await lookup.find_customer(NUMBER, DAYS) == (7, "Zoë", 9, "", "", "")
             assert await lookup.find_customer("+15550100", DAYS) is None
             assert lookup.failures == 0
 
@@ -100,11 +100,11 @@ async def test_the_owner_and_the_last_agent(db: Database) -> None:
         try:
             await ready(lookup)
             # his calls are those with an even number; of these 2 is the latest that was answered
-            assert await lookup.find_customer(NUMBER, DAYS) == (7, "7", 0, "anna", "agent2")
-            assert await lookup.find_customer("+15550100", DAYS) == (9, "9", 0, "", "")
+            assert await lookup.find_customer(NUMBER, DAYS) == (7, "7", 0, "anna", "agent2", "")
+            assert await lookup.find_customer("+15550100", DAYS) == (9, "9", 0, "", "", "")
             base.execute("UPDATE call SET customer_id = 9 WHERE call_id = 'c2000'")  # a day and a half ago
-            assert (await lookup.find_customer("+15550100", 2)) == (9, "9", 0, "", "agent0")
-            assert (await lookup.find_customer("+15550100", 1)) == (9, "9", 0, "", "")
+            assert (await lookup.find_customer("+15550100", 2)) == (9, "9", 0, "", "agent0", "")
+            assert (await lookup.find_customer("+15550100", 1)) == (9, "9", 0, "", "", "")
         finally:
             await lookup.close()
     with psycopg.connect(db.admin_url, autocommit=True) as owner:

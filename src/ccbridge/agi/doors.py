@@ -15,6 +15,7 @@ import structlog
 from ccbridge.core import inputs as i
 from ccbridge.core import ivr
 from ccbridge.core.effects import Reply
+from ccbridge.core.expr import Value
 from ccbridge.core.flows import Flow, HangUp, ToQueue, Transfer
 from ccbridge.core.plan import Plan
 
@@ -106,15 +107,18 @@ class Doors:
         )
         plan = self._plan()
         talk = ivr.converse(plan.flow_for(did), plan.flows, plan.steps)
-        vip, how = 0, "hangup"
-        match self._sources.listed(e164):
-            case "block":
-                talk, how = ivr.converse(blocked(plan.blocked)), "blocked"
-            case "vip":
-                vip = plan.vip_priority
+        listed, how = self._sources.listed(e164), "hangup"
+        if listed == "block":
+            talk, how = ivr.converse(blocked(plan.blocked)), "blocked"
+        caller: dict[str, Value] = {
+            "did": did,
+            "caller.kind": kind,
+            "caller.number": e164 or "",
+            "caller.vip": listed == "vip",
+        }
         ending = await Performer(
             session,
-            did,
+            caller,
             self._sources,
             lambda seconds: self._extend_step(session, seconds),
             lambda step: self._stepped(call, step),
@@ -124,7 +128,8 @@ class Doors:
         now = time.time()
         match ending:
             case ToQueue():
-                priority = ending.priority + plan.number_priority.get(did, 0) + vip
+                priority = ending.priority + plan.number_priority.get(did, 0)
+                priority += plan.vip_priority if listed == "vip" else 0
                 await session.set_variable("CCB_QUEUE", ending.queue)
                 await session.set_variable("CCB_PRIORITY", priority)
                 await session.set_variable("CCB_SINCE", f"{now:.3f}")

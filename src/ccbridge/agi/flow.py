@@ -22,7 +22,8 @@ from .sounds import PROMPT_LIMIT, play
 log = structlog.get_logger(__name__)
 
 ANY_KEY = "0123456789*#"
-MOMENTS = {"date": "ABdY", "time": "R"}  # of Asterisk's SAY DATETIME: Monday the 5th of May 2027; 14 30
+# Of Asterisk's SAY DATETIME, by the PBX's clock: Monday the 5th of May 2027; 14 30; both.
+MOMENTS = {"date": "ABdY", "time": "R", "opens": "ABdYR"}
 
 
 class Voice(Protocol):
@@ -31,12 +32,12 @@ class Voice(Protocol):
     async def prompt(self, name: str, language: str) -> str | None: ...
 
     async def say(self, what: str, value: str, language: str) -> str | None:
-        """``what``: number, digits, date, time (``value`` is epoch seconds) or text."""
+        """``what``: as in ``flows.Say``."""
         ...
 
 
 class Sources(Protocol):
-    """What a flow asks for beside the caller. None of these raises; ``call`` is the channel's uniqueid."""
+    """What a flow asks for beside the caller. None of these raises."""
 
     @property
     def voice(self) -> Voice: ...
@@ -49,7 +50,9 @@ class Sources(Protocol):
         """Whether the number is on a list: vip, block or ""."""
         ...
 
-    async def facts(self, call: str, did: str, names: frozenset[str]) -> Mapping[str, Value]: ...
+    async def facts(self, call: str, names: frozenset[str]) -> Mapping[str, Value]:
+        """What is known of these names now; ``call``: the channel's uniqueid."""
+        ...
 
     async def answers(self, table: str) -> Mapping[str, Value]:
         """Keys and their queues."""
@@ -65,21 +68,21 @@ class Sources(Protocol):
 
 
 class Performer:
-    """One caller's conversation. ``limit(seconds)`` gives the channel so long for the next command;
-    ``stepped`` keeps a step.
+    """One caller's conversation. ``caller``: what is known of him by himself, in the names of ``ivr.FACTS``;
+    ``limit(seconds)`` gives the channel so long for the next command; ``stepped`` keeps a step.
     """
 
     def __init__(
         self,
         session: AgiSession,
-        did: str,
+        caller: Mapping[str, Value],
         sources: Sources,
         limit: Callable[[float], Awaitable[None]],
         stepped: Callable[[ivr.Stepped], None],
     ) -> None:
         self._session = session
-        self._did = did
-        self._language = sources.language(did)
+        self._caller = caller
+        self._language = sources.language(str(caller["did"]))
         self._sources = sources
         self._limit = limit
         self._stepped = stepped
@@ -100,8 +103,8 @@ class Performer:
     async def _perform(self, request: ivr.Request) -> ivr.Reply:
         match request:
             case ivr.PlayPrompt():
+                await self._limit(PROMPT_LIMIT)  # first: what was never spoken is made now
                 sound = await self._sources.voice.prompt(request.sound, self._language) or request.sound
-                await self._limit(PROMPT_LIMIT)
                 return await play(self._session, sound, ANY_KEY if request.keys else "")
             case ivr.SayValue():
                 return await self._say(request.what, request.value, ANY_KEY if request.keys else "")
@@ -114,8 +117,10 @@ class Performer:
                 self._language = request.language
                 await self._session.set_variable("CHANNEL(language)", request.language)
             case ivr.Recall():
-                known = await self._sources.facts(self._session.uniqueid, self._did, request.names)
-                return {"language": self._language, **known}
+                known = {"language": self._language, **self._caller}
+                if others := request.names - known.keys():
+                    known |= await self._sources.facts(self._session.uniqueid, others)
+                return known
             case ivr.Answers():
                 return await self._sources.answers(request.table)
             case ivr.IsOpen():
@@ -128,8 +133,8 @@ class Performer:
     async def _say(self, what: str, value: str, keys: str) -> str:
         if not value:
             return ""
-        sound = await self._sources.voice.say(what, value, self._language)
         await self._limit(PROMPT_LIMIT)
+        sound = await self._sources.voice.say(what, value, self._language)
         if sound is not None:
             return await play(self._session, sound, keys)
         try:

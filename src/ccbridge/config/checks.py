@@ -33,7 +33,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     departments.check(data, notes)
     supervisors.check(data, notes)
     score_cards.check(data, notes)
-    flows.check(data, notes)
+    flows.check(data, folder, notes)
     lookups.check(data, notes)
     hours.check(data, notes)
     _skills(data, notes)

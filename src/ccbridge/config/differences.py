@@ -86,6 +86,7 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         {name: score_cards.as_file(one) for name, one in site.score_cards.items()} for site in (old, new)
     )
     lines += _compared(was, is_, ("score_cards",))
+    lines += _compared(old.number_language, new.number_language, ("number_language",))
     lines += _compared(prompts.as_file(old.wording), prompts.as_file(new.wording), ())
     for section in fixed:
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()

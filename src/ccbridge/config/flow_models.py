@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
 
 from ccbridge.config.mistakes import show
+from ccbridge.config.prompts import Language
 from ccbridge.config.section import Section
 from ccbridge.config.shapes import (
     Between,
@@ -16,7 +17,6 @@ from ccbridge.config.shapes import (
     Extension,
     FlowRef,
     Key,
-    Language,
     MaybePrompts,
     Name,
     Number,
@@ -103,6 +103,7 @@ class SaySection(Section):
     digits: Expression | None = None
     date: Expression | None = None
     time: Expression | None = None
+    opens: Expression | None = None
     text: Spoken | None = None
 
 

@@ -7,10 +7,12 @@ not hide a loop in it. They are quiet about what they cannot judge: that is anot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ccbridge.config import flow_models as m
 from ccbridge.config.mistakes import KEY, Loc, Notes, mapping, misspelt, show, suggest
+from ccbridge.config.prompts import SpeechSection
 from ccbridge.core import flows as f
 from ccbridge.core.expr import Expr
 from ccbridge.core.ivr import FACTS
@@ -52,8 +54,9 @@ _MEANS = {
 _ALONE = ("play", "say", "language", "set", "call")
 
 
-def check(data: Mapping[str, Any], notes: Notes) -> None:
+def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
     called = set[str]()
+    spoken = _Spoken(data, folder)
     for flow, raw in mapping(data, "flows").items():
         loc, steps = ("flows", flow, "steps"), mapping(raw, "steps")
         for step, body in steps.items():
@@ -61,6 +64,7 @@ def check(data: Mapping[str, Any], notes: Notes) -> None:
                 _verb((*loc, step), body, notes)
                 _kinds((*loc, step), body, mapping(raw, "operator"), notes)
                 _refers((*loc, step), body, data, notes)
+                spoken.check((*loc, step), body, notes)
                 if isinstance(body.get("call"), str):
                     called.add(body["call"])
         in_circles = _loops(loc, steps, notes)
@@ -139,6 +143,45 @@ def _refers(loc: Loc, body: Mapping[str, Any], data: Mapping[str, Any], notes: N
         if isinstance(name, str) and name not in (there := mapping(data, section)):
             text = f"no {section} {show(name)}; {suggest(name, sorted(there), what=f'the {section} are')}"
             notes.add((*loc, verb), text)
+
+
+class _Spoken:
+    """Languages and prompts of flows, beside those of the site."""
+
+    def __init__(self, data: Mapping[str, Any], folder: Path) -> None:
+        listed = data.get("languages", ["en"])
+        self._languages = [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+        self._texts = mapping(data, "prompts")
+        recorded = mapping(data, "speech").get("recorded", SpeechSection.model_fields["recorded"].default)
+        self._recorded = folder / str(recorded)
+        self._told = set[str]()
+
+    def check(self, loc: Loc, body: Mapping[str, Any], notes: Notes) -> None:
+        language = body.get("language")
+        if isinstance(language, str) and language not in self._languages:
+            text = f"is none of languages; {suggest(language, self._languages)}"
+            notes.add((*loc, "language"), text)
+        for key, name in _prompts(body):
+            if isinstance(name, str) and name in self._texts and name not in self._told:
+                self._told.add(name)
+                lacks = [one for one in self._languages if not self._has(name, one)]
+                if lacks:
+                    notes.warn((*loc, *key), f"warning: the prompt {name} has no text in {_listed(lacks)}")
+
+    def _has(self, name: str, language: str) -> bool:
+        return language in mapping(self._texts, name) or (self._recorded / language / f"{name}.wav").is_file()
+
+
+def _prompts(body: Mapping[str, Any]) -> Iterator[tuple[Loc, Any]]:
+    """Every prompt of a step, with its key."""
+    places: list[tuple[Loc, Any]] = [(("play",), body.get("play")), (("message",), body.get("message"))]
+    places.append((("hangup", "prompts"), mapping(body, "hangup").get("prompts")))
+    for verb in ("menu", "ask"):
+        for key in ("prompts", "confirm", "invalid", "silent"):
+            places.append(((verb, key), mapping(body, verb).get(key)))
+    for loc, listed in places:
+        for index, name in enumerate(listed if isinstance(listed, list) else ()):
+            yield (*loc, index), name
 
 
 def _targets(body: Any) -> dict[Loc, str] | None:

@@ -52,6 +52,7 @@ class Site:
     score_cards: Mapping[str, Form]
     lookups: Mapping[str, Lookup]
     hours: Mapping[str, HoursSection]
+    number_language: Mapping[str, str]
     phones: m.PhonesSection
     codes: m.CodesSection
     tickets: m.TicketsSection
@@ -164,6 +165,7 @@ def _site(file: Path, checked: m.SiteFile, secrets: Mapping[Loc, SecretStr], not
         supervision=checked.supervision,
         score_cards=score_cards.converted(checked.score_cards),
         hours=dict(checked.hours),
+        number_language=dict(checked.number_language),
         lookups=lookups.converted(checked.lookups, secrets),
         phones=checked.phones,
         codes=checked.codes,

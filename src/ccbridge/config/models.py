@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from ccbridge.codes import DEFAULTS
 from ccbridge.config.flow_models import FlowSection, IvrSection, Variable
-from ccbridge.config.hours import HoursSection
+from ccbridge.config.hours import HoursSection, Zone
 from ccbridge.config.lookups import LookupSection
 from ccbridge.config.prompts import Language, SpeechSection, Texts
 from ccbridge.config.section import Section
@@ -117,6 +117,7 @@ class LogSection(Section):
 
 class CallersSection(Section):
     country: Country
+    zone: Zone | None = None
     vip_priority: Annotated[Whole, Between(0, 100)] = 20
     blocked: MaybePrompts = ()
 
@@ -340,6 +341,7 @@ class SiteFile(Section):
     flows: Annotated[dict[Name, FlowSection], Count(1, 1000)]
     numbers: dict[Did, FlowRef] = {}
     number_priority: dict[Did, Priority] = {}
+    number_language: dict[Did, Language] = {}
     languages: Annotated[tuple[Language, ...], UNIQUE, Count(1, 20)] = ("en",)
     prompts: Annotated[Texts, Count(0, 1000)] = {}
     speech: SpeechSection | None = None

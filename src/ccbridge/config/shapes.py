@@ -180,7 +180,6 @@ TrunkDial = Annotated[
         "PJSIP/{number}@trunk, or digits and {digits} for the number without its +",
     ),
 ]
-Language = Annotated[Text, Shaped(r"[a-z]{2,3}", "a language's two or three small letters, such as en or el")]
 Key = Annotated[Text, Shaped(r"[0-9*#]", "one key of a phone: 0-9, * or #")]
 FeatureCode = Annotated[Text, Shaped(r"(\*[0-9]{1,5})?", 'a code: * and 1 to 5 digits, or "" for none')]
 AgentNumber = Annotated[Text, Shaped(r"[0-9]{1,10}", "1 to 10 digits")]

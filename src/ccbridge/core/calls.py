@@ -144,6 +144,8 @@ class Call:
     last_agent: str = ""  # who talked with the customer last
     wish: Wish | None = None  # while he is in line: for whom he waits, if not for anybody
     name: str = ""  # the customer's: for the phone's display only, never in an event
+    language: str = ""  # the customer's: for his flow only
+    looked_up: bool = False  # whoever he is: it was asked, or there is no number to ask with
     way_out: str = ""  # under way out of his queue: why, as in ``overflow``, and where to
     way_to: str = ""
     turned_away: bool = False  # his queue was draining when he came

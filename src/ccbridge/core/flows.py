@@ -21,7 +21,8 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say something in the caller's language. ``what``: number, digits, date, time (epoch seconds) or text.
+    """Say something in the caller's language. ``what``: number, digits, text; date, time and opens (when it
+    opens again) of a moment in epoch seconds.
 
     ``parts`` one after another are it: expressions, and of a text what stands between them.
     """

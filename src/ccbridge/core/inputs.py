@@ -327,6 +327,7 @@ class CustomerFound:
     priority: int = 0  # added for this customer, -100..100
     owner: str = ""  # his own agent
     last_agent: str = ""  # who talked with him last, within the plan's last_agent_days
+    language: str = ""  # in which he is spoken to
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ FACTS: Mapping[str, str] = {
     "caller.number": "the caller's number, E.164; empty if there is none",
     "caller.vip": "whether the number is on the VIP list",
     "customer.known": "whether the number is a customer's",
+    "customer.language": "the customer's language, if it is known",
     "customer.name": "the customer's name",
     "customer.priority": "the customer's priority",
     "did": "the number that was dialled, as the trunk sent it",

@@ -32,6 +32,7 @@ def arrived(w: World, a: i.CallArrived, *, inferred: bool = False) -> Call:
     came = a.came if 0.0 < a.came <= a.at else a.at
     call = Call(a.call, came, a.did, a.caller_kind, w.arrivals, e164=a.e164, inferred=inferred)
     call.nth, call.unlinked = w.nth_call(a.call), not w.link
+    call.looked_up = not a.e164
     w.calls[call.id] = call
     w.call_state(call, CallState.FLOW)
     w.emit(Append(CallOpened(call.account, came, a.did, a.caller_kind, a.e164, a.raw, a.name, inferred)))
@@ -70,7 +71,7 @@ def menu_stepped(w: World, call: Call, m: i.MenuStepped) -> None:
 
 
 def customer_found(w: World, call: Call, c: i.CustomerFound) -> None:
-    call.name = c.name
+    call.name, call.language, call.looked_up = c.name, c.language, True
     known = (call.customer, call.regard, call.owner, call.last_agent)
     if c.customer is None or known == (c.customer, c.priority, c.owner, c.last_agent):
         return

@@ -6,10 +6,11 @@ import asyncio
 import re
 from pathlib import Path
 
-from ccbridge.core.flows import HangUp, Menu, Play
+from ccbridge.core.flows import Ask, HangUp, Menu, Play
 from ccbridge.core.plan import Plan
 from ccbridge.doctor.finding import Findings, fail, ok, skip
 from ccbridge.doctor.visit import Visit
+from ccbridge.prompts.library import Library
 
 # Of the dialplan and of the doors.
 OUR_OWN = ("queue-thankyou", "vm-goodbye", "beep", "auth-thankyou", "pm-invalid-option")
@@ -24,7 +25,8 @@ async def check(visit: Visit) -> Findings:
     language = settings.get("Default language", "en")
     places = [data / "sounds" / language, data / "sounds" / "en", data / "sounds"]
     places += [data / "sounds" / "custom"]
-    wanted = sounds(visit.site.plan)
+    spoken = Library(lambda: visit.site.wording)
+    wanted = [one for one in sounds(visit.site.plan) if not spoken.has(one, "")]
     missing = await asyncio.to_thread(lambda: [one for one in wanted if not _is_there(one, places)])
     for one in missing:
         yield fail(
@@ -63,6 +65,8 @@ def sounds(plan: Plan) -> list[str]:
                     found.update(step.prompts)
                 case Menu():
                     found.update((*step.prompts, *step.invalid, *step.silent))
+                case Ask():
+                    found.update((*step.prompts, *step.confirm, *step.invalid, *step.silent))
     return sorted(found)
 
 

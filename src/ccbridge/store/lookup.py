@@ -19,7 +19,7 @@ FIND = """
 SELECT c.id, c.name, c.priority, coalesce(c.owner, '') AS owner, coalesce((
     SELECT agent FROM call
     WHERE customer_id = c.id AND agent IS NOT NULL AND answered_at > now() - make_interval(days => %s)
-    ORDER BY answered_at DESC LIMIT 1), '') AS last_agent
+    ORDER BY answered_at DESC LIMIT 1), '') AS last_agent, coalesce(c.language, '') AS language
 FROM phone_number p JOIN customer c ON c.id = p.customer_id WHERE p.e164 = %s"""
 
 
@@ -29,6 +29,7 @@ class Customer(NamedTuple):
     priority: int
     owner: str  # an agent's id, or ""
     last_agent: str  # who talked with him last, or ""
+    language: str  # or ""
 
 
 class CustomerLookup:
