@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -27,6 +27,7 @@ from ccbridge.lab.ports import kept_tcp
 from ccbridge.lab.process import Owned
 
 WATCHED = pytest.StashKey[Machine]()
+FAILED = pytest.StashKey[bool]()
 AGAIN = "run again"
 RUNS = 3
 STILL_S = 0.3  # within a second: calls lose frames, and answers come late
@@ -56,6 +57,21 @@ def pytest_runtest_protocol(item: pytest.Function, nextitem: pytest.Item | None)
     return True
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Known before a test's fixtures are taken down, which the session's own count is not."""
+    report = yield
+    if report.failed:
+        item.session.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def failed(request: pytest.FixtureRequest) -> Callable[[], bool]:
+    """Whether any test has failed so far: then what it leaves behind stays to be looked at."""
+    return lambda: request.session.stash.get(FAILED, False)
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     for one in itertools.chain(*terminalreporter.stats.values()):
         if getattr(one, "when", "") == "teardown":
@@ -72,7 +88,7 @@ def _rest(machine: Machine) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest, watched: Machine) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, watched: Machine, failed: Callable[[], bool]) -> Iterator[Lab]:
     """The lab, in a folder of its own; if a test failed it stays until the next session."""
     cache = default_cache()
     for old in cache.glob("tests-*"):
@@ -84,7 +100,7 @@ def lab(request: pytest.FixtureRequest, watched: Machine) -> Iterator[Lab]:
     with kept_tcp("127.0.0.1", one.ports.agi):
         yield one
     one.down()
-    if not request.session.testsfailed:
+    if not failed():
         shutil.rmtree(one.folder)
 
 

@@ -182,6 +182,14 @@ class Daemon:
             self.loop.decided.append(self.lamps.look)
             self.arrivals = ArrivalTables(url)
             self.lookups = Lookups(lambda: self.site.lookups, url)
+            self.sources = FlowSources(
+                lambda: self.switchboard.world,
+                self.arrivals,
+                self.lookups,
+                lambda: self.memory.closings,
+                lambda: self.site,
+            )
+            self._set_voice()
             Doors(
                 lambda: self.switchboard.world.plan,
                 self.loop.post,
@@ -189,13 +197,7 @@ class Daemon:
                 self._parse,
                 renewals,
                 lambda: not self.draining,
-                FlowSources(
-                    lambda: self.switchboard.world,
-                    self.arrivals,
-                    self.lookups,
-                    lambda: self.memory.closings,
-                    lambda: self.site,
-                ),
+                self.sources,
             ).open(self.agi)
             phone_codes = PhoneCodes(
                 self._phone_plan,
@@ -365,6 +367,10 @@ class Daemon:
             raise DaemonRefused(sentence)
         return True
 
+    def _set_voice(self) -> None:
+        speaks = self.site.wording.speech is not None
+        self.loop.voice = self.sources.voice.waiting if speaks else None
+
     # -- AMI
 
     def _make_recorder(self) -> Recorder:
@@ -520,6 +526,7 @@ class Daemon:
             return Answer(True, f"{self.config_path}: {count}; nothing is changed", answer)
         fixed = [name for name in FIXED if getattr(site, name) != getattr(self.site, name)]
         self.site = dataclasses.replace(site, **{name: getattr(self.site, name) for name in FIXED})
+        self._set_voice()
         self.loop.post(i.PlanLoaded(time.time(), site.plan))
         log.info(
             "config.reloaded", queues=len(site.plan.queues), agents=len(site.plan.agents), differences=found

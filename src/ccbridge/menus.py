@@ -57,6 +57,21 @@ class Speaking:
             return await self._library.prompt("opens-at", language, when=at)
         return await self._library.say("date" if what == "date" else "time", at, language)
 
+    async def waiting(self, position: int, minutes: int, language: str) -> tuple[str, ...]:
+        """What tells a caller in line his place and his wait, 0 for what is not told; () if nothing can."""
+        said = []
+        if position:
+            said.append(
+                await (
+                    self._library.prompt("next", language)
+                    if position == 1
+                    else self._library.prompt("position", language, n=position)
+                )
+            )
+        if minutes:
+            said.append(await self._library.prompt("wait", language, n=minutes))
+        return tuple(one for one in said if one is not None) if all(said) else ()
+
 
 class FlowSources:
     """The sources of ``agi.flow``, from what the daemon knows."""

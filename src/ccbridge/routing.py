@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import math
 import time
@@ -63,6 +64,10 @@ TURNS = 100  # inputs handled before others get their turn: some 5 ms
 ASK_LIMIT = 5.0  # seconds
 
 
+# A caller's place and minutes (0: not told) and his language -> what says them, absolute paths; () for none.
+Waiting = Callable[[int, int, str], Awaitable[tuple[str, ...]]]
+
+
 class RoutingLoop:
     """The switchboard with its inbox, its journal and its hands. ``run()`` until cancelled.
 
@@ -109,6 +114,7 @@ class RoutingLoop:
         self._started = int(time.time())
         # called after each decision of the core, and with each snapshot of a sweep
         self.decided: list[Callable[[], None]] = []
+        self.voice: Waiting | None = None
         self.swept: Callable[[i.Snapshot], None] = lambda snapshot: None
 
     @property
@@ -262,6 +268,8 @@ class RoutingLoop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
+            case Announce() if self.voice is not None:
+                self._spawn(self._announce(effect, self.voice))
             case PlaceOffer() | MoveOut() | PlayOut() | TellQueue() | Announce() | DropCall() | DropLeg():
                 self._act_on_channel(effect)
             case MuteRecording():
@@ -334,6 +342,16 @@ class RoutingLoop:
             log.warning("ami.look_failed", call=call, why=str(error))  # its limit asks again
             return
         self.post(i.CallLooked(time.time(), call, place))
+
+    async def _announce(self, effect: Announce, voice: Waiting) -> None:
+        """In the language of his channel; in Asterisk's own sounds if there are no others."""
+        try:
+            language = await self._client.action(translate.language_of(effect.call))
+            sounds = await voice(effect.position, effect.minutes, language.get("Value", ""))
+        except AmiError as error:
+            log.warning("announce.language_unknown", call=effect.call, why=str(error))
+            return  # it is told again
+        self._act_on_channel(dataclasses.replace(effect, sounds=sounds))
 
     async def _mute(self, effect: MuteRecording) -> None:
         try:

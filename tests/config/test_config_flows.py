@@ -248,6 +248,25 @@ def test_a_warning(flows: Flows, change: tuple[str, str], says: str) -> None:
     assert says in flows.warning(change)
 
 
+def test_flows_that_lead_to_each_other_alone(flows: Flows) -> None:
+    there = "  back: {start: a, steps: {a: {goto: again}}}\n  again: {start: a, steps: {a: {goto: back}}}\n"
+    said = flows.mistake(
+        ("greeting: {call: other, next: sales}", "greeting: {goto: back}"),
+        ("default_flow", there + "default_flow"),
+    )
+    assert said == "flows.back: has no way out: it only goes on with again, which does not end"
+
+
+@pytest.mark.parametrize("odd", ["[1]", "{a: b}", "1.5", "true"])
+@pytest.mark.parametrize(
+    "place", ['repeat: "9"', 'key: "0"', "store: order", "language: el", "play: [hello-world]"]
+)
+def test_values_of_any_other_kind_are_mistakes_and_nothing_worse(flows: Flows, place: str, odd: str) -> None:
+    key = place.partition(":")[0]
+    flows.write((place, f"{key}: {odd}"))
+    assert flows.bench.mistakes()
+
+
 def test_a_prompt_that_lacks_a_language_is_a_warning_once(flows: Flows) -> None:
     said = flows.warning((", el: Γεια σας", ""), ("[hello-world]", "[ours, ours]"))
     assert said == "flows.main.steps.hello.play[0]: warning: the prompt ours has no text in el"

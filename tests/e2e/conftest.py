@@ -38,7 +38,7 @@ def make_site(
     lab_postgres: LabPostgres,
     shared_site: Site,
     outside: object,
-    request: pytest.FixtureRequest,
+    failed: Callable[[], bool],
 ) -> Iterator[Callable[..., Site]]:
     """Makes sites with changes to their configuration; started unless ``start=False``."""
     shared_site.daemon.stop()  # a PBX has one daemon
@@ -57,7 +57,7 @@ def make_site(
     yield make
     for site in made:
         site.close()
-        if not request.session.testsfailed:
+        if not failed():
             shutil.rmtree(site.folder)
 
 
@@ -68,12 +68,12 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 
 @pytest.fixture(scope="module")
-def shared_site(lab: Lab, lab_postgres: LabPostgres, request: pytest.FixtureRequest) -> Iterator[Site]:
+def shared_site(lab: Lab, lab_postgres: LabPostgres, failed: Callable[[], bool]) -> Iterator[Site]:
     """See ``house``. It rests while a test has a daemon of its own: a PBX has one."""
     site = Site(lab.folder / f"site-{secrets.token_hex(3)}", lab, lab_postgres.url, {})
     yield site
     site.close()
-    if not request.session.testsfailed:
+    if not failed():
         shutil.rmtree(site.folder)
 
 

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from e2e_rig import Site
+from likeness import likeness
 
+from ccbridge.config import load
 from ccbridge.lab.ami import AmiLink
 from ccbridge.lab.carrier import Carrier
 from ccbridge.lab.lab import Lab, Pbx
 from ccbridge.lab.phones import Phone
 from ccbridge.lab.site_pbx import MUSIC_HZ
 from ccbridge.lab.tones import FRAME, FRAME_MS, SILENCE, samples, tone_frames
+from ccbridge.prompts.library import Library
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
@@ -133,6 +136,44 @@ async def test_sounds_that_are_missing_cost_nobody_his_call(
     site.login("ben")
     await site.until_event(two, "answered", agent="ben")
     await waiting.hangup()
+    await talking.hangup()
+    await site.audit()
+    assert site.oddities() == []
+
+
+async def test_told_in_the_callers_language(
+    make_site: Callable[..., Site], phones: dict[str, Phone], carrier: Carrier
+) -> None:
+    """Two in line, Greek and Arabic: each hears his place and his wait as whole sentences of his language."""
+    numbers = {"2100000091": "el", "2100000092": "ar"}
+    site = make_site(
+        **TELLING,
+        languages=["en", "el", "ar"],
+        speech={},
+        numbers=dict.fromkeys(numbers, "sales-at-once"),
+        number_language=numbers,
+    )
+    site.login("anna")
+    talking, one = await site.dial(carrier)
+    await site.until_event(one, "answered", agent="anna")
+    wording = load(site.config).wording
+    library = Library(lambda: wording)
+    callers = []
+    for did in numbers:
+        caller, name = await site.hold(carrier, did)
+        callers.append((caller, (await site.until_event(name, "estimated"))["data"]["said"]))
+    assert [said for _, said in callers] == [[1, 2], [2, 4]]
+    await asyncio.sleep(16.0)  # music, and then both sentences
+    for (caller, (place, minutes)), language in zip(callers, numbers.values(), strict=True):
+        await caller.hangup()
+        await asyncio.sleep(0.3)
+        first = (
+            library.prompt("next", language) if place == 1 else library.prompt("position", language, n=place)
+        )
+        for sound in (await first, await library.prompt("wait", language, n=minutes)):
+            assert sound is not None
+            alike = await asyncio.to_thread(likeness, caller.heard, Path(f"{sound}.wav"))
+            assert alike > 0.8, (language, sound, alike)
     await talking.hangup()
     await site.audit()
     assert site.oddities() == []

@@ -87,6 +87,11 @@ def cdr(message: Mapping[str, Any], system: str, heard: float) -> CdrRow:
     )
 
 
+def language_of(call: str) -> Fields:
+    """Asks for the language of a channel."""
+    return {"Action": "Getvar", "Channel": call, "Variable": "CHANNEL(language)"}
+
+
 def to_actions(
     effect: PlaceOffer | MoveOut | PlayOut | TellQueue | Announce | DropCall | DropLeg | MuteRecording,
 ) -> list[Fields]:
@@ -102,7 +107,7 @@ def to_actions(
         return [{"Action": "MixMonitorMute", "Channel": effect.call, "Direction": "both", "State": state}]
     if isinstance(effect, Announce):
         # one variable, so that the hold loop never finds half of it
-        value = f"{effect.position}-{effect.minutes}"
+        value = "&".join(effect.sounds) or f"{effect.position}-{effect.minutes}"
         return [{"Action": "Setvar", "Channel": effect.call, "Variable": "CCB_SAY", "Value": value}]
     if isinstance(effect, MoveOut):
         return [redirect(effect.call, CONTEXT_EXIT, effect.target)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccbridge.config import models as m
-from ccbridge.config.flows import to_flow
+from ccbridge.config.flow_plan import to_flow
 from ccbridge.config.hours import converted as converted_hours
 from ccbridge.config.personal import dialled
 from ccbridge.core.flows import Ending, HangUp, ToQueue, Transfer

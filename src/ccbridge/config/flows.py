@@ -1,4 +1,4 @@
-"""What the steps of a flow say together, and the flows as the core's values.
+"""What the steps of a flow say together.
 
 The checks read the raw values, not the validated models, so that one wrong value elsewhere in a flow does
 not hide a loop in it. They are quiet about what they cannot judge: that is another mistake already.
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from ccbridge.config import flow_models as m
 from ccbridge.config.mistakes import KEY, Loc, Notes, mapping, misspelt, show, suggest
 from ccbridge.config.prompts import SpeechSection
-from ccbridge.core import flows as f
 from ccbridge.core.expr import Expr
 from ccbridge.core.ivr import FACTS
 
@@ -71,6 +70,7 @@ def check(data: Mapping[str, Any], folder: Path, notes: Notes) -> None:
         _reach(loc, raw, steps, in_circles, notes)
         _unset(loc, data, steps, notes)
     _come_back(data, called, notes)
+    _from_flow_to_flow(data, notes)
 
 
 def _verb(loc: Loc, body: Mapping[str, Any], notes: Notes) -> None:
@@ -111,13 +111,16 @@ def _kinds(loc: Loc, body: Mapping[str, Any], operator: Mapping[str, Any], notes
 def _keys(loc: Loc, menu: Mapping[str, Any], operator: Mapping[str, Any], notes: Notes) -> None:
     meant: dict[Any, str] = {key: f"the step {to}" for key, to in mapping(menu, "choices").items()}
     for key in ("repeat", "back"):
-        if (pressed := menu.get(key)) in meant:
-            notes.add((*loc, key), f"{show(str(pressed))} is the key for {meant[pressed]} already")
-        elif pressed is not None:
+        pressed = menu.get(key)
+        if not isinstance(pressed, str):
+            continue
+        if pressed in meant:
+            notes.add((*loc, key), f"{show(pressed)} is the key for {meant[pressed]} already")
+        else:
             meant[pressed] = f"{key} of this menu"
-    if operator.get("key") in meant:
-        key = operator["key"]
-        notes.warn(loc, f"warning: in this menu {show(str(key))} is {meant[key]}, not the operator")
+    pressed = operator.get("key")
+    if isinstance(pressed, str) and pressed in meant:
+        notes.warn(loc, f"warning: in this menu {show(pressed)} is {meant[pressed]}, not the operator")
     known = list(m.MenuSection.model_fields)
     if not meant and not any(key in menu or misspelt(key, menu, known) for key in ("table", "choices")):
         notes.add((*loc, "choices"), "is missing: the keys and their steps, or table, or both")
@@ -212,9 +215,9 @@ def _targets(body: Any) -> dict[Loc, str] | None:
     return targets if all(isinstance(step, str) for step in targets.values()) else None
 
 
-def _ends(body: Any) -> bool:
-    """Whether the call may leave the flow here."""
-    ends = ("queue", "transfer", "message", "hangup", "goto", "done")
+def _ends(body: Any, *, goto: bool = True) -> bool:
+    """Whether the call may leave the flow here; ``goto``: for another one, too."""
+    ends = ("queue", "transfer", "message", "hangup", "done", *(("goto",) if goto else ()))
     menu = mapping(body, "menu")
     return isinstance(body, dict) and (any(key in body for key in ends) or "table" in menu)
 
@@ -355,72 +358,21 @@ def _come_back(data: Mapping[str, Any], called: set[str], notes: Notes) -> None:
             notes.warn(("flows", flow), "warning: is called and has no step with done: it never comes back")
 
 
-# -- as the core's values
-
-
-def to_flow(name: str, flow: m.FlowSection, lookups: Mapping[str, Mapping[str, str]]) -> f.Flow:
-    """``lookups``: the values that each one is asked with."""
-    steps = {step: _step(body, lookups) for step, body in flow.steps.items()}
-    operator = {} if flow.operator is None else {flow.operator.key: flow.operator.step}
-    return f.Flow(name, flow.start, steps, operator)
-
-
-def _step(body: m.StepSection, lookups: Mapping[str, Mapping[str, str]]) -> f.Step:
-    """The step of the one verb that it has."""
-    if body.queue is not None:
-        return f.ToQueue(body.queue, body.priority)
-    if body.transfer is not None:
-        return f.Transfer(body.transfer)
-    if body.hangup is not None:
-        return f.HangUp(body.hangup.prompts)
-    if body.message is not None:
-        return f.HangUp(body.message)
-    if body.goto is not None:
-        return f.GoTo(body.goto)
-    if body.done:
-        return f.Return()
-    if body.menu is not None:
-        return _menu(body.menu)
-    if body.hours is not None and body.open is not None and body.closed is not None:
-        return f.AskHours(body.hours, body.open, body.closed)
-    if body.branch is not None and body.otherwise is not None:
-        return f.Branch(tuple((Expr(way.when), way.to) for way in body.branch), body.otherwise)
-    if body.next is not None:
-        return _with_next(body, body.next, lookups)
-    raise ValueError("a step without a verb got past the checks")
-
-
-def _with_next(body: m.StepSection, next_: str, lookups: Mapping[str, Mapping[str, str]]) -> f.Step:
-    if body.play is not None:
-        return f.Play(body.play, next_)
-    if body.say is not None:
-        [(what, said)] = body.say.model_dump(exclude_none=True).items()
-        return f.Say(what, tuple(m.pieces(said)) if what == "text" else (Expr(said),), next_)
-    if body.ask is not None:
-        ask = body.ask.model_dump()
-        return f.Ask(**ask | {"check": ask["check"] or "", "next": next_})
-    if body.language is not None:
-        return f.SetLanguage(body.language, next_)
-    if body.lookup is not None:
-        values = {name: Expr(value) for name, value in lookups[body.lookup].items()}
-        return f.LookUp(body.lookup, values, next_, body.none or next_, body.failed or body.none or next_)
-    if body.set is not None:
-        return f.SetTo({name: Expr(value) for name, value in body.set.items()}, next_)
-    if body.call is not None:
-        return f.CallFlow(body.call, next_)
-    raise ValueError("a step without a verb got past the checks")
-
-
-def _menu(menu: m.MenuSection) -> f.Menu:
-    return f.Menu(
-        prompts=menu.prompts,
-        choices=dict(menu.choices),
-        otherwise=menu.otherwise,
-        invalid=menu.invalid,
-        silent=menu.silent,
-        timeout=menu.timeout,
-        tries=menu.tries,
-        repeat=menu.repeat or "",
-        back=menu.back or "",
-        table=menu.table or "",
-    )
+def _from_flow_to_flow(data: Mapping[str, Any], notes: Notes) -> None:
+    """Flows that lead to each other and nowhere else."""
+    flows = {flow: list(mapping(raw, "steps").values()) for flow, raw in mapping(data, "flows").items()}
+    goes = {
+        flow: {body["goto"] for body in steps if isinstance(body, dict) and isinstance(body.get("goto"), str)}
+        for flow, steps in flows.items()
+    }
+    before: dict[str, set[str]] = {}
+    for flow, targets in goes.items():
+        for target in targets:
+            before.setdefault(target, set()).add(flow)
+    ends = {flow for flow, steps in flows.items() if any(_ends(body, goto=False) for body in steps)}
+    ending = _reached(ends, before)
+    for flow in flows:
+        if flow not in ending and goes[flow] and goes[flow] <= flows.keys():
+            where = _listed(sorted(goes[flow]))
+            notes.add(("flows", flow), f"has no way out: it only goes on with {where}, which does not end")
+            return

@@ -74,6 +74,7 @@ class Announce:
     call: str
     position: int
     minutes: int
+    sounds: tuple[str, ...] = ()  # that say both: absolute paths; none: Asterisk's own do
 
 
 @dataclass(frozen=True, slots=True)
