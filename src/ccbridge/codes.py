@@ -188,6 +188,21 @@ TABLE = (
         "tests/e2e/test_take_over.py::test_take_over_by_code",
         supervisors=True,
     ),
+    Code(
+        "close_hours", "*078", 1, 4, "digits",
+        "closes the opening hours of these digits, whatever they say: for the time that the site has set, or "
+        "until they are opened",
+        "asks for your PIN, ended by `#`; \"number\", the digits, \"do not disturb activated\"",
+        "tests/e2e/test_opening.py::test_closed_and_opened_at_a_phone",
+        supervisors=True,
+    ),
+    Code(
+        "open_hours", "*079", 1, 4, "digits",
+        "ends that: they are as the hours say",
+        "asks for your PIN, ended by `#`; \"number\", the digits, \"do not disturb de-activated\"",
+        "tests/e2e/test_opening.py::test_closed_and_opened_at_a_phone",
+        supervisors=True,
+    ),
 )  # fmt: skip
 DEFAULTS = {code.name: code.dial for code in TABLE}
 

@@ -20,6 +20,7 @@ from panoramisk.message import Message
 from ccbridge import __version__
 from ccbridge.agi import own_figures
 from ccbridge.agi.brief import Briefings
+from ccbridge.agi.closing import CLOSE, ClosingCodes
 from ccbridge.agi.doors import HELD, Doors
 from ccbridge.agi.follow_ups import CALL_BACK, HOUR, CallBack, Due, FollowUps
 from ccbridge.agi.internal_calls import Calling
@@ -213,6 +214,18 @@ class Daemon:
                 phone_codes
             )
             Calling(calls, self.monitoring.escalate).open(phone_codes, self.agi)
+            self.closings = Closings(
+                lambda: self.memory,
+                lambda: self.switchboard.world.run,
+                lambda: {name: one.departments for name, one in self.site.hours.items()},
+                lambda: self.site.supervisors,
+                self.loop.keep,
+                time.time,
+            )
+            ClosingCodes(
+                lambda: {one.digits: name for name, one in self.site.hours.items() if one.digits},
+                self._close_hours,
+            ).open(phone_codes)
             own_figures.add(phone_codes, OwnFigures(url).today)
             self.attendance = Attendance(
                 lambda: self.switchboard.world,
@@ -233,14 +246,7 @@ class Daemon:
                     self.switchboard, lambda: self.site.supervisors, self.loop.ask, self.loop.keep, time.time
                 ),
                 attendance=self.attendance,
-                closings=Closings(
-                    lambda: self.memory,
-                    lambda: self.switchboard.world.run,
-                    lambda: {name: one.departments for name, one in self.site.hours.items()},
-                    lambda: self.site.supervisors,
-                    self.loop.keep,
-                    time.time,
-                ),
+                closings=self.closings,
             )
             self.control = ControlServer(site.control.socket, commands.handlers())
             await self._serve()
@@ -448,7 +454,14 @@ class Daemon:
             phones.pin_tries,
             phones.pin_lock,
             {name: tuple(agent.personal) for name, agent in site.plan.agents.items()},
+            {one.device: one.id for one in site.supervisors.values()},
         )
+
+    def _close_hours(self, what: str, hours: str, device: str, who: str) -> tuple[bool, str]:
+        """Keyed at a phone; a reload may have taken the hours away since."""
+        one = self.site.hours.get(hours)
+        seconds = one.close_for if one is not None and what == CLOSE else 0.0
+        return self.closings.keyed(what, hours, device, who, seconds or None)
 
     def _note(
         self, device: str, what: str, result: str, whom: str, *, who: str = "", reason: str = ""

@@ -1,4 +1,5 @@
-"""Agents' PINs: a file of argon2 hashes, one ``agent:hash`` a line, written by ``ccbridge agent pin``.
+"""PINs of agents and supervisors: a file of argon2 hashes, one ``agent:hash`` or ``supervisor/name:hash`` a
+line, written by ``ccbridge agent pin``.
 
 A check takes some 20 ms of a processor and 19 MB: call it in a thread, and few at a time.
 """
@@ -49,6 +50,11 @@ def matches(file: Path, agent: str, pin: str) -> bool:
     except InvalidHashError as error:
         raise PinsUnreadable(f"{file}: the hash of {agent} is damaged") from error
     return known is not None
+
+
+def of(supervisor: str) -> str:
+    """Whose PIN it is, of a supervisor: no agent's name has a slash, so an agent may be called as he is."""
+    return f"supervisor/{supervisor}"
 
 
 def keep(file: Path, agent: str, pin: str) -> None:

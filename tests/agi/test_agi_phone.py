@@ -14,6 +14,7 @@ from ccbridge import pins
 from ccbridge.agi import own_figures
 from ccbridge.agi.attempts import Attempts
 from ccbridge.agi.matters import MatterPlan, Matters
+from ccbridge.agi.closing import ClosingCodes
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
@@ -264,3 +265,34 @@ def test_attempts_of_a_former_run_count_on() -> None:
     assert not attempts.locked("x", 610.0, 3, 300.0)
     assert attempts.forget("x")
     assert not attempts.forget("y")
+
+
+async def test_a_guarded_code_is_done_for_the_supervisor_whose_pin_is_right(site: Site) -> None:
+    done, may = [], [True]
+
+    def do(what: str, hours: str, device: str, who: str) -> tuple[bool, str]:
+        done.append((what, hours, device, who))
+        return may[0], "a trainee may not close or open"
+
+    ClosingCodes(lambda: {"7": "office"}, do).open(site.codes)
+    assert await site.dial("*0787", device="PJSIP/2001") == ["im-sorry", "feature-not-avail-line"]
+    assert site.told == [("PJSIP/2001", "close_hours", "refused", "", "", "no supervisor has this phone")]
+    site.table = replace(site.table, supervisors={"PJSIP/2001": "anna"})
+    # the PIN of an agent who is called as the supervisor is
+    assert await site.dial("*0787", keyed(PIN), keyed(""), device="PJSIP/2001") == [
+        "agent-pass", "auth-incorrect", "vm-incorrect",
+    ]  # fmt: skip
+    assert (site.told[-1][1:4], done) == (("pin", "failed", "supervisor/anna"), [])
+    pins.keep(site.table.pins, pins.of("anna"), "5566")
+    heard = await site.dial("*0787", keyed("5566"), device="PJSIP/2001")
+    assert heard == ["agent-pass", "number", "7", "do-not-disturb", "activated"]
+    heard = await site.dial("*0797", keyed("5566"), device="PJSIP/2001")
+    assert heard[-2:] == ["do-not-disturb", "de-activated"]
+    assert done == [(what, "office", "PJSIP/2001", "anna") for what in ("close_hours", "open_hours")]
+    assert await site.dial("*0788", keyed("5566"), device="PJSIP/2001") == ["agent-pass", "pm-invalid-option"]
+    may[0] = False
+    heard = await site.dial("*0797", keyed("5566"), device="PJSIP/2001")
+    assert heard == ["agent-pass", "im-sorry", "feature-not-avail-line"]
+    for _ in range(3):
+        await site.dial("*0787", keyed("1"), keyed(""), device="PJSIP/2001")
+    assert await site.dial("*0787", device="PJSIP/2001") == ["please-try-call-later"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from cli_rig import NOWHERE, Shell
+
+from ccbridge.cli.here import Here
+from ccbridge.control.wire import Answer
 
 HOURS = """
 hours:
@@ -38,6 +44,20 @@ def hours(write_site: Callable[[str], Path]) -> Shell:
 def test_at_a_moment(hours: Shell, at: str, is_open: bool, until: str, why: str) -> None:
     (row,) = hours.json("hours", "show", "2101234567", "--at", at)
     assert row == {"hours": "office", "open": is_open, "why": why, "until": until, "zone": "Europe/Athens"}
+
+
+def test_a_closing_counts_at_a_later_moment_and_not_in_the_past(
+    hours: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = time.time() + 3 * 86_400
+    shut = {"by": "maria", "until": until, "reason": "flood"}
+    monkeypatch.setattr(Here, "ask", lambda self, do: Answer(True, "", {"night": shut}))
+    moments = [until - 3600, until + 3600, time.time() - 86_400]
+    local = [
+        datetime.fromtimestamp(one, ZoneInfo("Asia/Tehran")).strftime("%Y-%m-%d %H:%M") for one in moments
+    ]
+    said = [hours.json("hours", "show", "night", "--at", one)[0]["why"] for one in local]
+    assert said == ["closed by maria: flood", "hours", "hours"]
 
 
 def test_now_without_the_daemon(hours: Shell) -> None:

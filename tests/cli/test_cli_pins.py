@@ -42,6 +42,18 @@ def test_a_pin_from_a_program(site: Path) -> None:
     assert pins.matches(site.parent / "pins", "anna", "9999")
 
 
+def test_a_supervisors_pin_is_not_that_of_an_agent_of_his_name(site: Path) -> None:
+    people = "supervisors: {anna: {name: A, device: PJSIP/2001, role: manager}}\n"
+    site.write_text(site.read_text() + people)
+    done = run(site, "agent", "pin", "anna", "--supervisor", "--stdin", keyed="9999\n")
+    assert (done.exit_code, done.output) == (0, "anna has a new PIN\n")
+    file = site.parent / "pins"
+    assert pins.matches(file, pins.of("anna"), "9999")
+    assert not pins.matches(file, "anna", "9999")
+    done = run(site, "agent", "pin", "zed", "--supervisor", "--stdin", keyed="9999\n")
+    assert (done.exit_code, done.stderr) == (1, "there is no supervisor zed\n")
+
+
 @pytest.mark.parametrize(
     ("agent", "keyed", "said"),
     [

@@ -105,8 +105,33 @@ def test_mistakes(bench: Bench, change: tuple[str, str], says: str) -> None:
 
 
 def test_never_open_is_a_warning(bench: Bench) -> None:
-    site = bench.site(("queues:\n", "hours: {h: {zone: UTC, week: {sun: []}}}\nqueues:\n"))
+    site = bench.site(
+        ("queues:\n", 'hours: {h: {zone: UTC, week: {sun: []}, numbers: ["2101234567"]}}\nqueues:\n')
+    )
     assert [(one.key, one.text) for one in site.warnings] == [("hours.h.week", "warning: it is never open")]
+
+
+def test_open_on_a_date_alone_is_not_never(bench: Bench) -> None:
+    text = 'hours: {h: {zone: UTC, week: {sun: closed}, dates: {"2026-12-24": ["09:00-13:00"]}}}\nqueues:\n'
+    (warning,) = bench.site(("queues:\n", text)).warnings
+    assert (warning.key, warning.text) == (
+        "hours.h", "warning: no flow asks for it, and it has no departments or numbers"
+    )  # fmt: skip
+
+
+def test_digits_are_of_one_alone(bench: Bench) -> None:
+    one = 'zone: UTC, numbers: ["2101234567"], week: {sun: ["10:00-12:00"]}'
+    text = f'hours:\n  a: {{{one}, digits: "7"}}\n  b: {{{one}, digits: "7"}}\nqueues:\n'
+    bench.change(("queues:\n", text.replace("2101234567", "2101234568", 1)))
+    (line,) = bench.mistakes()
+    assert 'hours.b.digits: "7" is hours a\'s already' in line
+
+
+def test_digits_that_are_none(bench: Bench) -> None:
+    text = 'hours: {a: {zone: UTC, week: {sun: ["10:00-12:00"]}, digits: "7a"}}\nqueues:\n'
+    bench.change(("queues:\n", text))
+    (line,) = bench.mistakes()
+    assert 'must be 1 to 4 digits, such as "1", not "7a"' in line
 
 
 def test_a_step_of_unknown_hours(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,16 +12,33 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from e2e_rig import Site
+from spoken import played_to
 
 from ccbridge.cli import main
 from ccbridge.lab.carrier import Carrier
+from ccbridge.lab.lab import Lab
+from ccbridge.lab.phones import Phone
 
 pytestmark = [pytest.mark.lab, pytest.mark.pg]
 
+Phones = dict[str, Phone]
 DID = "2100000078"
+PIN = "6603927"
+NOT_NOW = ["im-sorry", "feature-not-avail-line"]
+CLOSED = ["do-not-disturb", "activated"]
+OPENED = ["do-not-disturb", "de-activated"]
+SOUNDS = (
+    "agent-pass", "auth-incorrect", "number", "digits/7", "pm-invalid-option", "im-sorry",
+    "feature-not-avail-line", "do-not-disturb", "activated", "de-activated",
+)  # fmt: skip
 CHANGES: dict[str, Any] = {
     "hours": {
-        "always": {"zone": "Europe/Athens", "week": {"mon-sun": ["00:00-24:00"]}, "departments": ["north"]},
+        "always": {
+            "zone": "Europe/Athens",
+            "week": {"mon-sun": ["00:00-24:00"]},
+            "departments": ["north"],
+            "digits": "7",
+        },
         "never": {"zone": "Europe/Athens", "week": {"mon-sun": "closed"}},
     },
     "departments": {"north": ["sales"]},
@@ -85,3 +103,47 @@ async def test_closed_by_hours_and_by_somebody(make_site: Callable[..., Site], c
         ("open_hours", "done", "maria", "always"),
     ]
     await site.audit()
+
+
+async def test_closed_and_opened_at_a_phone(make_site: Callable[..., Site], phones: Phones, lab: Lab) -> None:
+    site = make_site(**CHANGES)
+    for name in ("maria", "petra"):
+        done = CliRunner().invoke(
+            main, ["-c", str(site.config), "agent", "pin", name, "--supervisor", "--stdin"], input=f"{PIN}\n"
+        )
+        assert done.exit_code == 0, done.output
+
+    async def dials(phone: str, code: str, *pins: str) -> list[str]:
+        leg = await (await phones[phone].dial(code, tone=0)).answered()
+        for pin in pins:
+            await asyncio.sleep(1.0)
+            await leg.press(f"{pin}#")
+        return await played_to(leg, lab, SOUNDS)
+
+    def always() -> dict[str, Any]:
+        rows = json.loads(ccbridge(site, "hours", "show", "north", "--json"))
+        return dict(rows[0])
+
+    assert (await dials("2001", "*0787", "1111", PIN))[-4:] == ["number", "digits/7", *CLOSED]
+    row = always()
+    assert (row["open"], row["why"]) == (False, "closed by maria")
+    assert row["until"] is not None
+    assert site.daemon.process is not None
+    os.kill(site.daemon.process.pid, signal.SIGKILL)
+    site.daemon.process.wait()
+    site.daemon.start()
+    assert always() == row
+    assert await dials("2002", "*0797", PIN) == ["agent-pass", *NOT_NOW]  # a trainee
+    assert await dials("1001", "*0797") == NOT_NOW  # no supervisor's phone
+    assert await dials("2001", "*0798", PIN) == ["agent-pass", "pm-invalid-option"]
+    assert not always()["open"]
+    assert (await dials("2001", "*0797", PIN))[-4:] == ["number", "digits/7", *OPENED]
+    assert always()["open"]
+    audit = [(one["what"], one["result"], one["who"], one["whom"]) for one in site.records("control_event")]
+    assert audit == [
+        ("pin", "failed", "", "supervisor/maria"),
+        ("close_hours", "done", "maria", "always"),
+        ("open_hours", "refused", "petra", "always"),
+        ("open_hours", "refused", "", ""),
+        ("open_hours", "done", "maria", "always"),
+    ]

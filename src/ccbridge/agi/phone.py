@@ -70,6 +70,8 @@ Ask = Callable[[Callable[[int], i.Input]], Awaitable[Reply]]
 # device, agent ("": no such number), mode, the channel's uniqueid; whether he may
 Monitor = Callable[[str, str, str, str], bool]
 Row = Mapping[str, Any]  # an agent, as ``core.view`` shows him
+# What a supervisor (his name) has dialled at his phone, after his PIN.
+DoAsSupervisor = Callable[[AgiSession, Dialled, str, str], Awaitable[None]]
 # What an agent who works at the phone has dialled; where the dialplan is to go on, if anywhere.
 Do = Callable[[AgiSession, Dialled, Row], Awaitable[str | None]]
 
@@ -100,6 +102,7 @@ class PhonePlan:
     tries: int
     lock: float  # seconds
     personal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # agent -> his devices' names
+    supervisors: Mapping[str, str] = field(default_factory=dict)  # phone -> supervisor
 
 
 class PhoneCodes:
@@ -128,6 +131,7 @@ class PhoneCodes:
         self._checks = asyncio.Semaphore(CHECKS)
         self._attempts = Attempts(wrong)
         self._others: dict[str, Do] = {}
+        self._guarded: dict[str, DoAsSupervisor] = {}
 
     def open(self, server: AgiServer) -> None:
         server.add_route("code", self.code)
@@ -136,8 +140,14 @@ class PhoneCodes:
         """Have ``do`` what an agent wants who is logged in at the phone; it confirms or refuses aloud."""
         self._others[code] = do
 
+    def guard(self, code: str, do: DoAsSupervisor) -> None:
+        """Have ``do`` what a supervisor wants whose phone it is, and whose PIN was right. It is handed the
+        phone and his name, and confirms or refuses aloud."""
+        self._guarded[code] = do
+
     def unlock(self, name: str) -> bool:
-        """Lift the lock of a phone (``PJSIP/1001``) or an agent; whether a wrong PIN was counted."""
+        """Lift the lock of a phone (``PJSIP/1001``), an agent or a supervisor (``pins.of``); whether a wrong
+        PIN was counted."""
         return self._attempts.forget(name)
 
     async def code(self, session: AgiSession) -> None:
@@ -152,6 +162,8 @@ class PhoneCodes:
             await self._log_in(session, plan, code.digits, device)
         elif code.name == "outcome":
             await self._outcome(session, code, device)
+        elif code.name in self._guarded:
+            await self._proven(session, plan, code, device)
         elif code.name in CONTROLS:
             status = await self._supervise(session, plan, code, device)
         else:
@@ -265,38 +277,60 @@ class PhoneCodes:
         if row["pause"]:
             await say(session, *PAUSED)
             if row["pause"] in plan.reasons:
-                await _say_number(session, plan.reasons.index(row["pause"]) + 1)
+                await say_number(session, plan.reasons.index(row["pause"]) + 1)
         else:
             await self._tell_left(session, device)
 
     async def _tell_left(self, session: AgiSession, device: str) -> None:
         row = self._who_works_at(device)
         if row is not None and row["left_s"] is not None:
-            await _say_number(session, round(row["left_s"]))
+            await say_number(session, round(row["left_s"]))
             await say(session, "seconds")
 
     # -- log-in
 
     async def _log_in(self, session: AgiSession, plan: PhonePlan, number: str, device: str) -> None:
-        if self._attempts.locked(device, self._clock(), plan.tries, plan.lock):
-            log.warning("code.locked", device=device)
-            await say(session, LATER)
+        if await self._is_locked(session, plan, device):
             return
         number = number or await _keyed(session, ASK_NUMBER)
         agent = plan.numbers.get(number, "")
+        if await self._has_pin(session, plan, agent, device):
+            make = functools.partial(i.LogIn, time.time(), agent, device=device)
+            self._told(device, "log_in", agent, await self._do(session, make, LOGGED_IN))
+
+    async def _proven(self, session: AgiSession, plan: PhonePlan, code: Dialled, device: str) -> None:
+        """A code of the supervisor whose phone this is, with his PIN."""
+        who = plan.supervisors.get(device, "")
+        if not who:
+            self._note(device, code.name, "refused", "", reason="no supervisor has this phone")
+            await say(session, *NOT_NOW)
+        elif await self._is_locked(session, plan, device):
+            return
+        elif await self._has_pin(session, plan, pins.of(who), device):
+            await self._guarded[code.name](session, code, device, who)
+
+    async def _is_locked(self, session: AgiSession, plan: PhonePlan, device: str) -> bool:
+        """Whether this phone takes no PIN now; that is said."""
+        if not self._attempts.locked(device, self._clock(), plan.tries, plan.lock):
+            return False
+        log.warning("code.locked", device=device)
+        await say(session, LATER)
+        return True
+
+    async def _has_pin(self, session: AgiSession, plan: PhonePlan, whose: str, device: str) -> bool:
+        """Ask for the PIN, and say why not if it is not right."""
         for turn in range(PIN_TRIES):
             pin = await _keyed(session, ASK_PIN_AGAIN if turn else ASK_PIN)
             if not pin:
                 break
-            match await self._judge(plan, agent, pin, device):
+            match await self._judge(plan, whose, pin, device):
                 case Verdict.LATER:
                     await say(session, LATER)
-                    return
+                    return False
                 case Verdict.RIGHT:
-                    make = functools.partial(i.LogIn, time.time(), agent, device=device)
-                    self._told(device, "log_in", agent, await self._do(session, make, LOGGED_IN))
-                    return
+                    return True
         await say(session, WRONG_LOGIN)
+        return False
 
     async def _judge(self, plan: PhonePlan, agent: str, pin: str, device: str) -> Verdict:
         """Counted as wrong before it is checked: who tries many at once has no more tries for that."""
@@ -336,5 +370,5 @@ async def _keyed(session: AgiSession, prompt: str) -> str:
         return (await session.get_data("beep", KEY_WAIT_MS, MOST_KEYS)).digits
 
 
-async def _say_number(session: AgiSession, number: int) -> None:
+async def say_number(session: AgiSession, number: int) -> None:
     await session.exec("SayNumber", str(number))

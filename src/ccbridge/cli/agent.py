@@ -201,10 +201,11 @@ def unlock(here: Here, name: str, as_: str | None, as_json: bool) -> None:
 
 @agent.command()
 @click.argument("name", metavar="AGENT")
+@click.option("--supervisor", is_flag=True, help="AGENT is a supervisor: for codes that ask for his PIN.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the PIN from standard input, for programs.")
 @with_config
 @pass_here
-def pin(here: Here, name: str, from_stdin: bool) -> None:
+def pin(here: Here, name: str, supervisor: bool, from_stdin: bool) -> None:
     """Set the PIN with which an agent logs in at a phone: 4 to 10 digits, asked for twice.
 
     It counts at once. Who runs this must be able to write the file of PINs (phones.pins_file).
@@ -212,18 +213,18 @@ def pin(here: Here, name: str, from_stdin: bool) -> None:
     from ccbridge import pins
 
     site = here.site()
-    if name not in site.plan.agents:
-        raise NotDone(f"there is no agent {show.plain(name)}")
+    if name not in (site.supervisors if supervisor else site.plan.agents):
+        raise NotDone(f"there is no {'supervisor' if supervisor else 'agent'} {show.plain(name)}")
     if from_stdin:
         text = sys.stdin.readline().strip()
     else:
         text = str(click.prompt("PIN", hide_input=True, confirmation_prompt=True))
     try:
-        pins.keep(site.phones.pins_file, name, text)
+        pins.keep(site.phones.pins_file, pins.of(name) if supervisor else name, text)
     except (ValueError, OSError, pins.PinsUnreadable) as error:
         raise NotDone(str(error)) from error
     click.echo(f"{name} has a new PIN")
-    if name not in site.agent_numbers.values():
+    if not supervisor and name not in site.agent_numbers.values():
         click.echo(f"agents.{name}.number is missing: without it nobody can log in with this PIN", err=True)
 
 

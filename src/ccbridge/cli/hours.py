@@ -34,8 +34,14 @@ def show_(here: Here, asked: str | None, when: str | None, as_json: bool) -> Non
     names = list(site.hours) if asked is None else configured.found(site.hours, asked)
     if asked is not None and not names:
         raise NotDone(f"there are no hours {show.plain(asked)}, nor a department or number with hours")
-    closings = _closings(here) if when is None else {}
-    rows = [_row(site.plan.hours[name], when, closings.get(name)) for name in names]
+    now = time.time()
+    moments = {name: now if when is None else _moment(when, site.plan.hours[name].zone) for name in names}
+    # a closing begins when it is made: of what has been it says nothing
+    closings = _closings(here) if any(at >= now for at in moments.values()) else {}
+    rows = [
+        _row(site.plan.hours[name], at, closings.get(name) if at >= now else None)
+        for name, at in moments.items()
+    ]
     if as_json:
         show.as_json(rows)
         return
@@ -57,11 +63,11 @@ def _closings(here: Here) -> dict[str, Closing]:
     return {name: Closing(**one) for name, one in data.items()}
 
 
-def _row(one: Hours, when: str | None, closing: Closing | None) -> dict[str, Any]:
-    at = time.time() if when is None else _moment(when, one.zone)
+def _row(one: Hours, at: float, closing: Closing | None) -> dict[str, Any]:
     found = standing(one, at, closing, configured.holiday)
     until = None if found.until is None else _local(found.until, one.zone)
-    why = f"{found.why}: {closing.reason}" if closing and closing.reason else found.why
+    by_somebody = closing is not None and (closing.until is None or at < closing.until)
+    why = f"{found.why}: {closing.reason}" if closing and by_somebody and closing.reason else found.why
     return {"hours": one.name, "open": found.open, "why": why, "until": until, "zone": one.zone}
 
 

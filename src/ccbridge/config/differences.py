@@ -74,7 +74,10 @@ def sites(old: Site, new: Site, fixed: Iterable[str], waiting: Mapping[str, int]
         was, is_ = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += [line for line in _compared(was, is_, (section,)) if line.partition(":")[0] not in told]
     was, is_ = (
-        {name: one.model_dump(include={"departments", "numbers"}) for name, one in site.hours.items()}
+        {
+            name: one.model_dump(include={"departments", "numbers", "digits", "close_for"})
+            for name, one in site.hours.items()
+        }
         for site in (old, new)
     )
     lines += [line for line in _compared(was, is_, ("hours",)) if line.partition(":")[0] not in told]

@@ -10,12 +10,11 @@ from itertools import pairwise
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-import holidays
 from pydantic import AfterValidator, BeforeValidator
 
 from ccbridge.config.mistakes import Notes, mapping, show, suggest
 from ccbridge.config.section import Section
-from ccbridge.config.shapes import UNIQUE, Count, DepartmentRef, Did, Text
+from ccbridge.config.shapes import UNIQUE, Between, Count, DepartmentRef, Did, Number, Text
 from ccbridge.core.hours import Hours, Span
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -64,6 +63,8 @@ def _date(value: str) -> str:
 
 
 def _holidays(value: str) -> str:
+    import holidays  # 0.2 s: not before somebody has any
+
     country, dash, part = value.partition("-")
     supported = holidays.list_supported_countries(include_aliases=False)
     if country not in supported:
@@ -73,6 +74,12 @@ def _holidays(value: str) -> str:
         )
     if dash and part not in supported[country]:
         raise ValueError(f"no part {show(part)} of {country}; {suggest(part, supported[country])}")
+    return value
+
+
+def _digits(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,4}", value):
+        raise ValueError(f'must be 1 to 4 digits, such as "1", not {show(value)}')
     return value
 
 
@@ -86,6 +93,7 @@ Zone = Annotated[Text, AfterValidator(_zone)]
 Holidays = Annotated[Text, AfterValidator(_holidays)]
 Days = Annotated[Text, AfterValidator(_days)]
 Day = Annotated[Text, AfterValidator(_date)]
+Digits = Annotated[Text, AfterValidator(_digits)]
 
 
 class HoursSection(Section):
@@ -95,10 +103,14 @@ class HoursSection(Section):
     dates: Annotated[dict[Day, DayTimes], Count(0, 1000)] = {}
     departments: Annotated[tuple[DepartmentRef, ...], UNIQUE, Count(0, 100)] = ()
     numbers: Annotated[tuple[Did, ...], UNIQUE, Count(0, 1000)] = ()
+    digits: Digits | None = None
+    close_for: Annotated[Number, Between(0, 2_678_400, "seconds")] = 43_200.0
 
 
 def check(data: Mapping[str, Any], notes: Notes) -> None:
     whose: dict[tuple[str, str], str] = {}
+    asked = {step.get("hours") for step in _steps(data)}
+    notes.unique("hours", data.get("hours"), "digits", "hours")
     for name, raw in mapping(data, "hours").items():
         days: dict[str, str] = {}
         for key, times in mapping(raw, "week").items():
@@ -109,13 +121,23 @@ def check(data: Mapping[str, Any], notes: Notes) -> None:
             _overlaps(("hours", name, "week", key), times, notes)
         for key, times in mapping(raw, "dates").items():
             _overlaps(("hours", name, "dates", key), times, notes)
-        if days and not any(mapping(raw, "week").values()):
+        times = [*mapping(raw, "week").values(), *mapping(raw, "dates").values()]
+        if days and not any(one and one != CLOSED for one in times):
             notes.warn(("hours", name, "week"), "warning: it is never open")
+        if name not in asked and not (
+            isinstance(raw, dict) and (raw.get("departments") or raw.get("numbers"))
+        ):
+            notes.warn(("hours", name), "warning: no flow asks for it, and it has no departments or numbers")
         for kind in ("departments", "numbers"):
             listed = raw.get(kind) if isinstance(raw, dict) else None
             for index, one in enumerate(listed if isinstance(listed, list) else ()):
                 if (other := whose.setdefault((kind, str(one)), name)) != name:
                     notes.add(("hours", name, kind, index), f"has the hours {other} already")
+
+
+def _steps(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for flow in mapping(data, "flows").values():
+        yield from (one for one in mapping(flow, "steps").values() if isinstance(one, dict))
 
 
 def _row(key: str) -> Iterator[str]:
@@ -154,6 +176,8 @@ def _of(week: Mapping[str, tuple[str, ...]], day: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=200)
 def _year(where: str, year: int) -> Mapping[date, str]:
+    import holidays
+
     country, _, part = where.partition("-")
     return holidays.country_holidays(country, subdiv=part or None, years=[year])
 

@@ -167,6 +167,8 @@ class CodesSection(Section):
     colleague: FeatureCode = DEFAULTS["colleague"]
     supervisor: FeatureCode = DEFAULTS["supervisor"]
     escalate: FeatureCode = DEFAULTS["escalate"]
+    close_hours: FeatureCode = DEFAULTS["close_hours"]
+    open_hours: FeatureCode = DEFAULTS["open_hours"]
 
 
 class PhonesSection(Section):

@@ -67,6 +67,11 @@ class Closings:
         asked = asked_by("hours.open", given["from"], self._clock())
         return self._do("open_hours", given["hours"], asked, given["as"], None, "")
 
+    def keyed(self, what: str, hours: str, device: str, who: str, seconds: float | None) -> tuple[bool, str]:
+        """``what`` (close_hours, open_hours) was keyed at the supervisor ``who``'s phone, with his PIN."""
+        answer = self._do(what, hours, Asked(self._clock(), device, "phone"), who, seconds, "")
+        return answer.ok, answer.text
+
     def _seconds(self, until: str, now: float) -> float | None:
         if not until:
             return None

@@ -165,16 +165,22 @@ class Memory:
                 self.wrong[name] = [*self.wrong.pop(name, []), event.at][-WRONG_EACH:]
                 if len(self.wrong) > WRONG_KEPT:
                     del self.wrong[next(iter(self.wrong))]
-        elif event.what == "close_hours" and event.result == "done":
-            until = None if event.seconds is None else round(event.at + event.seconds, 3)
-            by = event.who or event.by
-            self.closings[event.whom] = {"by": by, "until": until, "reason": event.reason}
-        elif event.what == "open_hours" and event.result == "done":
-            self.closings.pop(event.whom, None)
+        elif event.what in ("close_hours", "open_hours") and event.result == "done":
+            self._closing(event)
         elif (event.what, event.door) == ("log_in", "phone") or (
             (event.what, event.result) == ("unlock", "done")
         ):
             self.wrong.pop(event.whom, None)
+
+    def _closing(self, event: ControlEvent) -> None:
+        if event.door == "phone":  # with his PIN, which was right: ``pins.of``
+            self.wrong.pop(f"supervisor/{event.who}", None)
+        if event.what == "open_hours":
+            self.closings.pop(event.whom, None)
+            return
+        until = None if event.seconds is None else round(event.at + event.seconds, 3)
+        by = event.who or event.by
+        self.closings[event.whom] = {"by": by, "until": until, "reason": event.reason}
 
     def _call(self, call: dict[str, Any], event: CallEvent) -> None:
         data = event.data

@@ -11,8 +11,9 @@ def card(codes: Mapping[str, str]) -> str:
     """In Markdown, with a site's ``codes`` (name -> digits, "" is off)."""
     lines = [
         "# The supervisor's codes", "",
-        "Dial them at your own phone, with the agent's number; hang up to end it. What you may do, and with",
-        "whom, your role and your departments say. Each use of a code is kept, and each refusal.",
+        "Dial them at your own phone, with the agent's number, or the hours' digits; hang up to end it. What",
+        "you may do, and with whom, your role and your departments say. Each use of a code is kept, and each",
+        "refusal.",
         "", "| dial | what it does | what you hear |", "|---|---|---|",
     ]  # fmt: skip
     lines += [
@@ -37,7 +38,10 @@ def card(codes: Mapping[str, str]) -> str:
         "| music | the agent has no caller at the moment: you hear the next call when it comes |",
         "| \"I'm sorry\", \"that feature is not available on this line\" | you may not, the agent works at "
         "this phone, he has no caller whom you could take over, or there is nothing to score |",
+        "| \"login incorrect\" | the PIN is wrong, or you have none |",
         "| \"I'm sorry\", \"please try your call again later\" | ccbridge is not there at the moment |",
-        "| \"you have entered an invalid option\" | no agent has this number, or there is no such code |",
+        "| \"please try your call again later\" | too many wrong PINs: a manager can lift the lock |",
+        "| \"you have entered an invalid option\" | no agent has this number, no hours have these digits, or "
+        "there is no such code |",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
