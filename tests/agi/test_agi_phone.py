@@ -13,8 +13,8 @@ from fake_asterisk import FakeAsterisk
 from ccbridge import pins
 from ccbridge.agi import own_figures
 from ccbridge.agi.attempts import Attempts
-from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.closing import ClosingCodes
+from ccbridge.agi.matters import MatterPlan, Matters
 from ccbridge.agi.phone import PhoneCodes, PhonePlan
 from ccbridge.agi.server import AgiServer
 from ccbridge.codes import DEFAULTS
@@ -267,6 +267,10 @@ def test_attempts_of_a_former_run_count_on() -> None:
     assert not attempts.forget("y")
 
 
+def keyed(pin: str) -> str:
+    return f"200 result={pin}" if pin else "200 result= (timeout)"
+
+
 async def test_a_guarded_code_is_done_for_the_supervisor_whose_pin_is_right(site: Site) -> None:
     done, may = [], [True]
 
@@ -285,7 +289,7 @@ async def test_a_guarded_code_is_done_for_the_supervisor_whose_pin_is_right(site
     assert (site.told[-1][1:4], done) == (("pin", "failed", "supervisor/anna"), [])
     pins.keep(site.table.pins, pins.of("anna"), "5566")
     heard = await site.dial("*0787", keyed("5566"), device="PJSIP/2001")
-    assert heard == ["agent-pass", "number", "7", "do-not-disturb", "activated"]
+    assert heard == ["agent-pass", "number", "SayNumber", "do-not-disturb", "activated"]
     heard = await site.dial("*0797", keyed("5566"), device="PJSIP/2001")
     assert heard[-2:] == ["do-not-disturb", "de-activated"]
     assert done == [(what, "office", "PJSIP/2001", "anna") for what in ("close_hours", "open_hours")]

@@ -28,6 +28,18 @@ def test_wrong_pins_until_a_right_one_or_an_unlock() -> None:
     assert memory.wrong == {}
 
 
+def test_a_supervisors_right_pin_is_told_by_what_he_did_with_it() -> None:
+    memory = Memory()
+    memory.apply(event(1.0, "pin", "failed", "supervisor/sue"))
+    for door, wrong in (("cli", {"supervisor/sue": [1.0], PHONE: [1.0]}), ("phone", {PHONE: [1.0]})):
+        memory.apply(
+            ControlEvent("h1", 2.0, "close_hours", "done", "sue", PHONE, "office", door, seconds=60.0)
+        )
+        assert memory.wrong == wrong
+    assert memory.closings == {"office": {"by": "sue", "until": 62.0, "reason": ""}}
+    assert Memory(memory.dump()).closings == memory.closings
+
+
 def test_it_is_bounded() -> None:
     memory = Memory()
     for at in range(100):

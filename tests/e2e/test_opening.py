@@ -43,8 +43,8 @@ CHANGES: dict[str, Any] = {
     },
     "departments": {"north": ["sales"]},
     "supervisors": {
-        "maria": {"name": "Μαρία", "device": "PJSIP/2001", "role": "supervisor", "departments": ["north"]},
-        "petra": {"name": "Petra", "device": "PJSIP/2002", "role": "trainee", "departments": ["north"]},
+        "maria": {"name": "Μαρία", "device": "PJSIP/1007", "role": "supervisor", "departments": ["north"]},
+        "petra": {"name": "Petra", "device": "PJSIP/1006", "role": "trainee", "departments": ["north"]},
     },
     "flows": {
         "by-hours": {
@@ -124,7 +124,7 @@ async def test_closed_and_opened_at_a_phone(make_site: Callable[..., Site], phon
         rows = json.loads(ccbridge(site, "hours", "show", "north", "--json"))
         return dict(rows[0])
 
-    assert (await dials("2001", "*0787", "1111", PIN))[-4:] == ["number", "digits/7", *CLOSED]
+    assert (await dials("1007", "*0787", "1111", PIN))[-4:] == ["number", "digits/7", *CLOSED]
     row = always()
     assert (row["open"], row["why"]) == (False, "closed by maria")
     assert row["until"] is not None
@@ -133,11 +133,11 @@ async def test_closed_and_opened_at_a_phone(make_site: Callable[..., Site], phon
     site.daemon.process.wait()
     site.daemon.start()
     assert always() == row
-    assert await dials("2002", "*0797", PIN) == ["agent-pass", *NOT_NOW]  # a trainee
+    assert await dials("1006", "*0797", PIN) == ["agent-pass", *NOT_NOW]  # a trainee
     assert await dials("1001", "*0797") == NOT_NOW  # no supervisor's phone
-    assert await dials("2001", "*0798", PIN) == ["agent-pass", "pm-invalid-option"]
+    assert await dials("1007", "*0798", PIN) == ["agent-pass", "pm-invalid-option"]
     assert not always()["open"]
-    assert (await dials("2001", "*0797", PIN))[-4:] == ["number", "digits/7", *OPENED]
+    assert (await dials("1007", "*0797", PIN))[-4:] == ["number", "digits/7", *OPENED]
     assert always()["open"]
     audit = [(one["what"], one["result"], one["who"], one["whom"]) for one in site.records("control_event")]
     assert audit == [
