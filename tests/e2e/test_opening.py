@@ -133,9 +133,9 @@ async def test_closed_and_opened_at_a_phone(make_site: Callable[..., Site], phon
     site.daemon.process.wait()
     site.daemon.start()
     assert always() == row
-    assert await dials("1006", "*0797", PIN) == ["agent-pass", *NOT_NOW]  # a trainee
+    assert await dials("1006", "*0797", PIN) == NOT_NOW  # a trainee
     assert await dials("1001", "*0797") == NOT_NOW  # no supervisor's phone
-    assert await dials("1007", "*0798", PIN) == ["agent-pass", "pm-invalid-option"]
+    assert await dials("1007", "*0798", PIN) == ["pm-invalid-option"]
     assert not always()["open"]
     assert (await dials("1007", "*0797", PIN))[-4:] == ["number", "digits/7", *OPENED]
     assert always()["open"]
