@@ -458,9 +458,7 @@ class Daemon:
         )
 
     def _close_hours(self, what: str, hours: str, device: str, who: str) -> tuple[bool, str]:
-        """Keyed at a phone; a reload may have taken the hours away since."""
-        one = self.site.hours.get(hours)
-        seconds = one.close_for if one is not None and what == CLOSE else 0.0
+        seconds = self.site.hours[hours].close_for if what == CLOSE else 0.0
         return self.closings.keyed(what, hours, device, who, seconds or None)
 
     def _note(

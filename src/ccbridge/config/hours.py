@@ -109,7 +109,7 @@ class HoursSection(Section):
 
 def check(data: Mapping[str, Any], notes: Notes) -> None:
     whose: dict[tuple[str, str], str] = {}
-    asked = {step.get("hours") for step in _steps(data)}
+    asked = [step.get("hours") for step in _steps(data)]
     notes.unique("hours", data.get("hours"), "digits", "hours")
     for name, raw in mapping(data, "hours").items():
         days: dict[str, str] = {}
