@@ -94,6 +94,13 @@ def test_a_time_that_is_twice() -> None:
     ]
 
 
+def test_a_span_over_midnight_that_would_end_in_the_hour_that_is_not() -> None:
+    """New York, 2026-03-08: after 01:59 comes 03:00. It is closed when the clocks are put forward."""
+    hours = Hours("night", "America/New_York", (*[()] * 5, (Span(340, 158),), ()))  # Saturday 05:40 to 02:38
+    found = standing(hours, at("2026-03-07 12:00", "America/New_York"), None, no_holiday)
+    assert (found.open, utc(found.until)) == (True, "2026-03-08 07:00")
+
+
 def test_over_midnight_and_around_the_clock() -> None:
     night = Hours("night", "Europe/Athens", ((Span(1320, 360),), *[()] * 6))  # Monday 22:00 to Tuesday 06:00
     for when, is_open in (("23 21:59", False), ("23 22:00", True), ("24 05:59", True), ("24 06:00", False)):

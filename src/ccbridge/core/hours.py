@@ -99,11 +99,18 @@ def _of(hours: Hours, day: date, holiday: Holiday) -> tuple[tuple[Span, ...], st
 
 
 def _change(hours: Hours, at: float, is_open: bool, holiday: Holiday) -> float | None:
-    first = datetime.fromtimestamp(at, ZoneInfo(hours.zone)).date() - timedelta(days=1)
-    for ahead in range(FARTHEST + 2):
-        for edge in sorted(set(_edges(hours, first + timedelta(days=ahead), holiday))):
-            if edge > at and _now(hours, edge, holiday)[0] != is_open:
+    zone = ZoneInfo(hours.zone)
+    today = datetime.fromtimestamp(at, zone).date()
+    before = set(_edges(hours, today - timedelta(days=1), holiday))
+    for ahead in range(FARTHEST + 1):
+        day = today + timedelta(days=ahead)
+        own = set(_edges(hours, day, holiday))
+        # those of the day before that are on this day come in one order with this day's own
+        for edge in sorted(before | own):
+            is_today = datetime.fromtimestamp(edge, zone).date() == day
+            if edge > at and is_today and _now(hours, edge, holiday)[0] != is_open:
                 return edge
+        before = own
     return None
 
 
