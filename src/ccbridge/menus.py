@@ -137,7 +137,9 @@ class FlowSources:
             log.error("menu.no_such_hours", hours=hours)
             return {"open": True}
         closed = self._closings().get(hours)
-        now = standing(found, time.time(), None if closed is None else Closing(**closed), holiday)
+        closing = None if closed is None else Closing(**closed)
+        # in a thread: a country's holidays take up to a second at their first use, a far look some ms
+        now = await asyncio.to_thread(standing, found, time.time(), closing, holiday)
         return {"open": now.open, "why": now.why, "until": "" if now.until is None else int(now.until)}
 
     async def question(self, lookup: str, values: Mapping[str, Value]) -> Mapping[str, Value] | None:
