@@ -44,7 +44,7 @@ async def serve(server: AgiServer) -> AgiServer:
 
 @pytest.fixture
 async def server() -> AsyncIterator[AgiServer]:
-    server = await serve(AgiServer(session_cap=2, header_timeout=0.2, command_timeout=WAIT))
+    server = await serve(AgiServer(session_cap=2, header_timeout=WAIT, command_timeout=WAIT))
     yield server
     await server.stop(0)
     assert server.sessions == 0
@@ -183,6 +183,7 @@ async def test_half_a_header_then_end_of_file(server: AgiServer) -> None:
 
 
 async def test_slow_header_has_a_deadline(server: AgiServer) -> None:
+    server.header_timeout = 0.2
     async with FakeAsterisk(server.port) as slow, FakeAsterisk(server.port) as quick:
         quick.greet("waits")
         ended = asyncio.ensure_future(slow.ended())
