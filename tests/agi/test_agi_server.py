@@ -183,16 +183,18 @@ async def test_half_a_header_then_end_of_file(server: AgiServer) -> None:
 
 
 async def test_slow_header_has_a_deadline(server: AgiServer) -> None:
-    server.header_timeout = 0.2
-    async with FakeAsterisk(server.port) as slow, FakeAsterisk(server.port) as quick:
+    async with FakeAsterisk(server.port) as quick:
         quick.greet("waits")
-        ended = asyncio.ensure_future(slow.ended())
-        number = 0
-        async with asyncio.timeout(WAIT):
-            while not ended.done():
-                number += 1
-                slow.send(f"agi_slow_{number}: x")
-                await asyncio.wait([ended], timeout=0.02)
+        await until(lambda: server.sessions == 1)
+        server.header_timeout = 0.2
+        async with FakeAsterisk(server.port) as slow:
+            ended = asyncio.ensure_future(slow.ended())
+            number = 0
+            async with asyncio.timeout(WAIT):
+                while not ended.done():
+                    number += 1
+                    slow.send(f"agi_slow_{number}: x")
+                    await asyncio.wait([ended], timeout=0.02)
         assert server.counts["header_timeout"] == 1
         assert server.sessions == 1  # the deadline is the header's alone
     assert server.counts["header_eof"] == 0
